@@ -1,0 +1,172 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Why an ask has no reply.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum AskError<R> {
+    /// The entity said no. Nothing was written; asking again gets a new decision.
+    #[error("{0}")]
+    Rejected(R),
+    /// No entity has this number. Nothing was written.
+    #[error("there is no {kind} {address}")]
+    NotFound {
+        /// The kind that was asked.
+        kind: String,
+        /// The number that nothing has.
+        address: String,
+    },
+    /// This command id was used before, for something else. Choose another id.
+    #[error("this command id was used before with a different request")]
+    Reused,
+    /// A queue on the way is full. Nothing was taken; come back after `retry_after`.
+    #[error("too busy, try again in {retry_after:?}")]
+    Overloaded {
+        /// When a new try has a chance.
+        retry_after: Duration,
+    },
+    /// Someone on the way does not take commands now. Nothing was written.
+    #[error("not available: {0}")]
+    Unavailable(Unavailable),
+    /// The deadline passed before the command was decided. It was withdrawn: nothing was written.
+    #[error("not begun within {0:?}, and withdrawn")]
+    Expired(Duration),
+    /// The first ask with this command id is still being worked on. Ask again with the same id.
+    #[error("the first ask with this command id is still in progress")]
+    InProgress {
+        /// When it may be done.
+        retry_after: Duration,
+    },
+    /// No answer within the deadline, and the command was already begun.
+    #[error("no answer within {0:?}; the outcome is not known yet")]
+    TimedOut(Duration),
+    /// The runtime stopped, or the storage failed, before the outcome was known.
+    #[error("the outcome is not known: {reason}")]
+    Unsettled {
+        /// What happened.
+        reason: String,
+    },
+    /// It was done, and its kept reply is not readable as this type.
+    #[error("done before, but the kept reply cannot be read: {reason}")]
+    Unreadable {
+        /// What serde says.
+        reason: String,
+    },
+}
+
+/// Who does not take commands, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// An operator stopped the service, or its supervisor is restarting it.
+    #[error("the service {service} is stopped")]
+    ServiceStopped {
+        /// `<system>/<service>`.
+        service: String,
+    },
+    /// The whole system is stopping.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// The decision panicked; nothing was written. Counts as a failure of the command.
+    #[error("the decision failed; nothing was written")]
+    Panicked,
+    /// The entity failed too often, or cannot be recovered; an operator has to look at it.
+    #[error("the entity is quarantined: {reason}")]
+    Quarantined {
+        /// What failed.
+        reason: String,
+    },
+    /// The entity's events could not be read just now.
+    #[error("the entity could not be recovered: {reason}")]
+    NotRecovered {
+        /// What failed.
+        reason: String,
+    },
+    /// The storage takes no writes now; this one was not written.
+    #[error("the storage refused: {reason}")]
+    Storage {
+        /// What the storage said.
+        reason: String,
+    },
+    /// Another entity that had to agree was not available; what was begun was taken back.
+    #[error("{partner} is not available: {reason}")]
+    Partner {
+        /// The partner, as people call it.
+        partner: String,
+        /// Why not.
+        reason: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+/// What the asker may assume. Status codes, retries and logs follow from this alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Settled: the answer is no.
+    Refused,
+    /// Nothing was done: safe to repeat.
+    NotDone,
+    /// It may have been done: repeat only with the same command id.
+    Unknown,
+}
+
+impl Unavailable {
+    /// When a new try has a chance.
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            Self::Partner { retry_after, .. } => *retry_after,
+            Self::Quarantined { .. } => Duration::from_secs(30),
+            Self::ServiceStopped { .. }
+            | Self::ShuttingDown
+            | Self::Panicked
+            | Self::NotRecovered { .. }
+            | Self::Storage { .. } => Duration::from_secs(1),
+        }
+    }
+}
+
+impl<R> AskError<R> {
+    /// What the asker may assume.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Rejected(_) | Self::NotFound { .. } | Self::Reused => Outcome::Refused,
+            Self::Overloaded { .. } | Self::Unavailable(_) | Self::Expired(_) => Outcome::NotDone,
+            Self::InProgress { .. } | Self::TimedOut(_) | Self::Unsettled { .. } | Self::Unreadable { .. } => {
+                Outcome::Unknown
+            }
+        }
+    }
+
+    /// When a new try has a chance; `None` where repeating is not the answer.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { retry_after } | Self::InProgress { retry_after } => Some(*retry_after),
+            Self::Unavailable(why) => Some(why.retry_after()),
+            Self::Expired(_) => Some(Duration::from_secs(1)),
+            Self::Rejected(_)
+            | Self::NotFound { .. }
+            | Self::Reused
+            | Self::TimedOut(_)
+            | Self::Unsettled { .. }
+            | Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// The same error with another rejection type.
+    pub fn map<S>(self, with: impl FnOnce(R) -> S) -> AskError<S> {
+        match self {
+            Self::Rejected(rejection) => AskError::Rejected(with(rejection)),
+            Self::NotFound { kind, address } => AskError::NotFound { kind, address },
+            Self::Reused => AskError::Reused,
+            Self::Overloaded { retry_after } => AskError::Overloaded { retry_after },
+            Self::Unavailable(why) => AskError::Unavailable(why),
+            Self::Expired(after) => AskError::Expired(after),
+            Self::InProgress { retry_after } => AskError::InProgress { retry_after },
+            Self::TimedOut(after) => AskError::TimedOut(after),
+            Self::Unsettled { reason } => AskError::Unsettled { reason },
+            Self::Unreadable { reason } => AskError::Unreadable { reason },
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The vocabulary that a business author implements.
+//!
+//! Everything here is pure: no async, clock, I/O, randomness or framework. A decision is a value that
+//! says what should be done ([`Effects`], [`Continuation`], [`Dispatch`]); the runtime does it.
+//!
+//! ```text
+//! Command --decide--> Effects --(durable)--> evolve --> reply | Ask --answer--> Command (a follow-up)
+//!                       |
+//!                       +--> Recorded events --> Policy::react --> Dispatch (a command elsewhere)
+//!                                           +--> View::apply   --> row
+//! ```
+
+mod ask;
+mod command;
+mod dead_letters;
+mod effects;
+mod error;
+mod event;
+mod id;
+mod policy;
+mod time;
+mod view;
+
+pub use ask::{AnyContinuation, Ask, AskedAnswer, Continuation, ReplyValue, Step};
+pub use command::{AnyAnswer, AnyCommand, AnyEffects, AnyReply, Command, CommandContext, Decision, EncodeError};
+pub use dead_letters::{
+    Advance, DeadLetter, DeadLetterId, Deliver, Discard, PolicyProgress, PolicyProgressEvent, ProgressId, PutAside,
+    UnknownDeadLetter,
+};
+pub use effects::{Effects, Persist, persist};
+pub use error::{AskError, Outcome, Unavailable};
+pub use event::{DomainEvent, Position, Recorded};
+pub use id::{Address, CommandId, EntityId, Key, KeyError, Number, NumberedId};
+pub use policy::{Dispatch, DispatchOrder, DispatchTarget, Policy, create, send};
+pub use time::Timestamp;
+pub use view::{Follows, Listed, Listing, Presence, Source, Sources, View, ViewKey};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A consistency boundary whose state is the fold of its events.
+///
+/// One entity handles one command at a time; its `Default` is the state before the first event.
+pub trait Entity: Default + Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
+    /// First half of every stream's identity, `<system>.<entity>`. On disk: never rename.
+    const KIND: &'static str;
+    /// Shape of the serialized state. Raised with every change of a field: an older snapshot is then
+    /// ignored and the entity replayed.
+    const SNAPSHOT: u32;
+    /// How an entity of this kind is addressed.
+    type Id: EntityId;
+    /// What can happen to it: a closed enum, so that `evolve` is exhaustive.
+    type Event: DomainEvent;
+    /// A business "no". Nothing was written.
+    type Rejection: std::error::Error + Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static;
+
+    /// Applies a fact. Total: a fact cannot be refused.
+    fn evolve(&mut self, event: &Self::Event);
+
+    /// The steps that the state shows begun and not finished. Called once after each recovery; what
+    /// it returns is what the decision that began the step returned.
+    fn resume(&self) -> Vec<AnyContinuation<Self>> {
+        Vec::new()
+    }
+}

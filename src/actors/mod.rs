@@ -1,0 +1,3 @@
+//! The core: what an entity is, the systems built of them, and the runtime that hosts them.
+
+pub(crate) mod entity;

@@ -1,0 +1,6 @@
+//! steadfast: supervised, persistent entities.
+
+mod actors;
+pub mod persistence;
+
+pub use actors::entity::*;

@@ -1,0 +1,362 @@
+//! The port of the truth.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+/// A stream: all events of one entity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId {
+    /// The entity's kind.
+    pub kind: Arc<str>,
+    /// The entity's key.
+    pub key: Arc<str>,
+}
+
+impl StreamId {
+    /// The partition that this stream belongs to, of `partitions`. On disk: never change.
+    ///
+    /// XXH3-64 (seed 0) over kind, a zero byte, key; modulo the number of partitions.
+    pub fn partition(&self, partitions: u16) -> PartitionId {
+        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+        hash.update(self.kind.as_bytes());
+        hash.update(&[0]);
+        hash.update(self.key.as_bytes());
+        let slot = hash.digest() % u64::from(partitions.max(1));
+        PartitionId(u16::try_from(slot).expect("smaller than a u16"))
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.key)
+    }
+}
+
+/// One of the fixed number of partitions of a storage unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PartitionId(pub u16);
+
+/// The right to append to a partition. A newer epoch takes it away from an older one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lease {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Raised each time the partition changes hands; with embedded storage, at each start.
+    pub epoch: u64,
+}
+
+/// What a turn hands over: all of it becomes durable, or none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    /// The stream.
+    pub stream: StreamId,
+    /// The right to append to the stream's partition.
+    pub lease: Lease,
+    /// Which activation of the entity this is; grows within an epoch. The sequence alone is no fence once
+    /// appends are pipelined.
+    pub incarnation: u64,
+    /// Sequence of the stream's last event as the writer knows it; 0 for a new stream.
+    pub expected: u64,
+    /// When it was decided: milliseconds since the epoch of 1970.
+    pub at_millis: u64,
+    /// The entity's public number; 0 for none.
+    pub number: u64,
+    /// The command that was decided.
+    pub command: u128,
+    /// How that command came here: what a repeat is recognised by.
+    pub origin: Origin,
+    /// The reply, when this append settles the command.
+    pub reply: Option<Bytes>,
+    /// The step that this append begins.
+    pub begun: Option<Begun>,
+    /// The earlier command that this append settles, being the follow-up of a step.
+    pub settled: Option<Settled>,
+    /// Whether the stream has open asks after this append: it is then activated at start.
+    pub open_asks: bool,
+    /// The request that all of this goes back to.
+    pub correlation: Arc<str>,
+    /// What directly caused the command.
+    pub causation: Causation,
+    /// The events, at least one, at most [`Append::MAX_EVENTS`].
+    pub events: Vec<NewEvent>,
+}
+
+impl Append {
+    /// A decision writes a handful of events; the bound keeps a frame small.
+    pub const MAX_EVENTS: usize = 1024;
+    /// Bytes of all payloads and the reply together. A body is at most 1 MiB.
+    pub const MAX_BYTES: usize = 4 << 20;
+}
+
+/// How a command came to the entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// With a fresh id that nobody repeats.
+    Fresh,
+    /// With an id that its sender may repeat; the fingerprint tells a repeat from another request under
+    /// the same id.
+    Repeatable {
+        /// Hash of the request; 0 when there is nothing to compare.
+        fingerprint: u128,
+    },
+    /// From a policy.
+    Dispatch(DispatchMark),
+}
+
+/// Identifies a dispatch: the greatest one per (policy, unit, partition) that a stream has applied says
+/// which repeats to ignore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DispatchMark {
+    /// The policy.
+    pub policy: Arc<str>,
+    /// The storage unit of the event that it reacted to.
+    pub unit: Arc<str>,
+    /// The partition of that event.
+    pub partition: PartitionId,
+    /// The position of that event.
+    pub offset: u64,
+    /// Index among the dispatches that the event led to.
+    pub index: u16,
+}
+
+/// A step that was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The command whose asker waits for the end.
+    pub origin: u128,
+    /// How that command came here.
+    pub how: Origin,
+    /// The step's name.
+    pub step: Arc<str>,
+    /// The step's round.
+    pub round: u32,
+}
+
+/// An earlier command that is settled now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// That command.
+    pub origin: u128,
+    /// How that command came here.
+    pub how: Origin,
+    /// Its reply; `None` when it was not done and may be repeated.
+    pub reply: Option<Bytes>,
+}
+
+/// What directly caused a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Causation {
+    /// A request from outside.
+    Request,
+    /// Another entity's command.
+    Command(u128),
+    /// An event, through a policy.
+    Event {
+        /// Its storage unit.
+        unit: Arc<str>,
+        /// Its partition.
+        partition: PartitionId,
+        /// Its position.
+        offset: u64,
+    },
+}
+
+/// An event as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Name of the event.
+    pub name: Arc<str>,
+    /// Version of its fields.
+    pub version: u16,
+    /// Whether others may see it.
+    pub public: bool,
+    /// The event.
+    pub payload: Bytes,
+}
+
+/// An append that is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What was handed over.
+    pub append: Append,
+    /// Position of its first event within the partition, counted from 1; the others follow densely.
+    pub offset: u64,
+}
+
+impl Record {
+    /// Sequence of the first event within the stream.
+    pub fn first_sequence(&self) -> u64 {
+        self.append.expected + 1
+    }
+
+    /// Sequence of the last event within the stream.
+    pub fn last_sequence(&self) -> u64 {
+        self.append.expected + self.append.events.len() as u64
+    }
+
+    /// Position of the last event within the partition.
+    pub fn last_offset(&self) -> u64 {
+        self.offset + self.append.events.len() as u64 - 1
+    }
+}
+
+/// Where an append came to stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Position of the first event within the partition.
+    pub offset: u64,
+    /// Sequence of the last event within the stream.
+    pub sequence: u64,
+}
+
+/// Called once with what became of an append, from any thread: quick, and never blocking.
+pub type AppendDone = Box<dyn FnOnce(Result<Appended, AppendError>) + Send>;
+
+/// Why an append was not done, or is not known to be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The stream is elsewhere: recover and decide again. Nothing was written.
+    #[error("{stream} is at {actual}, not at {expected}")]
+    Conflict {
+        /// The stream.
+        stream: StreamId,
+        /// What the append expected.
+        expected: u64,
+        /// Where the stream is.
+        actual: u64,
+    },
+    /// The stream's last append is this very one, handed over again. Nothing was written again.
+    #[error("already appended at {}", .0.offset)]
+    Duplicate(Appended),
+    /// A newer lease or incarnation has taken over. Nothing was written; stop writing.
+    #[error("a newer writer has taken {stream} over")]
+    Fenced {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Not written, for a reason that may pass.
+    #[error("not written: {0}")]
+    Refused(Refusal),
+    /// Nobody knows whether it was written. Read the stream again before writing.
+    #[error("not known whether written: {0}")]
+    Unknown(Arc<str>),
+}
+
+/// Why nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The writer's queue is full.
+    #[error("the journal's queue is full")]
+    Overloaded {
+        /// When a new try has a chance.
+        retry_after: Duration,
+    },
+    /// More than a record may hold.
+    #[error("{bytes} bytes in {events} events are more than one append may hold")]
+    TooLarge {
+        /// Payload bytes.
+        bytes: usize,
+        /// Events.
+        events: usize,
+    },
+    /// An earlier write failed; the store takes no more until it is reopened.
+    #[error("the journal takes no writes since an earlier one failed: {0}")]
+    Poisoned(Arc<str>),
+    /// The store is closed.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+/// Why something could not be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Bytes on disk are not what was written.
+    #[error("{file} is damaged at byte {at}: {what}", file = .file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// Byte offset within it.
+        at: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// The operating system said no.
+    #[error("cannot read {file}", file = .file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What it said.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+}
+
+/// What is known about a stream without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamHead {
+    /// Sequence of its last durable event.
+    pub sequence: u64,
+    /// The entity's public number; 0 for none.
+    pub number: u64,
+    /// Whether it has open asks.
+    pub open_asks: bool,
+}
+
+/// Streams of events in fixed partitions, append-only.
+///
+/// - **Durable:** when `done` gets `Ok`, the events survive a power cut, and from then on
+///   [`head`](Self::head), [`read_stream`](Self::read_stream) and [`read_feed`](Self::read_feed) show them.
+///   Nothing shows an event before that.
+/// - **All or nothing:** of one append, readers see all events or none, also after a crash.
+/// - **Ordered:** positions are dense per partition, from 1, in commit order; within a partition `done` is
+///   called in that order, before a greater position is durable to a reader that was told of it. An append
+///   handed over after another of the same stream, from the same thread, is committed after it.
+/// - **Fenced:** an append is taken only when its lease is the current one, its incarnation is not older
+///   than the stream's last, and `expected` is the stream's sequence. The very append that is the stream's last (same
+///   command, same expected sequence) answers `Duplicate`.
+/// - **Honest:** what is not known is `Unknown`; after it the store is poisoned and refuses.
+pub trait Journal: Send + Sync + 'static {
+    /// Hands an append over. Never waits: when the queue is full, `done` gets `Overloaded` at once (on
+    /// the caller's thread). `done` is called exactly once, also when the store closes.
+    fn append(&self, append: Append, done: AppendDone);
+
+    /// Number of partitions, fixed when the data was created.
+    fn partitions(&self) -> u16;
+
+    /// The lease that this process holds on `partition`.
+    fn lease(&self, partition: PartitionId) -> Lease;
+
+    /// Position of the last durable event of `partition`; 0 when there is none.
+    fn durable(&self, partition: PartitionId) -> u64;
+
+    /// The stream's durable head; `None` for a stream without events. From memory: never blocks on a disk.
+    fn head(&self, stream: &StreamId) -> Option<StreamHead>;
+
+    /// Shows every stream's durable head, in no order. From memory; appends may wait meanwhile.
+    fn heads(&self, visit: &mut dyn FnMut(&StreamId, &StreamHead));
+
+    /// The records of a stream with events after `after`, in order, at most `limit` records. May block on
+    /// the disk.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] names the place; nothing of the stream is returned then.
+    fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError>;
+
+    /// The records of a partition with positions after `after`, in order and without a gap, at most `limit` records,
+    /// up to the durable head. May block on the disk.
+    ///
+    /// # Errors
+    /// As [`read_stream`](Self::read_stream).
+    fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError>;
+
+    /// Why the store takes no more writes; `None` while it is healthy.
+    fn poisoned(&self) -> Option<Arc<str>>;
+
+    /// Commits what was handed over, syncs, and refuses from then on. Blocks until that is done; calling it
+    /// again does nothing.
+    fn close(&self);
+}
