@@ -20,6 +20,12 @@ pub enum AskError<R> {
     /// This command id was used before, for something else. Choose another id.
     #[error("this command id was used before with a different request")]
     Reused,
+    /// The entity is not at the sequence that the asker expected. Nothing was written; read it again.
+    #[error("the entity is at {sequence}, not where the request expects it")]
+    Moved {
+        /// Where it is.
+        sequence: u64,
+    },
     /// A queue on the way is full. Nothing was taken; come back after `retry_after`.
     #[error("too busy, try again in {retry_after:?}")]
     Overloaded {
@@ -131,7 +137,7 @@ impl<R> AskError<R> {
     /// What the asker may assume.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Rejected(_) | Self::NotFound { .. } | Self::Reused => Outcome::Refused,
+            Self::Rejected(_) | Self::NotFound { .. } | Self::Reused | Self::Moved { .. } => Outcome::Refused,
             Self::Overloaded { .. } | Self::Unavailable(_) | Self::Expired(_) => Outcome::NotDone,
             Self::InProgress { .. } | Self::TimedOut(_) | Self::Unsettled { .. } | Self::Unreadable { .. } => {
                 Outcome::Unknown
@@ -148,6 +154,7 @@ impl<R> AskError<R> {
             Self::Rejected(_)
             | Self::NotFound { .. }
             | Self::Reused
+            | Self::Moved { .. }
             | Self::TimedOut(_)
             | Self::Unsettled { .. }
             | Self::Unreadable { .. } => None,
@@ -160,6 +167,7 @@ impl<R> AskError<R> {
             Self::Rejected(rejection) => AskError::Rejected(with(rejection)),
             Self::NotFound { kind, address } => AskError::NotFound { kind, address },
             Self::Reused => AskError::Reused,
+            Self::Moved { sequence } => AskError::Moved { sequence },
             Self::Overloaded { retry_after } => AskError::Overloaded { retry_after },
             Self::Unavailable(why) => AskError::Unavailable(why),
             Self::Expired(after) => AskError::Expired(after),

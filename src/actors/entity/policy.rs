@@ -26,9 +26,9 @@ pub trait Policy: Send + Sync + 'static {
 pub enum DispatchOrder {
     /// Those for the same target entity.
     PerTarget,
-    /// Those for the same target, and those that go back to the same source entity: for targets that
-    /// are created and numbered one by one, such as messages.
-    PerSourceAndTarget,
+    /// Those that go back to the same source entity: for targets that are created and numbered one by
+    /// one, such as messages.
+    PerSource,
 }
 
 /// A command for another entity, as data: fire and forget, but durable.
