@@ -254,8 +254,8 @@ pub enum Refusal {
         /// When a new try has a chance.
         retry_after: Duration,
     },
-    /// More than a record may hold.
-    #[error("{bytes} bytes in {events} events are more than one append may hold")]
+    /// More than a record may hold, or no event at all.
+    #[error("{bytes} bytes in {events} events are not what one append may hold")]
     TooLarge {
         /// Payload bytes.
         bytes: usize,

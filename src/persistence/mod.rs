@@ -3,13 +3,23 @@
 //! Three ports, each trait's doc is the contract: [`Journal`] is the truth, [`Snapshots`] a cache,
 //! [`Projections`] what was made of the journal. Only `open` names a backend.
 
+mod codec;
 mod journal;
+mod memory;
+mod open;
 mod projections;
+mod record;
+mod rules;
+#[cfg(test)]
+mod sample;
 mod snapshots;
+mod sync;
 
 pub use journal::{
     Append, AppendDone, AppendError, Appended, Begun, Causation, DispatchMark, Journal, Lease, NewEvent, Origin,
     PartitionId, ReadError, Record, Refusal, Settled, StreamHead, StreamId,
 };
+pub use memory::MemoryStore;
+pub use open::{Backend, OpenError, Storage, StorageConfig, Unit, open};
 pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};

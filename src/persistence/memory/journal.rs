@@ -1,0 +1,172 @@
+//! Appends in memory.
+//!
+//! Locks are taken in this order: live, durable. `done` is called under neither, since it may call back.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Image, Live, MemoryStore, Stream};
+use crate::persistence::{
+    Append, AppendDone, AppendError, Appended, Journal, Lease, PartitionId, ReadError, Record, Refusal, StreamHead,
+    StreamId,
+    rules::{Head, check_size, judge},
+    sync::lock,
+};
+
+/// A held store is released by its test; nobody waits for this.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+impl MemoryStore {
+    /// What becomes of `append`, given the durable image and what waits before it.
+    fn decide(&self, append: Append, live: &mut Live) -> Result<Record, AppendError> {
+        if let Some(reason) = &live.poisoned {
+            return Err(AppendError::Refused(Refusal::Poisoned(Arc::clone(reason))));
+        }
+        check_size(&append).map_err(AppendError::Refused)?;
+        let durable = lock(&self.durable);
+        let partition = append.stream.partition(self.partitions);
+        let stored = || durable.streams.get(&append.stream).map(|stream| &stream.head);
+        judge(&append, live.heads.get(&append.stream).or_else(stored), Lease { partition, epoch: durable.epoch })?;
+        let last = live.positions.entry(partition.0).or_insert_with(|| durable.last(partition));
+        let record = Record { offset: *last + 1, append };
+        *last = record.last_offset();
+        live.heads.insert(record.append.stream.clone(), Head::after(&record.append, record.offset));
+        Ok(record)
+    }
+
+    /// Makes durable what waits, unless it is held.
+    pub(super) fn commit(&self) {
+        let mut live = lock(&self.live);
+        if live.held {
+            return;
+        }
+        let mut durable = lock(&self.durable);
+        let Live { waiting, answers, .. } = &mut *live;
+        for (outcome, done) in waiting.drain(..) {
+            let outcome = outcome.and_then(|record| {
+                // A newer opening of this memory has taken over while this append was held.
+                if durable.epoch == self.epoch {
+                    Ok(durable.store(record, self.partitions))
+                } else {
+                    Err(AppendError::Fenced { stream: record.append.stream })
+                }
+            });
+            answers.push_back((outcome, done));
+        }
+        live.heads.clear();
+        live.positions.clear();
+    }
+
+    /// Tells what was committed, in order. Whoever finds another thread telling leaves it to that one, so that the
+    /// order holds and a `done` that appends does not nest.
+    pub(super) fn tell(&self) {
+        let mut live = lock(&self.live);
+        if live.telling {
+            return;
+        }
+        live.telling = true;
+        while let Some((outcome, done)) = live.answers.pop_front() {
+            drop(live);
+            done(outcome);
+            live = lock(&self.live);
+        }
+        live.telling = false;
+    }
+}
+
+impl Image {
+    fn last(&self, partition: PartitionId) -> u64 {
+        self.records(partition).last().map_or(0, |record| record.last_offset())
+    }
+
+    fn records(&self, partition: PartitionId) -> &[Arc<Record>] {
+        self.partitions.get(usize::from(partition.0)).map_or(&[], Vec::as_slice)
+    }
+
+    fn store(&mut self, record: Record, partitions: u16) -> Appended {
+        let stream = record.append.stream.clone();
+        let head = Head::after(&record.append, record.offset);
+        let appended = Appended { offset: record.offset, sequence: record.last_sequence() };
+        let record = Arc::new(record);
+        if let Some(partition) = self.partitions.get_mut(usize::from(stream.partition(partitions).0)) {
+            partition.push(Arc::clone(&record));
+        }
+        let stream = self.streams.entry(stream).or_insert_with(|| Stream { head, records: Vec::new() });
+        stream.head = head;
+        stream.records.push(record);
+        appended
+    }
+}
+
+/// The first `limit` records for which `is_after` holds; it is false, then true.
+fn page(records: &[Arc<Record>], is_after: impl Fn(&Record) -> bool, limit: usize) -> Vec<Record> {
+    let from = records.partition_point(|record| !is_after(record));
+    records.iter().skip(from).take(limit).map(|record| Record::clone(record)).collect()
+}
+
+impl Journal for MemoryStore {
+    fn append(&self, append: Append, done: AppendDone) {
+        let mut live = lock(&self.live);
+        let refusal = if live.closed {
+            Some(Refusal::Closed)
+        } else if live.waiting.len() >= self.queue {
+            Some(Refusal::Overloaded { retry_after: RETRY_AFTER })
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            drop(live);
+            return done(Err(AppendError::Refused(refusal)));
+        }
+        let outcome = self.decide(append, &mut live);
+        live.waiting.push_back((outcome, done));
+        drop(live);
+        self.commit();
+        self.tell();
+    }
+
+    fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    fn lease(&self, partition: PartitionId) -> Lease {
+        Lease { partition, epoch: self.epoch }
+    }
+
+    fn durable(&self, partition: PartitionId) -> u64 {
+        lock(&self.durable).last(partition)
+    }
+
+    fn head(&self, stream: &StreamId) -> Option<StreamHead> {
+        lock(&self.durable).streams.get(stream).map(|stream| stream.head.shown())
+    }
+
+    fn heads(&self, visit: &mut dyn FnMut(&StreamId, &StreamHead)) {
+        let heads: Vec<_> = {
+            let durable = lock(&self.durable);
+            durable.streams.iter().map(|(id, stream)| (id.clone(), stream.head.shown())).collect()
+        };
+        for (stream, head) in &heads {
+            visit(stream, head);
+        }
+    }
+
+    fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
+        let durable = lock(&self.durable);
+        let records = durable.streams.get(stream).map_or(&[][..], |stream| &stream.records);
+        Ok(page(records, |record| record.last_sequence() > after, limit))
+    }
+
+    fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
+        let durable = lock(&self.durable);
+        Ok(page(durable.records(partition), |record| record.last_offset() > after, limit))
+    }
+
+    fn poisoned(&self) -> Option<Arc<str>> {
+        lock(&self.live).poisoned.clone()
+    }
+
+    fn close(&self) {
+        lock(&self.live).closed = true;
+        self.release();
+    }
+}

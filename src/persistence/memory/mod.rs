@@ -1,0 +1,177 @@
+//! The reference: everything in memory, for tests and for trying things out.
+//!
+//! Two images. The *durable* one is shared by all openings of the same memory and holds what was acknowledged; the
+//! *live* one belongs to one opening and holds what was handed over since. Normally an append passes from one to the
+//! other at once; [`MemoryStore::hold`] keeps it waiting, as a slow disk would, and [`MemoryStore::reopen`] starts
+//! again from the durable image, as after a power cut.
+
+mod journal;
+mod tables;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+use self::tables::Tables;
+use super::{
+    AppendDone, AppendError, Appended, Projections, Record, RowChange, Snapshots, StoreError, StoredSnapshot, StreamId,
+    ViewName, ViewProgress, rules::Head, sync::lock,
+};
+
+/// Journal, snapshots and projections in memory.
+pub struct MemoryStore {
+    durable: Arc<Mutex<Image>>,
+    live: Mutex<Live>,
+    partitions: u16,
+    epoch: u64,
+    queue: usize,
+}
+
+/// What survives.
+#[derive(Default)]
+struct Image {
+    /// The epoch of the newest opening: older ones are fenced.
+    epoch: u64,
+    streams: HashMap<StreamId, Stream>,
+    /// The records of each partition, by position.
+    partitions: Vec<Vec<Arc<Record>>>,
+    tables: Tables,
+}
+
+struct Stream {
+    head: Head,
+    records: Vec<Arc<Record>>,
+}
+
+/// What one opening has in hand.
+#[derive(Default)]
+struct Live {
+    /// Appends that are taken or refused, and not yet told so, in the order they came.
+    waiting: VecDeque<(Result<Record, AppendError>, AppendDone)>,
+    /// Heads as of the waiting appends.
+    heads: HashMap<StreamId, Head>,
+    /// Last position of each partition as of the waiting appends, where that is beyond the durable one.
+    positions: HashMap<u16, u64>,
+    held: bool,
+    /// What is committed and not yet told, in order. One thread at a time tells.
+    answers: VecDeque<(Result<Appended, AppendError>, AppendDone)>,
+    telling: bool,
+    poisoned: Option<Arc<str>>,
+    closed: bool,
+}
+
+impl MemoryStore {
+    /// As many held appends as the segments journal queues by default.
+    const QUEUE: usize = 8192;
+
+    /// Empty memory with a fixed number of partitions, at least one.
+    pub fn new(partitions: u16) -> Self {
+        let partitions = partitions.max(1);
+        let image = Image { epoch: 1, partitions: vec![Vec::new(); usize::from(partitions)], ..Image::default() };
+        Self { durable: Arc::new(Mutex::new(image)), live: Mutex::default(), partitions, epoch: 1, queue: Self::QUEUE }
+    }
+
+    /// The same memory with room for `queue` held appends; more are answered `Overloaded`.
+    #[must_use]
+    pub fn with_queue(mut self, queue: usize) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Opens the same memory again, as after a power cut: what was acknowledged is there, what was not is lost. The
+    /// lease has a new epoch, so that appends through this store are refused as `Fenced` from now on.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        let mut image = lock(&self.durable);
+        image.epoch += 1;
+        Self {
+            durable: Arc::clone(&self.durable),
+            live: Mutex::default(),
+            partitions: self.partitions,
+            epoch: image.epoch,
+            queue: self.queue,
+        }
+    }
+
+    /// Keeps appends waiting from now on, as a slow disk would.
+    pub fn hold(&self) {
+        lock(&self.live).held = true;
+    }
+
+    /// Commits what waits and no longer keeps appends waiting.
+    pub fn release(&self) {
+        lock(&self.live).held = false;
+        self.commit();
+        self.tell();
+    }
+
+    /// How many appends wait.
+    pub fn waiting(&self) -> usize {
+        lock(&self.live).waiting.len()
+    }
+
+    /// As when a write fails: what waits is `Unknown` and is lost, later appends are refused.
+    pub fn poison(&self, reason: &str) {
+        let reason: Arc<str> = reason.into();
+        let mut live = lock(&self.live);
+        live.poisoned.get_or_insert_with(|| Arc::clone(&reason));
+        let Live { waiting, answers, .. } = &mut *live;
+        for (outcome, done) in waiting.drain(..) {
+            let unknown = outcome.and_then(|_| Err(AppendError::Unknown(Arc::clone(&reason))));
+            answers.push_back((unknown, done));
+        }
+        live.heads.clear();
+        live.positions.clear();
+        drop(live);
+        self.tell();
+    }
+}
+
+impl Snapshots for MemoryStore {
+    fn save(&self, batch: Vec<(StreamId, StoredSnapshot)>) -> Result<(), StoreError> {
+        lock(&self.durable).tables.save(batch)
+    }
+
+    fn load(&self, stream: &StreamId) -> Result<Vec<StoredSnapshot>, StoreError> {
+        Ok(lock(&self.durable).tables.load(stream))
+    }
+}
+
+impl Projections for MemoryStore {
+    fn progress(&self, view: ViewName) -> Result<Option<ViewProgress>, StoreError> {
+        Ok(lock(&self.durable).tables.progress(view))
+    }
+
+    fn commit(&self, view: ViewName, rows: Vec<RowChange>, progress: &ViewProgress) -> Result<(), StoreError> {
+        lock(&self.durable).tables.commit(view, rows, progress)
+    }
+
+    fn get(&self, view: ViewName, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
+        Ok(lock(&self.durable).tables.get(view, key))
+    }
+
+    fn scan(
+        &self,
+        view: ViewName,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, bytes::Bytes)>, StoreError> {
+        Ok(lock(&self.durable).tables.scan(view, prefix, after, limit))
+    }
+
+    fn clear(&self, view: ViewName) -> Result<(), StoreError> {
+        lock(&self.durable).tables.clear(view);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("partitions", &self.partitions)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}

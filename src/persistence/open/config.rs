@@ -1,0 +1,58 @@
+use std::path::PathBuf;
+
+/// Where data is kept, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// The data directory; made when it is not there. Not used by [`Backend::Memory`].
+    pub data: PathBuf,
+    /// What keeps the events.
+    pub journal: Backend,
+    /// Number of partitions of each unit, at least 1. Fixed when the data is made: another value is refused later.
+    pub partitions: u16,
+    /// Storage units by name: small letters, digits and dashes, at most 32. [`StorageConfig::MAIN`] is always among
+    /// those that are opened.
+    pub units: Vec<String>,
+    /// Bytes of one segment file, from 4 KiB to 1 GiB.
+    pub segment_bytes: u64,
+    /// Appends that may wait for the writer, at least 1; more are answered `Overloaded`.
+    pub queue: usize,
+    /// Bytes of memory for sled's page cache, per unit.
+    pub sled_cache_bytes: u64,
+}
+
+/// What keeps the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Nothing survives the process.
+    Memory,
+}
+
+impl StorageConfig {
+    /// Name of the unit that is always there. On disk: never rename.
+    pub const MAIN: &str = "main";
+
+    /// The defaults, with the data in `data`.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            journal: Backend::Memory,
+            partitions: 16,
+            units: vec![Self::MAIN.to_owned()],
+            segment_bytes: 64 << 20,
+            queue: 8192,
+            sled_cache_bytes: 64 << 20,
+        }
+    }
+
+    /// The defaults, with everything in memory.
+    pub fn memory() -> Self {
+        Self { journal: Backend::Memory, ..Self::new("") }
+    }
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self::new("data")
+    }
+}
