@@ -1,0 +1,77 @@
+//! What a supervision tree consists of, before it runs.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    backoff::Backoff,
+    intensity::Intensity,
+    process::Process,
+    strategy::{Restart, Strategy},
+};
+
+/// A supervisor and its children, in the order in which they are started.
+#[derive(Debug, Clone)]
+pub struct SupervisorSpec {
+    /// Its name among its siblings.
+    pub name: String,
+    /// Who is restarted with whom.
+    pub strategy: Strategy,
+    /// How many restarts are too many.
+    pub intensity: Intensity,
+    /// The waits before restarts.
+    pub backoff: Backoff,
+    /// The time each worker has to end after it was asked to; past it, it is killed.
+    pub shutdown: Duration,
+    /// Started first to last, stopped last to first.
+    pub children: Vec<ChildSpec>,
+}
+
+/// A child of a supervisor.
+#[derive(Debug, Clone)]
+pub struct ChildSpec {
+    pub(super) name: String,
+    pub(super) restart: Restart,
+    pub(super) shutdown: Option<Duration>,
+    pub(super) role: Role,
+}
+
+#[derive(Clone)]
+pub(super) enum Role {
+    Worker(Arc<dyn Process>),
+    Supervisor(SupervisorSpec),
+}
+
+impl ChildSpec {
+    /// A permanent child that runs `process`.
+    pub fn worker(name: impl Into<String>, process: Arc<dyn Process>) -> Self {
+        Self { name: name.into(), restart: Restart::Permanent, shutdown: None, role: Role::Worker(process) }
+    }
+
+    /// A permanent child that is a supervisor itself.
+    ///
+    /// It ends when its own children have, each within its own limit; [`within`](Self::within) caps them together.
+    pub fn supervisor(spec: SupervisorSpec) -> Self {
+        Self { name: spec.name.clone(), restart: Restart::Permanent, shutdown: None, role: Role::Supervisor(spec) }
+    }
+
+    /// Sets whether it is started again after it ended.
+    #[must_use]
+    pub fn restarted(self, restart: Restart) -> Self {
+        Self { restart, ..self }
+    }
+
+    /// Sets the time it has to end after it was asked to, instead of its supervisor's `shutdown`.
+    #[must_use]
+    pub fn within(self, shutdown: Duration) -> Self {
+        Self { shutdown: Some(shutdown), ..self }
+    }
+}
+
+impl fmt::Debug for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worker(_) => f.write_str("Worker"),
+            Self::Supervisor(spec) => f.debug_tuple("Supervisor").field(spec).finish(),
+        }
+    }
+}
