@@ -4,4 +4,7 @@ mod actors;
 pub mod persistence;
 
 pub use actors::entity::*;
-pub use actors::supervision::*;
+pub use actors::runtime::*;
+pub use actors::supervision::{
+    Backoff, Failure, Intensity, NodeKind, NodeState, Process, Restart, Running, Stop, Strategy, TreeNode, process,
+};

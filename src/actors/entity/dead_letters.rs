@@ -13,6 +13,8 @@ use super::{Address, Command, CommandContext, Decision, DomainEvent, Effects, En
 pub struct PolicyProgress {
     cursor: u64,
     letters: Vec<DeadLetter>,
+    /// Letters above the cursor that are settled: a dispatcher that starts again must not touch them.
+    settled: Vec<DeadLetterId>,
 }
 
 impl PolicyProgress {
@@ -28,6 +30,11 @@ impl PolicyProgress {
     /// The dispatches that could not be delivered and wait for an operator, oldest first.
     pub fn letters(&self) -> &[DeadLetter] {
         &self.letters
+    }
+
+    /// Whether this dispatch is waiting as a letter, or was settled as one: it is not dispatched again.
+    pub fn knows(&self, id: DeadLetterId) -> bool {
+        self.letter(id).is_some() || self.settled.contains(&id)
     }
 
     fn letter(&self, id: DeadLetterId) -> Option<&DeadLetter> {
@@ -158,10 +165,16 @@ impl Entity for PolicyProgress {
 
     fn evolve(&mut self, event: &PolicyProgressEvent) {
         match event {
-            PolicyProgressEvent::Advanced { cursor } => self.cursor = self.cursor.max(*cursor),
+            PolicyProgressEvent::Advanced { cursor } => {
+                self.cursor = self.cursor.max(*cursor);
+                self.settled.retain(|id| id.offset > self.cursor);
+            }
             PolicyProgressEvent::PutAside(letter) => self.letters.push(letter.as_ref().clone()),
             PolicyProgressEvent::Delivered { id } | PolicyProgressEvent::Discarded { id } => {
                 self.letters.retain(|letter| letter.id != *id);
+                if id.offset > self.cursor {
+                    self.settled.push(*id);
+                }
             }
         }
     }
@@ -196,7 +209,7 @@ impl Command<PolicyProgress> for PutAside {
     const NAME: &'static str = "put-aside";
     type Reply = ();
     fn decide(self, progress: &PolicyProgress, _: &CommandContext) -> Decision<PolicyProgress, ()> {
-        if self.letter.id.offset <= progress.cursor || progress.letter(self.letter.id).is_some() {
+        if self.letter.id.offset <= progress.cursor || progress.knows(self.letter.id) {
             return Ok(Effects::reply(()));
         }
         if progress.letters.len() >= PolicyProgress::MAX_LETTERS {

@@ -90,6 +90,11 @@ impl Storage {
         Some(Self::of_memory(self.opened.memory.iter().map(again).collect()))
     }
 
+    /// The store behind a unit in memory, for tests that hold, fail or crash it.
+    pub fn memory_unit(&self, name: &str) -> Option<Arc<MemoryStore>> {
+        self.opened.memory.get(name).cloned()
+    }
+
     /// The unit of that name.
     pub fn unit(&self, name: &str) -> Option<&Unit> {
         self.opened.units.get(name)

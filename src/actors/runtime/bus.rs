@@ -1,0 +1,169 @@
+//! The journal's business events as the old topics showed them, page by page.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{feed::FeedItem, kinds::Kinds, projector::ViewError, unit::UnitRuntime};
+use crate::{actors::entity::Timestamp, persistence::PartitionId};
+
+/// Events looked at per partition for one page, so that a page over a long journal stays cheap.
+const SCANNED: usize = 4096;
+/// Events on one page, at most.
+const PAGE: usize = 1000;
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// Only of this system.
+    pub system: Option<String>,
+    /// Only of this kind, in full (`store.order`) or short (`order`).
+    pub kind: Option<String>,
+    /// Only of this correlation id.
+    pub correlation: Option<String>,
+    /// Only after this cursor, an [`EventPage::next`] of before.
+    pub after: Option<String>,
+    /// How many, at most 1000; 0 means 100.
+    pub limit: usize,
+}
+
+/// A page of events.
+#[derive(Debug, Clone, Serialize)]
+pub struct EventPage {
+    /// Envelopes, by time; in order within each partition.
+    pub events: Vec<Value>,
+    /// Where the next page begins. Opaque.
+    pub next: String,
+}
+
+/// Positions by unit and partition.
+type Cursors = BTreeMap<(String, u16), u64>;
+
+/// Reads a page.
+///
+/// # Errors
+/// [`ViewError::Store`] when the journal cannot be read or `after` is no cursor.
+pub(crate) async fn page(
+    units: &[Arc<UnitRuntime>],
+    kinds: &Kinds,
+    query: &EventQuery,
+) -> Result<EventPage, ViewError> {
+    let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
+    let mut cursors = parse(query.after.as_deref().unwrap_or_default())?;
+    let mut found: Vec<(Timestamp, (String, u16), u64, Value)> = Vec::new();
+    for unit in units {
+        for partition in 0..unit.journal.partitions() {
+            let lane = (unit.name.to_string(), partition);
+            let mut cursor = cursors.get(&lane).copied().unwrap_or_default();
+            let (mut matches, mut scanned) = (0, 0);
+            while matches < limit && scanned < SCANNED && cursor < unit.journal.durable(PartitionId(partition)) {
+                let batch = unit.feed.read(kinds, partition, cursor, 256).await;
+                let batch = batch.map_err(|error| ViewError::Store(error.to_string()))?;
+                for item in &batch.items {
+                    scanned += 1;
+                    cursor = item.offset;
+                    if let Some((at, envelope)) = envelope(kinds, unit, partition, item, query) {
+                        found.push((at, lane.clone(), item.offset, envelope));
+                        matches += 1;
+                        if matches >= limit {
+                            break;
+                        }
+                    }
+                }
+                if matches < limit {
+                    cursor = cursor.max(batch.upto);
+                }
+            }
+            cursors.insert(lane, cursor);
+        }
+    }
+    found.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
+    // A partition's clock may have stepped back: what follows a left-out event is left out too.
+    let mut left_out: BTreeMap<(String, u16), u64> = BTreeMap::new();
+    for (_, lane, offset, _) in found.iter().skip(limit) {
+        let first = left_out.entry(lane.clone()).or_insert(*offset);
+        *first = (*first).min(*offset);
+    }
+    let taken: Vec<Value> = found
+        .into_iter()
+        .take(limit)
+        .filter(|(_, lane, offset, _)| left_out.get(lane).is_none_or(|first| offset < first))
+        .map(|(_, _, _, envelope)| envelope)
+        .collect();
+    for (lane, first) in left_out {
+        cursors.insert(lane, first - 1);
+    }
+    Ok(EventPage { events: taken, next: print(&cursors) })
+}
+
+fn envelope(
+    kinds: &Kinds,
+    unit: &UnitRuntime,
+    partition: u16,
+    item: &FeedItem,
+    query: &EventQuery,
+) -> Option<(Timestamp, Value)> {
+    let (system, short) = item.kind.split_once('.').unwrap_or(("", &item.kind));
+    let is_wanted = item.public
+        && query.system.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(system))
+        && query.kind.as_deref().is_none_or(|kind| kind == item.kind.as_ref() || kind == short);
+    if !is_wanted {
+        return None;
+    }
+    let (name, recording) = kinds.find(&item.kind)?.on_bus(item.event.as_deref()?)?;
+    if query.correlation.as_deref().is_some_and(|wanted| wanted != recording.correlation.as_ref()) {
+        return None;
+    }
+    let mut fields = Map::new();
+    fields.insert("eventType".to_owned(), json!(name));
+    fields.insert("timestamp".to_owned(), json!(local_time(recording.at)));
+    fields.extend(recording.fields);
+    fields.insert("eventId".to_owned(), json!(format!("{}:{partition}:{}", unit.name, item.offset)));
+    fields.insert("correlationId".to_owned(), json!(recording.correlation));
+    fields.insert("sequence".to_owned(), json!(recording.sequence));
+    fields.insert("kind".to_owned(), json!(item.kind));
+    fields.insert("number".to_owned(), json!(recording.number));
+    fields.insert("unit".to_owned(), json!(unit.name));
+    fields.insert("partition".to_owned(), json!(partition));
+    fields.insert("position".to_owned(), json!(item.offset));
+    Some((recording.at, Value::Object(fields)))
+}
+
+/// `yyyyMMddHHmmss` in the machine's zone, as the old topics have it.
+fn local_time(at: Timestamp) -> String {
+    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_millisecond(millis) {
+        Ok(moment) => moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y%m%d%H%M%S").to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+fn print(cursors: &Cursors) -> String {
+    let part = |((unit, partition), offset): (&(String, u16), &u64)| format!("{unit}.{partition}.{offset}");
+    cursors.iter().filter(|(_, offset)| **offset > 0).map(part).collect::<Vec<_>>().join("_")
+}
+
+fn parse(text: &str) -> Result<Cursors, ViewError> {
+    let unreadable = || ViewError::Store(format!("`{text}` is no cursor; take `next` of an earlier page"));
+    let part = |part: &str| {
+        let mut fields = part.rsplitn(3, '.');
+        let offset = fields.next()?.parse().ok()?;
+        let partition = fields.next()?.parse().ok()?;
+        Some(((fields.next()?.to_owned(), partition), offset))
+    };
+    text.split('_').filter(|text| !text.is_empty()).map(|text| part(text).ok_or_else(unreadable)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_being_printed() {
+        let cursors: Cursors = [(("main".to_owned(), 3), 17), (("alarm".to_owned(), 0), 2)].into();
+        assert_eq!(parse(&print(&cursors)).expect("readable"), cursors);
+        assert!(parse("").expect("empty").is_empty());
+        assert!(parse("nonsense").is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! One entity in memory: its queue, its state, its phase. No task, timer or channel while idle.
+//!
+//! ```text
+//! 1 Idle --push--> 2 Running --queue empty--> 1 Idle
+//! 2 Running --a panic--> 3 Backoff --timer--> 2 Running (recovers first)
+//! 2 Running --an append failed--> 4 Draining --every append answered--> 2 Running (recovers first)
+//! 3 Backoff --too often--> 5 Quarantined --an operator--> 2 Running (recovers first)
+//! 1 Idle --passivated, service stopped--> 6 Gone
+//! ```
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::time::Instant;
+
+use super::{
+    book::{Book, OpenStep},
+    gate::Gate,
+    mailbox::{Envelope, ReplyPort},
+};
+use crate::actors::entity::{AnyCommand, AnyContinuation, Entity, Key, Step};
+
+/// Where an entity stands; see the picture above.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Idle,
+    Running,
+    Backoff,
+    Draining,
+    Quarantined(Arc<str>),
+    Gone,
+}
+
+/// An entity's place in its shard.
+pub(crate) struct Cell<E: Entity> {
+    pub(crate) key: Key,
+    inner: Mutex<Inner<E>>,
+}
+
+/// What the cell's lock guards. Never held across an await or a decision.
+pub(crate) struct Inner<E: Entity> {
+    pub(crate) phase: Phase,
+    pub(crate) queue: VecDeque<Envelope<E>>,
+    /// Answers to open steps; one place each, so the mailbox's limit is not theirs.
+    pub(crate) follow_ups: VecDeque<FollowUp<E>>,
+    /// State and book while idle; taken out while a turn runs; `None` before recovery.
+    pub(crate) active: Option<Box<Active<E>>>,
+    /// The asks of this stream that have no answer yet.
+    pub(crate) asks: Vec<OpenAsk<E>>,
+    /// Appends handed over and not answered.
+    pub(crate) in_flight: u32,
+    /// An append of this incarnation failed: the state in memory is not the truth.
+    pub(crate) lost: bool,
+    /// Times of recent failures, for the restart intensity.
+    pub(crate) failures: Vec<Instant>,
+    /// Second of the last turn, for passivation.
+    pub(crate) touched: u32,
+}
+
+/// State and book of an entity that has been recovered.
+pub(crate) struct Active<E: Entity> {
+    pub(crate) state: E,
+    pub(crate) book: Book,
+    /// The last append handed over: what is decided after it waits behind it.
+    pub(crate) gate: Option<Arc<Gate<E>>>,
+}
+
+/// The answer to a step, as a command.
+pub(crate) struct FollowUp<E: Entity> {
+    pub(crate) step: Step,
+    pub(crate) command: Box<dyn AnyCommand<E>>,
+}
+
+/// One ask of this stream.
+pub(crate) struct OpenAsk<E: Entity> {
+    pub(crate) step: Step,
+    pub(crate) opened: OpenStep,
+    /// The original asker; `None` when it went away in a crash.
+    pub(crate) port: Option<ReplyPort<E>>,
+    /// What to ask; taken when the asking begins.
+    pub(crate) continuation: Option<AnyContinuation<E>>,
+}
+
+impl<E: Entity> Cell<E> {
+    pub(crate) fn new(key: Key) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            inner: Mutex::new(Inner {
+                phase: Phase::Idle,
+                queue: VecDeque::new(),
+                follow_ups: VecDeque::new(),
+                active: None,
+                asks: Vec::new(),
+                in_flight: 0,
+                lost: false,
+                failures: Vec::new(),
+                touched: 0,
+            }),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<E>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<E: Entity> Inner<E> {
+    /// Whether the cell can be dropped from its shard without losing anything.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.phase == Phase::Idle
+            && self.queue.is_empty()
+            && self.follow_ups.is_empty()
+            && self.asks.is_empty()
+            && self.in_flight == 0
+    }
+
+    /// Takes the ask of this step out of the table; `None` when the step is not open.
+    pub(crate) fn close(&mut self, step: Step) -> Option<OpenAsk<E>> {
+        let at = self.asks.iter().position(|ask| ask.step == step)?;
+        Some(self.asks.swap_remove(at))
+    }
+}
+
+impl<E: Entity> fmt::Debug for Cell<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("kind", &E::KIND).field("key", &self.key).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,151 @@
+//! What happens when the journal answers: the feed shows the events, then whoever waited is told.
+
+use std::sync::Arc;
+
+use super::{
+    cell::{Cell, Phase},
+    gate::{Effect, Gate, append_failure},
+    host::Host,
+};
+use crate::{
+    actors::entity::{AskError, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded, Timestamp},
+    persistence::{Append, AppendError, Appended},
+};
+
+use super::feed::FeedItem;
+
+/// What goes with an append and is needed when it is durable.
+pub(crate) struct Commit<E: Entity> {
+    pub(crate) events: Vec<E::Event>,
+    pub(crate) effects: Vec<Effect<E>>,
+    pub(crate) gate: Arc<Gate<E>>,
+}
+
+/// What of an append is needed after it was handed over.
+struct Facts {
+    partition: u16,
+    expected: u64,
+    at: Timestamp,
+    number: u64,
+    correlation: Arc<str>,
+}
+
+impl<E: Entity> Host<E> {
+    /// Hands an append over. Its answer may come on any thread, also before this returns.
+    pub(crate) fn commit(self: &Arc<Self>, cell: Arc<Cell<E>>, append: Append, commit: Commit<E>) {
+        let facts = Facts {
+            partition: append.lease.partition.0,
+            expected: append.expected,
+            at: Timestamp::from_millis(append.at_millis),
+            number: append.number,
+            correlation: append.correlation.clone(),
+        };
+        self.service.append_begun();
+        let host = self.clone();
+        let done = move |result| {
+            host.answered(&cell, &facts, commit, result);
+            host.service.append_answered();
+        };
+        self.unit.journal.append(append, Box::new(done));
+    }
+
+    fn answered(
+        self: &Arc<Self>,
+        cell: &Arc<Cell<E>>,
+        facts: &Facts,
+        commit: Commit<E>,
+        result: Result<Appended, AppendError>,
+    ) {
+        match result {
+            Ok(appended) | Err(AppendError::Duplicate(appended)) => {
+                if facts.expected == 0 && facts.number != 0 {
+                    self.directory.enter(facts.number, cell.key.clone());
+                }
+                self.publish(&cell.key, facts, commit.events, appended);
+                for effect in commit.effects.into_iter().chain(commit.gate.settle(Ok(()))) {
+                    self.perform(cell, effect);
+                }
+                cell.lock().in_flight -= 1;
+            }
+            Err(error) => {
+                tracing::warn!(kind = E::KIND, key = %cell.key, %error, "append failed");
+                if facts.expected == 0 && facts.number != 0 && !matches!(error, AppendError::Unknown(_)) {
+                    self.service.numbers.give_back(facts.number);
+                }
+                cell.lock().lost = true;
+                let told = append_failure(&error);
+                for effect in commit.effects.into_iter().chain(commit.gate.settle(Err(error))) {
+                    self.cancel(cell, effect, &told);
+                }
+                cell.lock().in_flight -= 1;
+            }
+        }
+        self.after_append(cell);
+    }
+
+    /// The last answer of a cell whose state was lost lets it recover.
+    fn after_append(self: &Arc<Self>, cell: &Arc<Cell<E>>) {
+        let mut inner = cell.lock();
+        if inner.in_flight > 0 {
+            return;
+        }
+        match inner.phase {
+            Phase::Draining => {}
+            // Parked before the failure was known: its state is not the truth.
+            Phase::Idle if inner.lost => inner.active = None,
+            Phase::Idle | Phase::Running | Phase::Backoff | Phase::Quarantined(_) | Phase::Gone => return,
+        }
+        inner.lost = false;
+        if inner.phase == Phase::Idle && inner.queue.is_empty() && inner.follow_ups.is_empty() && inner.asks.is_empty()
+        {
+            return; // the next message recovers it
+        }
+        inner.phase = Phase::Running;
+        drop(inner);
+        self.spawn_run(cell.clone());
+    }
+
+    /// Does what waited for durability.
+    pub(crate) fn perform(self: &Arc<Self>, cell: &Arc<Cell<E>>, effect: Effect<E>) {
+        match effect {
+            Effect::Answer(port, result) => port.send(result),
+            Effect::Begin(step) => self.begin(cell, step),
+            Effect::Save(snapshot) => self.unit.save_later(self.stream(&cell.key), snapshot),
+        }
+    }
+
+    /// Undoes what waited for an append that failed.
+    pub(crate) fn cancel(&self, cell: &Arc<Cell<E>>, effect: Effect<E>, why: &AskError<E::Rejection>) {
+        match effect {
+            Effect::Answer(port, _) => port.send(Err(why.clone())),
+            Effect::Begin(step) => {
+                let ask = cell.lock().close(step);
+                if let Some(ask) = ask {
+                    self.service.ask_closed();
+                    if let Some(port) = ask.port {
+                        port.send(Err(why.clone()));
+                    }
+                }
+            }
+            Effect::Save(_) => {}
+        }
+    }
+
+    fn publish(&self, key: &Key, facts: &Facts, events: Vec<E::Event>, appended: Appended) {
+        let id = E::Id::from_key(key);
+        let items = events.into_iter().enumerate().map(|(index, event)| {
+            let index = index as u64;
+            let offset = appended.offset + index;
+            let public = event.is_public();
+            let event = id.clone().map(|id| {
+                let position = Position { unit: self.unit.name.clone(), partition: facts.partition, offset };
+                let (number, at, correlation) = (Number::new(facts.number), facts.at, facts.correlation.clone());
+                let sequence = facts.expected + 1 + index;
+                let event = Recorded::<E> { id, number, sequence, position, at, correlation, event };
+                Arc::new(event) as Arc<dyn std::any::Any + Send + Sync>
+            });
+            FeedItem { kind: self.kind.clone(), offset, public, event }
+        });
+        self.unit.feed.publish(facts.partition, items);
+    }
+}

@@ -1,0 +1,201 @@
+//! What a service consists of, as its author declares it, and how that becomes running parts.
+
+use std::{
+    any::{Any, TypeId},
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
+
+use super::{
+    consumer::Consumer,
+    dispatcher::{Dispatcher, Retry},
+    entities::Entities,
+    host::Host,
+    kinds::{KindHost, Kinds},
+    limits::EntityLimits,
+    projector::{Projector, ViewRows, Views},
+    service::ServiceRuntime,
+    system::StartError,
+    unit::UnitRuntime,
+};
+use crate::actors::{
+    entity::{Entity, Listed, Listing, Policy, PolicyProgress, View},
+    supervision::Process,
+};
+
+/// A process and its name among its siblings.
+pub(crate) type Named = (String, Arc<dyn Process>);
+
+type Step = Box<dyn FnOnce(&mut Assembly, &Place) -> Result<(), StartError> + Send>;
+
+/// A service: the entity kinds, policies and views that stop, start and fail together.
+pub struct Service {
+    pub(crate) name: &'static str,
+    entities: Vec<Step>,
+    followers: Vec<Step>,
+}
+
+impl Service {
+    /// A service without content; `name` is unique within its system.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, entities: Vec::new(), followers: Vec::new() }
+    }
+
+    /// Hosts the entities of one kind.
+    #[must_use]
+    pub fn entity<E: Entity>(mut self) -> Self {
+        self.entities.push(Box::new(add_entity::<E>));
+        self
+    }
+
+    /// Hosts the entities of one kind and keeps the list of them.
+    #[must_use]
+    pub fn listed<E: Listed>(self) -> Self {
+        self.entity::<E>().view::<Listing<E>>()
+    }
+
+    /// Runs a policy whose targets are entities of this service.
+    #[must_use]
+    pub fn policy<P: Policy>(mut self, policy: P) -> Self {
+        self.followers.push(Box::new(move |assembly, place| add_policy(assembly, place, policy)));
+        self
+    }
+
+    /// Keeps a view.
+    #[must_use]
+    pub fn view<V: View>(mut self) -> Self {
+        self.followers.push(Box::new(add_view::<V>));
+        self
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where a service's parts belong.
+pub(crate) struct Place {
+    pub(crate) service: Arc<ServiceRuntime>,
+    pub(crate) unit: Arc<UnitRuntime>,
+}
+
+/// The parts of a system while they are put together.
+pub(crate) struct Assembly {
+    pub(crate) kinds: Kinds,
+    pub(crate) units: Vec<Arc<UnitRuntime>>,
+    pub(crate) limits: Box<dyn Fn(&str) -> EntityLimits + Send>,
+    pub(crate) hosts: Vec<Arc<dyn KindHost>>,
+    /// The progress of policies, by the unit that the policy's service keeps its streams in.
+    pub(crate) progress: HashMap<Arc<str>, Entities<PolicyProgress>>,
+    /// `Entities<E>` by `E`, `Views<V>` by `V`.
+    pub(crate) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    pub(crate) consumers: Vec<Arc<Consumer>>,
+    pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    /// Processes of each service, by its full name, in the order in which they start.
+    pub(crate) processes: HashMap<String, Vec<Named>>,
+    names: HashSet<&'static str>,
+}
+
+impl Assembly {
+    pub(crate) fn new(units: Vec<Arc<UnitRuntime>>, limits: Box<dyn Fn(&str) -> EntityLimits + Send>) -> Self {
+        Self {
+            kinds: Kinds::default(),
+            units,
+            limits,
+            hosts: Vec::new(),
+            progress: HashMap::new(),
+            handles: HashMap::new(),
+            consumers: Vec::new(),
+            retries: BTreeMap::new(),
+            processes: HashMap::new(),
+            names: HashSet::new(),
+        }
+    }
+
+    pub(crate) fn add_entities(&mut self, service: &mut Service, place: &Place) -> Result<(), StartError> {
+        std::mem::take(&mut service.entities).into_iter().try_for_each(|step| step(self, place))
+    }
+
+    pub(crate) fn add_followers(&mut self, service: Service, place: &Place) -> Result<(), StartError> {
+        service.followers.into_iter().try_for_each(|step| step(self, place))
+    }
+
+    fn claim(&mut self, name: &'static str) -> Result<(), StartError> {
+        if self.names.insert(name) { Ok(()) } else { Err(StartError::NameTaken { name }) }
+    }
+
+    fn host<E: Entity>(&self) -> Option<Arc<Host<E>>> {
+        let handle = self.handles.get(&TypeId::of::<E>())?.downcast_ref::<Entities<E>>()?;
+        Some(handle.0.clone())
+    }
+
+    fn process(&mut self, place: &Place, name: String, process: Arc<dyn Process>) {
+        self.processes.entry(place.service.full_name.clone()).or_default().push((name, process));
+    }
+
+    fn consumer(&mut self, name: &'static str, place: &Place, kinds: &[&str]) -> Arc<Consumer> {
+        let consumer = Consumer::new(name, (place.service.system, place.service.name), &self.units);
+        for unit in &self.units {
+            unit.feed.subscribe(kinds.iter().copied(), &consumer.wake);
+        }
+        self.consumers.push(consumer.clone());
+        consumer
+    }
+}
+
+fn add_entity<E: Entity>(assembly: &mut Assembly, place: &Place) -> Result<(), StartError> {
+    assembly.claim(E::KIND)?;
+    let limits = (assembly.limits)(E::KIND);
+    let host = Host::<E>::new(place.service.clone(), place.unit.clone(), limits, assembly.kinds.clone());
+    assembly.hosts.push(host.clone());
+    assembly.handles.insert(TypeId::of::<E>(), Box::new(Entities(host)));
+    Ok(())
+}
+
+/// The streams of policies' progress in one unit. One kind, but one host per unit.
+pub(crate) fn add_progress(assembly: &mut Assembly, place: &Place) -> Arc<dyn KindHost> {
+    let limits = (assembly.limits)(PolicyProgress::KIND);
+    let host = Host::<PolicyProgress>::new(place.service.clone(), place.unit.clone(), limits, assembly.kinds.clone());
+    assembly.progress.insert(place.unit.name.clone(), Entities(host.clone()));
+    host
+}
+
+fn add_policy<P: Policy>(assembly: &mut Assembly, place: &Place, policy: P) -> Result<(), StartError> {
+    assembly.claim(P::NAME)?;
+    let target = assembly.host::<P::Target>().filter(|host| Arc::ptr_eq(&host.service, &place.service));
+    let Some(target) = target else {
+        let (policy, target, service) = (P::NAME, P::Target::KIND, place.service.full_name.clone());
+        return Err(StartError::ForeignTarget { policy, target, service });
+    };
+    let is_registered = P::Source::KIND == PolicyProgress::KIND || assembly.host::<P::Source>().is_some();
+    if !is_registered {
+        return Err(StartError::UnknownSource { follower: P::NAME, source_kind: P::Source::KIND });
+    }
+    let progress = assembly.progress.get(&place.unit.name).expect("every unit has its progress").clone();
+    let consumer = assembly.consumer(P::NAME, place, &[P::Source::KIND]);
+    let kinds = assembly.kinds.clone();
+    let dispatcher = Arc::new(Dispatcher { policy: Arc::new(policy), target, progress, consumer, kinds });
+    assembly.retries.insert(P::NAME, dispatcher.clone());
+    assembly.process(place, format!("policy:{}", P::NAME), dispatcher);
+    Ok(())
+}
+
+fn add_view<V: View>(assembly: &mut Assembly, place: &Place) -> Result<(), StartError> {
+    assembly.claim(V::NAME)?;
+    let sources: Vec<&'static str> = V::sources().kinds().collect();
+    let known = |kind: &&str| assembly.hosts.iter().any(|host| host.kind() == *kind);
+    if let Some(source_kind) = sources.iter().copied().find(|kind| !known(kind)) {
+        return Err(StartError::UnknownSource { follower: V::NAME, source_kind });
+    }
+    let consumer = assembly.consumer(V::NAME, place, &sources);
+    let rows = Arc::new(ViewRows::<V>::new());
+    let (unit, kinds) = (place.unit.clone(), assembly.kinds.clone());
+    let views =
+        Views { rows: rows.clone(), unit: unit.clone(), service: place.service.clone(), consumer: consumer.clone() };
+    assembly.handles.insert(TypeId::of::<V>(), Box::new(views));
+    assembly.process(place, format!("view:{}", V::NAME), Arc::new(Projector { rows, unit, consumer, kinds }));
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! A policy at work: reads events at its own durable cursor, turns them into commands, and sees each of
+//! them through.
+//!
+//! ```text
+//! feed --> read (per partition, in order) --> react --> lanes (one command at a time per target)
+//!                                                        | done, or put aside as a dead letter
+//!                              cursor <-- window <-------+
+//! ```
+
+mod delivery;
+mod retry;
+mod window;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures::{
+    StreamExt,
+    future::{BoxFuture, FutureExt},
+    stream::FuturesUnordered,
+};
+use tokio::time::Instant;
+
+pub use self::retry::LetterError;
+pub(crate) use self::retry::{LetterPlace, Retry};
+use self::{
+    delivery::{Delivery, Lane, Outgoing},
+    window::Window,
+};
+use super::{
+    consumer::{Consumer, ConsumerState},
+    entities::Entities,
+    host::Host,
+    kinds::Kinds,
+};
+use crate::actors::{
+    entity::{Advance, DeadLetterId, Entity, Policy, PolicyProgress, ProgressId, Recorded},
+    supervision::{Failure, Process, Running, Stop},
+};
+
+/// Commands of one policy that are on their way at the same time. Beyond, it reads no further.
+const IN_FLIGHT: usize = 256;
+
+/// How often progress is journaled: after a crash at most so much is dispatched again (and recognised by
+/// its targets).
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Events that may be skipped before the cursor is journaled although nothing was dispatched: bounds what
+/// is read again after a start.
+const SKIPPED: u64 = 4096;
+
+/// How long a stop waits for commands on their way.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Pause after the journal could not be read.
+const READ_RETRY: Duration = Duration::from_millis(200);
+
+/// The process behind one policy.
+pub(crate) struct Dispatcher<P: Policy> {
+    pub(crate) policy: Arc<P>,
+    pub(crate) target: Arc<Host<P::Target>>,
+    pub(crate) progress: Entities<PolicyProgress>,
+    pub(crate) consumer: Arc<Consumer>,
+    pub(crate) kinds: Kinds,
+}
+
+/// One run of it.
+struct Dispatching<P: Policy> {
+    delivery: Arc<Delivery<P>>,
+    consumer: Arc<Consumer>,
+    progress: Entities<PolicyProgress>,
+    kinds: Kinds,
+    partitions: Vec<Partition>,
+    /// Commands that wait behind an earlier one for the same lane.
+    waiting: HashMap<Lane, VecDeque<Outgoing<P>>>,
+    on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing<P>>>,
+}
+
+/// One partition of one storage unit, as far as this policy has come.
+struct Partition {
+    /// Everything up to here has been read.
+    read: u64,
+    window: Window,
+    /// The cursor in the journal.
+    journaled: u64,
+    /// Whether something was dispatched since.
+    dispatched: bool,
+    /// What the journal knew of dispatches above the cursor when this run began.
+    known: PolicyProgress,
+}
+
+impl<P: Policy> Process for Dispatcher<P> {
+    fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
+        let delivery = Delivery {
+            policy: self.policy.clone(),
+            target: self.target.clone(),
+            progress: self.progress.clone(),
+            consumer: self.consumer.clone(),
+            stop: stop.clone(),
+        };
+        let (consumer, progress, kinds) = (self.consumer.clone(), self.progress.clone(), self.kinds.clone());
+        async move {
+            let mut partitions = Vec::with_capacity(consumer.lanes.len());
+            for (index, lane) in consumer.lanes.iter().enumerate() {
+                let id = progress_id::<P>(&lane.unit.name, lane.partition);
+                let known = progress.get(&id).await.map_err(|error| Failure::new(format!("progress: {error}")))?;
+                let known = known.map(|current| current.state).unwrap_or_default();
+                let cursor = known.cursor();
+                consumer.set_cursor(index, cursor);
+                let window = Window::default();
+                partitions.push(Partition { read: cursor, window, journaled: cursor, dispatched: false, known });
+            }
+            let dispatching = Dispatching {
+                delivery: Arc::new(delivery),
+                consumer,
+                progress,
+                kinds,
+                partitions,
+                waiting: HashMap::new(),
+                on_their_way: FuturesUnordered::new(),
+            };
+            Ok(dispatching.run(stop).boxed())
+        }
+        .boxed()
+    }
+}
+
+/// A policy must not react to dead letters of its own: each would lead to the next.
+fn is_own_letter<P: Policy>(event: &(dyn std::any::Any + Send + Sync)) -> bool {
+    event.downcast_ref::<Recorded<PolicyProgress>>().is_some_and(|event| event.id.policy == P::NAME)
+}
+
+pub(crate) fn progress_id<P: Policy>(unit: &str, partition: u16) -> ProgressId {
+    ProgressId { policy: P::NAME.to_owned(), unit: unit.to_owned(), partition }
+}
+
+impl<P: Policy> Dispatching<P> {
+    async fn run(mut self, stop: Stop) -> Result<(), Failure> {
+        self.consumer.set_state(ConsumerState::Running);
+        let mut journal_at = Instant::now() + PROGRESS_EVERY;
+        let consumer = self.consumer.clone();
+        loop {
+            let more = match self.read().await {
+                Ok(more) => more,
+                Err(reason) => {
+                    tracing::error!(policy = P::NAME, reason, "the feed cannot be read");
+                    tokio::time::sleep(READ_RETRY).await;
+                    true
+                }
+            };
+            if Instant::now() >= journal_at {
+                self.journal_progress().await;
+                journal_at = Instant::now() + PROGRESS_EVERY;
+            }
+            tokio::select! {
+                biased;
+                () = stop.requested() => break,
+                Some(done) = self.on_their_way.next() => self.settle(&done),
+                () = std::future::ready(()), if more && self.has_room() => {}
+                () = consumer.wake.notified() => {}
+                () = tokio::time::sleep_until(journal_at), if self.has_progress() => {}
+            }
+        }
+        self.finish().await;
+        self.consumer.set_state(ConsumerState::Stopped);
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.consumer.busy.load(Ordering::Acquire) < IN_FLIGHT
+    }
+
+    /// Reads a piece of every partition; says whether there may be more.
+    async fn read(&mut self) -> Result<bool, String> {
+        let consumer = self.consumer.clone();
+        let mut more = false;
+        for (index, lane) in consumer.lanes.iter().enumerate() {
+            let Some(partition) = self.partitions.get(index) else { continue };
+            if !self.has_room() || partition.window.is_full() || lane.durable() <= partition.read {
+                continue;
+            }
+            let batch = lane
+                .unit
+                .feed
+                .read(&self.kinds, lane.partition, partition.read, IN_FLIGHT)
+                .await
+                .map_err(|error| error.to_string())?;
+            more |= !batch.items.is_empty();
+            for item in batch.items {
+                let event = item.event.filter(|_| item.kind.as_ref() == P::Source::KIND);
+                match event.and_then(|event| event.downcast::<Recorded<P::Source>>().ok()) {
+                    Some(event) => self.take(index, &event),
+                    None => self.skip(index, item.offset),
+                }
+            }
+            self.skip(index, batch.upto);
+            self.show_cursor(index);
+        }
+        consumer.tell();
+        Ok(more)
+    }
+
+    fn skip(&mut self, index: usize, offset: u64) {
+        if let Some(partition) = self.partitions.get_mut(index) {
+            partition.read = partition.read.max(offset);
+        }
+    }
+
+    /// Reacts to one event and sends what comes of it on its way.
+    fn take(&mut self, index: usize, event: &Arc<Recorded<P::Source>>) {
+        let Some(partition) = self.partitions.get_mut(index) else { return };
+        let offset = event.position.offset;
+        partition.read = offset;
+        if is_own_letter::<P>(event.as_ref()) {
+            return;
+        }
+        let outgoing = self.delivery.react(index, event);
+        let known = |id: &Outgoing<P>| partition.known.knows(DeadLetterId { offset, index: id.index });
+        let outgoing: Vec<_> = outgoing.into_iter().filter(|outgoing| !known(outgoing)).collect();
+        if outgoing.is_empty() {
+            return;
+        }
+        partition.window.open(offset, outgoing.len());
+        partition.dispatched = true;
+        for outgoing in outgoing {
+            self.consumer.busy.fetch_add(1, Ordering::AcqRel);
+            if let Some(queue) = self.waiting.get_mut(&outgoing.lane) {
+                queue.push_back(outgoing);
+            } else {
+                self.waiting.insert(outgoing.lane.clone(), VecDeque::new());
+                self.send(outgoing);
+            }
+        }
+    }
+
+    fn send(&self, outgoing: Outgoing<P>) {
+        self.on_their_way.push(self.delivery.clone().see_through(outgoing).boxed());
+    }
+
+    /// A command was done or put aside: the next of its lane goes, and the cursor moves.
+    fn settle(&mut self, done: &Outgoing<P>) {
+        self.consumer.busy.fetch_sub(1, Ordering::AcqRel);
+        if let Some(queue) = self.waiting.get_mut(&done.lane) {
+            match queue.pop_front() {
+                Some(next) => self.send(next),
+                None => {
+                    self.waiting.remove(&done.lane);
+                }
+            }
+        }
+        if let Some(partition) = self.partitions.get_mut(done.partition) {
+            partition.window.settle(done.event.position.offset);
+        }
+        self.show_cursor(done.partition);
+        if self.on_their_way.is_empty() {
+            self.consumer.set_state(ConsumerState::Running);
+        }
+        self.consumer.tell();
+    }
+
+    fn show_cursor(&self, index: usize) {
+        if let Some(partition) = self.partitions.get(index) {
+            self.consumer.set_cursor(index, partition.cursor());
+        }
+    }
+
+    fn has_progress(&self) -> bool {
+        self.partitions.iter().any(Partition::is_worth_journaling)
+    }
+
+    /// Journals the cursors that moved. One that cannot be journaled now is tried again later.
+    async fn journal_progress(&mut self) {
+        for (lane, partition) in self.consumer.lanes.iter().zip(&mut self.partitions) {
+            if !partition.is_worth_journaling() {
+                continue;
+            }
+            let cursor = partition.cursor();
+            let id = progress_id::<P>(&lane.unit.name, lane.partition);
+            match self.progress.ask(&id, Advance { cursor }).await {
+                Ok(()) => {
+                    partition.journaled = cursor;
+                    partition.dispatched = partition.window.len() > 0;
+                }
+                Err(error) => tracing::debug!(policy = P::NAME, %error, "progress is journaled later"),
+            }
+        }
+    }
+
+    /// Waits for what is on its way, at most [`STOP_LIMIT`], and journals how far it came.
+    async fn finish(&mut self) {
+        let limit = tokio::time::sleep(STOP_LIMIT);
+        tokio::pin!(limit);
+        loop {
+            tokio::select! {
+                done = self.on_their_way.next() => match done {
+                    // One that gave up because of the stop is not settled; it is dispatched again.
+                    Some(done) if done.is_settled => self.settle(&done),
+                    Some(_) => {}
+                    None => break,
+                },
+                () = &mut limit => break,
+            }
+        }
+        self.consumer.busy.store(0, Ordering::Release);
+        for partition in &mut self.partitions {
+            partition.dispatched = true;
+        }
+        self.journal_progress().await;
+    }
+}
+
+impl Partition {
+    fn cursor(&self) -> u64 {
+        self.window.cursor(self.read)
+    }
+
+    fn is_worth_journaling(&self) -> bool {
+        let moved = self.cursor().saturating_sub(self.journaled);
+        moved > 0 && (self.dispatched || moved >= SKIPPED)
+    }
+}

@@ -1,0 +1,81 @@
+//! What waits for an append: nothing is seen before the events behind it are durable.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::mailbox::{ReplyPort, TurnResult};
+use crate::{
+    actors::entity::{AskError, Entity, Step, Unavailable},
+    persistence::{AppendError, Refusal, StoredSnapshot},
+};
+
+/// What happens once the events behind it are durable.
+pub(crate) enum Effect<E: Entity> {
+    /// An asker gets its answer.
+    Answer(ReplyPort<E>, TurnResult<E>),
+    /// The ask of this step begins.
+    Begin(Step),
+    /// The state is saved.
+    Save(StoredSnapshot),
+}
+
+/// Holds back effects until one append is answered.
+pub(crate) struct Gate<E: Entity>(Mutex<State<E>>);
+
+enum State<E: Entity> {
+    Waiting(Vec<Effect<E>>),
+    Durable,
+    Failed(AppendError),
+}
+
+/// What became of an effect that was put behind a gate.
+pub(crate) enum Behind<E: Entity> {
+    /// It waits.
+    Waits,
+    /// The gate is open: it may happen now.
+    Now(Effect<E>),
+    /// The append failed: it must not happen.
+    Never(Effect<E>, AppendError),
+}
+
+impl<E: Entity> Gate<E> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(State::Waiting(Vec::new())))
+    }
+
+    /// Puts an effect behind this gate.
+    pub(crate) fn hold(&self, effect: Effect<E>) -> Behind<E> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Waiting(held) => {
+                held.push(effect);
+                Behind::Waits
+            }
+            State::Durable => Behind::Now(effect),
+            State::Failed(error) => Behind::Never(effect, error.clone()),
+        }
+    }
+
+    /// Opens or breaks the gate and gives back what waited, in the order in which it came.
+    pub(crate) fn settle(&self, outcome: Result<(), AppendError>) -> Vec<Effect<E>> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = match outcome {
+            Ok(()) => State::Durable,
+            Err(error) => State::Failed(error),
+        };
+        match std::mem::replace(&mut *state, after) {
+            State::Waiting(held) => held,
+            State::Durable | State::Failed(_) => Vec::new(),
+        }
+    }
+}
+
+/// What an asker is told when the append behind its answer failed.
+pub(crate) fn append_failure<R>(error: &AppendError) -> AskError<R> {
+    match error {
+        AppendError::Refused(Refusal::Overloaded { retry_after }) => AskError::Overloaded { retry_after: *retry_after },
+        AppendError::Unknown(reason) => AskError::Unsettled { reason: reason.to_string() },
+        AppendError::Conflict { .. }
+        | AppendError::Fenced { .. }
+        | AppendError::Duplicate(_)
+        | AppendError::Refused(_) => AskError::Unavailable(Unavailable::Storage { reason: error.to_string() }),
+    }
+}

@@ -1,0 +1,204 @@
+//! All entities of one kind: where they are, who may reach them, how a message gets in.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    cell::{Cell, Phase},
+    clock::Clock,
+    entities::wait,
+    kinds::Kinds,
+    limits::EntityLimits,
+    mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, ReplyPort, TurnResult},
+    numbers::Directory,
+    service::ServiceRuntime,
+    unit::UnitRuntime,
+};
+use crate::{
+    actors::entity::{Address, AnyCommand, AskError, Entity, Key, Unavailable},
+    persistence::{Lease, StreamId},
+};
+
+/// Hosts the cells of one kind; one shard per partition.
+pub(crate) struct Host<E: Entity> {
+    pub(crate) kind: Arc<str>,
+    pub(crate) service: Arc<ServiceRuntime>,
+    pub(crate) unit: Arc<UnitRuntime>,
+    pub(crate) directory: Directory,
+    pub(crate) config: EntityLimits,
+    pub(crate) kinds: Kinds,
+    shards: Box<[Shard<E>]>,
+}
+
+/// The cells of one partition.
+struct Shard<E: Entity>(Mutex<HashMap<Key, Arc<Cell<E>>>>);
+
+/// A message on its way: the answer to come, and the claim on it.
+pub(crate) type Sent<E> = (oneshot::Receiver<TurnResult<E>>, Arc<Claim>);
+
+impl<E: Entity> Host<E> {
+    pub(crate) fn new(
+        service: Arc<ServiceRuntime>,
+        unit: Arc<UnitRuntime>,
+        config: EntityLimits,
+        kinds: Kinds,
+    ) -> Arc<Self> {
+        let shards = (0..unit.journal.partitions()).map(|_| Shard(Mutex::new(HashMap::new()))).collect();
+        let directory = Directory::default();
+        Arc::new(Self { kind: E::KIND.into(), service, unit, directory, config, kinds, shards })
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.service.clock
+    }
+
+    pub(crate) fn stream(&self, key: &Key) -> StreamId {
+        StreamId { kind: self.kind.clone(), key: key.shared() }
+    }
+
+    /// The stream as text, for derived ids. On disk by way of them: never change.
+    pub(crate) fn stream_name(key: &Key) -> String {
+        format!("{}/{key}", E::KIND)
+    }
+
+    pub(crate) fn lease(&self, key: &Key) -> Lease {
+        let partition = self.stream(key).partition(self.unit.journal.partitions());
+        self.unit.journal.lease(partition)
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Arc<Cell<E>>>> {
+        let partition = self.stream(key).partition(self.unit.journal.partitions());
+        let shard = self.shards.get(usize::from(partition.0)).expect("one shard per partition");
+        shard.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The cell with this key, if it is in memory.
+    pub(crate) fn cell(&self, key: &Key) -> Option<Arc<Cell<E>>> {
+        self.shard(key).get(key).cloned()
+    }
+
+    /// Every cell in memory.
+    pub(crate) fn cells(&self) -> Vec<Arc<Cell<E>>> {
+        self.shards
+            .iter()
+            .flat_map(|shard| {
+                shard.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// How many cells are in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.shards.iter().map(|shard| shard.0.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
+    /// Drops the cells that `leave` says may go. Called under the shard's lock: quick.
+    pub(crate) fn retain(&self, mut stay: impl FnMut(&Arc<Cell<E>>) -> bool) {
+        for shard in &self.shards {
+            let mut cells = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
+            cells.retain(|_, cell| stay(cell));
+            if cells.capacity() > 64 && cells.len() < cells.capacity() / 4 {
+                cells.shrink_to_fit();
+            }
+        }
+    }
+
+    /// The key that an address stands for.
+    ///
+    /// # Errors
+    /// `NotFound` for a number that nothing has.
+    pub(crate) fn resolve(&self, address: &Address) -> Result<Key, AskError<E::Rejection>> {
+        match address {
+            Address::Key(key) => Ok(key.clone()),
+            Address::Number(number) => self
+                .directory
+                .find(*number)
+                .ok_or_else(|| AskError::NotFound { kind: E::KIND.to_owned(), address: number.to_string() }),
+        }
+    }
+
+    /// Puts a message into a mailbox. Never waits.
+    ///
+    /// # Errors
+    /// Nothing was taken: service stopped, mailbox or budget full, entity quarantined.
+    pub(crate) fn send(
+        self: &Arc<Self>,
+        key: &Key,
+        body: Body<E>,
+        meta: Meta,
+        deadline: Instant,
+        expecting: Option<u64>,
+    ) -> Result<Sent<E>, AskError<E::Rejection>> {
+        self.service.intake().map_err(AskError::Unavailable)?;
+        let bytes = size_of::<Envelope<E>>() + body_bytes(&body);
+        let permit = self.service.budget.take(bytes).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
+        let (port, answer, claim) = ReplyPort::new();
+        self.push(key, Envelope { body, meta, port, deadline, expecting, permit })?;
+        Ok((answer, claim))
+    }
+
+    fn push(self: &Arc<Self>, key: &Key, envelope: Envelope<E>) -> Result<(), AskError<E::Rejection>> {
+        loop {
+            let cell = self.shard(key).entry(key.clone()).or_insert_with(|| Cell::new(key.clone())).clone();
+            let mut inner = cell.lock();
+            match &inner.phase {
+                // It left the map between the two locks: look again.
+                Phase::Gone => continue,
+                Phase::Quarantined(reason) => {
+                    let reason = reason.to_string();
+                    return Err(AskError::Unavailable(Unavailable::Quarantined { reason }));
+                }
+                Phase::Idle | Phase::Running | Phase::Backoff | Phase::Draining => {}
+            }
+            // Again under the lock: a service that is being stopped drains each queue once.
+            self.service.intake().map_err(AskError::Unavailable)?;
+            if inner.queue.len() >= self.config.mailbox {
+                return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
+            }
+            inner.queue.push_back(envelope);
+            if inner.phase == Phase::Idle {
+                inner.phase = Phase::Running;
+                drop(inner);
+                self.spawn_run(cell);
+            }
+            return Ok(());
+        }
+    }
+
+    /// Runs the cell, whose phase the caller has set to `Running`. Callable from any thread.
+    pub(crate) fn spawn_run(self: &Arc<Self>, cell: Arc<Cell<E>>) {
+        let host = self.clone();
+        self.service.spawn(async move { host.run(cell).await });
+    }
+
+    /// Asks by key and waits for the answer, at most until `deadline` if it has not been begun by then.
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        key: &Key,
+        body: Body<E>,
+        meta: Meta,
+        deadline: Instant,
+        expecting: Option<u64>,
+    ) -> TurnResult<E> {
+        let asked = Instant::now();
+        let (answer, claim) = self.send(key, body, meta, deadline, expecting)?;
+        wait::<E>(answer, &claim, asked, deadline).await
+    }
+
+    /// A `Box<dyn AnyCommand<E>>` that went through a place that does not know `E`.
+    pub(crate) fn unbox(command: Box<dyn Any + Send>) -> Box<dyn AnyCommand<E>> {
+        *command.downcast::<Box<dyn AnyCommand<E>>>().expect("a continuation boxes commands for its target's kind")
+    }
+}
+
+fn body_bytes<E: Entity>(body: &Body<E>) -> usize {
+    match body {
+        Body::Command(command) => size_of_val(command.as_ref()),
+        Body::Read | Body::Kill => 0,
+    }
+}

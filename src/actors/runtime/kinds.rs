@@ -1,0 +1,300 @@
+//! Kinds of entities with their types forgotten: how one kind reaches another, and how operators reach any.
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    cell::{Cell, Phase},
+    entities::fresh_bits,
+    feed::FeedItem,
+    host::Host,
+    mailbox::{Body, Meta},
+    service::ServiceRuntime,
+};
+use crate::{
+    actors::entity::{
+        Address, AskError, AskedAnswer, CommandId, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded,
+        Timestamp, Unavailable,
+    },
+    persistence::{Causation, Origin, Record, StreamHead},
+};
+
+/// What the rest of the runtime needs of a kind without knowing its type.
+pub(crate) trait KindHost: Send + Sync + 'static {
+    fn kind(&self) -> &'static str;
+    fn service(&self) -> &Arc<ServiceRuntime>;
+    /// Asks a `Box<dyn AnyCommand<E>>`, boxed as `Any`.
+    fn ask_any(
+        self: Arc<Self>,
+        to: Address,
+        command: Box<dyn Any + Send>,
+        meta: Meta,
+        deadline: Instant,
+    ) -> BoxFuture<'static, AskedAnswer>;
+    /// The events of a record as the feed shows them.
+    fn decode(&self, unit: &Arc<str>, record: &Record) -> Vec<FeedItem>;
+    /// An event as the bus shows it; `None` for one that is not public.
+    fn on_bus(&self, event: &(dyn Any + Send + Sync)) -> Option<(&'static str, Recording)>;
+    /// Learns of a stream from the journal, at start.
+    fn learn(&self, key: Key, head: &StreamHead);
+    /// Brings a stream with open asks into memory.
+    fn wake(self: Arc<Self>, key: Key);
+    /// Answers everything that waits in the mailboxes.
+    fn refuse_queues(&self, why: &Unavailable);
+    /// Drops every cell; asks that are still open are answered as unknown.
+    fn drop_cells(&self);
+    /// Lets idle entities leave memory.
+    fn sweep(self: Arc<Self>);
+    /// Entities in memory.
+    fn live(&self) -> usize;
+    /// An entity as operators see it; `None` when there is none.
+    fn inspect(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<Option<Value>, String>>;
+    /// Makes an entity fail as a panic would.
+    fn kill(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<bool, String>>;
+    /// Takes an entity out of quarantine; false when it is not in it.
+    fn release(self: Arc<Self>, to: Address) -> bool;
+}
+
+/// What the bus envelope says around an event.
+pub(crate) struct Recording {
+    pub(crate) number: Number,
+    pub(crate) sequence: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) correlation: Arc<str>,
+    pub(crate) fields: serde_json::Map<String, Value>,
+}
+
+/// All kinds by name. Filled once, at start; holds no kind alive.
+#[derive(Clone, Default)]
+pub(crate) struct Kinds(Arc<OnceLock<BTreeMap<&'static str, Weak<dyn KindHost>>>>);
+
+impl Kinds {
+    pub(crate) fn fill(&self, hosts: &[Arc<dyn KindHost>]) {
+        let by_kind = hosts.iter().map(|host| (host.kind(), Arc::downgrade(host))).collect();
+        assert!(self.0.set(by_kind).is_ok(), "kinds are filled once");
+    }
+
+    pub(crate) fn find(&self, kind: &str) -> Option<Arc<dyn KindHost>> {
+        self.0.get()?.get(kind)?.upgrade()
+    }
+}
+
+impl fmt::Debug for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.get().into_iter().flat_map(BTreeMap::keys)).finish()
+    }
+}
+
+impl<E: Entity> KindHost for Host<E> {
+    fn kind(&self) -> &'static str {
+        E::KIND
+    }
+
+    fn service(&self) -> &Arc<ServiceRuntime> {
+        &self.service
+    }
+
+    fn ask_any(
+        self: Arc<Self>,
+        to: Address,
+        command: Box<dyn Any + Send>,
+        meta: Meta,
+        deadline: Instant,
+    ) -> BoxFuture<'static, AskedAnswer> {
+        Box::pin(async move {
+            let erase = |error: AskError<E::Rejection>| error.map(|no| Box::new(no) as Box<dyn Any + Send>);
+            let key = self.resolve(&to).map_err(erase)?;
+            let body = Body::Command(Self::unbox(command));
+            let reply = self.ask(&key, body, meta, deadline, None).await.map_err(erase)?;
+            Ok(reply.value)
+        })
+    }
+
+    fn decode(&self, unit: &Arc<str>, record: &Record) -> Vec<FeedItem> {
+        let append = &record.append;
+        let key = Key::new(append.stream.key.as_ref()).ok();
+        let partition = append.lease.partition.0;
+        let decode = |index: usize, payload: &[u8]| -> Option<Arc<dyn Any + Send + Sync>> {
+            let offset = record.offset + index as u64;
+            let event = serde_json::from_slice(payload)
+                .map_err(|error| {
+                    tracing::error!(kind = E::KIND, %unit, partition, offset, %error, "event cannot be decoded");
+                })
+                .ok()?;
+            Some(Arc::new(Recorded::<E> {
+                id: E::Id::from_key(key.as_ref()?)?,
+                number: Number::new(append.number),
+                sequence: record.first_sequence() + index as u64,
+                position: Position { unit: unit.clone(), partition, offset },
+                at: Timestamp::from_millis(append.at_millis),
+                correlation: append.correlation.clone(),
+                event,
+            }))
+        };
+        let item = |(index, event): (usize, &crate::persistence::NewEvent)| {
+            let (kind, offset) = (append.stream.kind.clone(), record.offset + index as u64);
+            FeedItem { kind, offset, public: event.public, event: decode(index, &event.payload) }
+        };
+        append.events.iter().enumerate().map(item).collect()
+    }
+
+    fn on_bus(&self, event: &(dyn Any + Send + Sync)) -> Option<(&'static str, Recording)> {
+        let recorded = event.downcast_ref::<Recorded<E>>()?;
+        recorded.event.is_public().then(|| {
+            let (number, sequence, at) = (recorded.number, recorded.sequence, recorded.at);
+            let fields = recorded.event.on_bus(number);
+            let recording = Recording { number, sequence, at, correlation: recorded.correlation.clone(), fields };
+            (recorded.event.name(), recording)
+        })
+    }
+
+    fn learn(&self, key: Key, head: &StreamHead) {
+        if head.number != 0 {
+            self.service.numbers.taken(head.number);
+            self.directory.enter(head.number, key);
+        }
+    }
+
+    fn wake(self: Arc<Self>, key: Key) {
+        // Reading it recovers it, and recovering it resumes its steps. Nobody waits for the answer.
+        let meta = Meta {
+            command: CommandId::from_bits(fresh_bits()),
+            origin: Origin::Fresh,
+            correlation: Arc::from(""),
+            causation: Causation::Request,
+        };
+        let service = self.service.clone();
+        service.spawn(async move {
+            let deadline = Instant::now() + Duration::from_mins(1);
+            if let Err(error) = self.ask(&key, Body::Read, meta, deadline, None).await {
+                tracing::warn!(kind = E::KIND, %key, %error, "a stream with open steps was not resumed yet");
+            }
+        });
+    }
+
+    fn refuse_queues(&self, why: &Unavailable) {
+        for cell in self.cells() {
+            Self::refuse_queue(&cell, why);
+        }
+    }
+
+    fn drop_cells(&self) {
+        self.retain(|cell| {
+            let mut inner = cell.lock();
+            inner.phase = Phase::Gone;
+            inner.active = None;
+            inner.queue.clear();
+            inner.follow_ups.clear();
+            for ask in inner.asks.drain(..) {
+                self.service.ask_closed();
+                if let Some(port) = ask.port {
+                    let reason = "the service was stopped while another entity was asked".to_owned();
+                    port.send(Err(AskError::Unsettled { reason }));
+                }
+            }
+            false
+        });
+    }
+
+    fn sweep(self: Arc<Self>) {
+        let (now, live) = (self.service.second(), self.live());
+        let idle_for = u32::try_from(self.config.passivate_after.as_secs()).unwrap_or(u32::MAX);
+        let mut excess = live.saturating_sub(self.config.max_live);
+        let oldest = if excess > 0 { self.age_of_excess(excess, now) } else { u32::MAX };
+        self.retain(|cell| {
+            let mut inner = cell.lock();
+            let idle = now.saturating_sub(inner.touched);
+            let must_go = excess > 0 && idle >= oldest;
+            if !inner.is_at_rest() || (idle < idle_for && !must_go) {
+                return true;
+            }
+            excess = excess.saturating_sub(1);
+            inner.phase = Phase::Gone;
+            if let Some(mut active) = inner.active.take() {
+                // Reading ten events back is cheaper than a snapshot of everything that ever idled.
+                if active.book.tail.events >= 10
+                    && let Some(snapshot) = Self::snapshot(&mut active)
+                {
+                    self.unit.save_later(self.stream(&cell.key), snapshot);
+                }
+            }
+            false
+        });
+    }
+
+    fn live(&self) -> usize {
+        self.in_memory()
+    }
+
+    fn inspect(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<Option<Value>, String>> {
+        Box::pin(async move {
+            let Ok(key) = self.resolve(&to) else { return Ok(None) };
+            let Some(head) = self.unit.journal.head(&self.stream(&key)) else { return Ok(None) };
+            let phase = self.cell(&key).map(|cell| phase_name(&cell));
+            let recovered = self.recover(&key).await.map_err(|error| format!("{error:?}"))?;
+            Ok(Some(json!({
+                "kind": E::KIND,
+                "key": key.as_str(),
+                "number": head.number,
+                "sequence": head.sequence,
+                "openAsks": recovered.book.open.iter().map(|open| format!("{}#{}", open.step, open.round)).collect::<Vec<_>>(),
+                "phase": phase.unwrap_or_else(|| "passive".to_owned()),
+                "state": recovered.state,
+            })))
+        })
+    }
+
+    fn kill(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<bool, String>> {
+        Box::pin(async move {
+            let Ok(key) = self.resolve(&to) else { return Ok(false) };
+            if self.unit.journal.head(&self.stream(&key)).is_none() {
+                return Ok(false);
+            }
+            let meta = Meta {
+                command: CommandId::from_bits(fresh_bits()),
+                origin: Origin::Fresh,
+                correlation: Arc::from("kill"),
+                causation: Causation::Request,
+            };
+            let deadline = Instant::now() + self.config.deadline;
+            match self.ask(&key, Body::Kill, meta, deadline, None).await {
+                Err(AskError::Unavailable(Unavailable::Panicked)) => Ok(true),
+                Err(other) => Err(other.to_string()),
+                Ok(_) => Err("the entity answered instead of failing".to_owned()),
+            }
+        })
+    }
+
+    fn release(self: Arc<Self>, to: Address) -> bool {
+        self.resolve(&to).ok().and_then(|key| self.cell(&key)).is_some_and(|cell| Host::release(&self, cell))
+    }
+}
+
+impl<E: Entity> Host<E> {
+    /// The idle time in seconds from which on cells must go, so that `excess` of them do.
+    fn age_of_excess(&self, excess: usize, now: u32) -> u32 {
+        let mut ages: Vec<u32> = self.cells().iter().map(|cell| now.saturating_sub(cell.lock().touched)).collect();
+        ages.sort_unstable_by(|a, b| b.cmp(a));
+        ages.get(excess.saturating_sub(1)).copied().unwrap_or(0)
+    }
+}
+
+fn phase_name<E: Entity>(cell: &Cell<E>) -> String {
+    match &cell.lock().phase {
+        Phase::Idle => "idle".to_owned(),
+        Phase::Running => "running".to_owned(),
+        Phase::Backoff => "backoff".to_owned(),
+        Phase::Draining => "draining".to_owned(),
+        Phase::Quarantined(reason) => format!("quarantined: {reason}"),
+        Phase::Gone => "passive".to_owned(),
+    }
+}

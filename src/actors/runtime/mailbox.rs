@@ -1,0 +1,188 @@
+//! What waits in a mailbox, and the budgets that bound it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, ReplyValue},
+    persistence::{Causation, Origin},
+};
+
+/// When a full mailbox is worth another try: a group commit takes some milliseconds.
+pub(crate) const MAILBOX_RETRY: Duration = Duration::from_millis(250);
+
+/// A message for an entity.
+pub(crate) struct Envelope<E: Entity> {
+    pub(crate) body: Body<E>,
+    pub(crate) meta: Meta,
+    pub(crate) port: ReplyPort<E>,
+    pub(crate) deadline: Instant,
+    /// `If-Match`: only when the entity is at this sequence.
+    pub(crate) expecting: Option<u64>,
+    /// Returned to the service's budget when the message is done with.
+    pub(crate) permit: Permit,
+}
+
+/// What is asked.
+pub(crate) enum Body<E: Entity> {
+    /// A command to decide.
+    Command(Box<dyn AnyCommand<E>>),
+    /// The state, once everything before it is durable.
+    Read,
+    /// Fail as a panic in a decision would; an operator's or a test's doing.
+    Kill,
+}
+
+/// What is known of a command besides its content.
+#[derive(Clone, Debug)]
+pub(crate) struct Meta {
+    pub(crate) command: CommandId,
+    pub(crate) origin: Origin,
+    pub(crate) correlation: Arc<str>,
+    pub(crate) causation: Causation,
+}
+
+/// A reply with what is known around it.
+#[derive(Debug)]
+pub(crate) struct TurnReply {
+    pub(crate) value: ReplyValue,
+    pub(crate) replayed: bool,
+    pub(crate) number: Number,
+    pub(crate) sequence: u64,
+}
+
+pub(crate) type TurnResult<E> = Result<TurnReply, AskError<<E as Entity>::Rejection>>;
+
+/// Where a message stands, shared by the asker and the cell. It only moves forward.
+#[derive(Debug, Default)]
+pub(crate) struct Claim(AtomicU8);
+
+impl Claim {
+    const QUEUED: u8 = 0;
+    const TAKEN: u8 = 1;
+    const BEGUN: u8 = 2;
+    const WITHDRAWN: u8 = 3;
+
+    /// The cell takes the message to decide it; false when the asker has withdrawn it.
+    pub(crate) fn take(&self) -> bool {
+        self.0.compare_exchange(Self::QUEUED, Self::TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The decision began a step: the answer will come from another entity.
+    pub(crate) fn begin(&self) {
+        self.0.store(Self::BEGUN, Ordering::Release);
+    }
+
+    /// The asker gives up; true when the message was not yet taken, so that nothing will be done.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.0.compare_exchange(Self::QUEUED, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Whether a step was begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::BEGUN
+    }
+}
+
+/// Where the answer goes. Dropping it tells the asker that the outcome is not known.
+pub(crate) struct ReplyPort<E: Entity> {
+    pub(crate) tx: oneshot::Sender<TurnResult<E>>,
+    pub(crate) claim: Arc<Claim>,
+}
+
+impl<E: Entity> ReplyPort<E> {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<TurnResult<E>>, Arc<Claim>) {
+        let (tx, rx) = oneshot::channel();
+        let claim = Arc::new(Claim::default());
+        (Self { tx, claim: claim.clone() }, rx, claim)
+    }
+
+    /// Answers. An asker that has gone away needs no answer.
+    pub(crate) fn send(self, result: TurnResult<E>) {
+        drop(self.tx.send(result));
+    }
+}
+
+/// How much may wait in all mailboxes of a service together.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+    max_messages: usize,
+    max_bytes: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(max_messages: usize, max_bytes: usize) -> Arc<Self> {
+        Arc::new(Self { messages: AtomicUsize::new(0), bytes: AtomicUsize::new(0), max_messages, max_bytes })
+    }
+
+    /// Room for one message of `bytes`; `None` when the service has enough to do.
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Option<Permit> {
+        let permit = Permit { budget: self.clone(), bytes };
+        let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
+        let total = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // Dropping the permit gives the room back.
+        (messages <= self.max_messages && total <= self.max_bytes).then_some(permit)
+    }
+
+    /// Messages that wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.messages.load(Ordering::Relaxed)
+    }
+}
+
+/// One message's share of a [`Budget`].
+pub(crate) struct Permit {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.budget.messages.fetch_sub(1, Ordering::Relaxed);
+        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_refuses_the_message_above_its_limit_and_takes_one_again_later() {
+        let budget = Budget::new(2, 100);
+        let first = budget.take(40).expect("room");
+        let second = budget.take(40).expect("room");
+        assert!(budget.take(1).is_none(), "three messages");
+        drop(first);
+        assert!(budget.take(61).is_none(), "101 bytes");
+        assert!(budget.take(60).is_some());
+        drop(second);
+        assert_eq!(budget.waiting(), 0);
+    }
+
+    #[test]
+    fn a_message_is_either_taken_or_withdrawn() {
+        let claim = Claim::default();
+        assert!(claim.take());
+        assert!(!claim.withdraw());
+        let claim = Claim::default();
+        assert!(claim.withdraw());
+        assert!(!claim.take());
+    }
+}

@@ -1,0 +1,50 @@
+//! The runtime: hosts entities, performs what their decisions say, feeds policies and views.
+//!
+//! ```text
+//! Entities::ask -> mailbox -> turn (decide, evolve) -> journal -> commit -> reply, ask
+//!                                                        |
+//!                                                        +-> feed -> dispatcher (policies) -> mailbox
+//!                                                                 -> projector (views) -> Views
+//! ```
+
+mod asks;
+mod book;
+mod bus;
+mod cell;
+mod clock;
+mod commit;
+mod consumer;
+mod declare;
+mod dedup;
+mod dispatcher;
+mod entities;
+mod failure;
+mod feed;
+mod gate;
+mod host;
+mod kinds;
+mod limits;
+mod mailbox;
+mod numbers;
+mod operate;
+mod projector;
+mod recovery;
+mod run;
+mod service;
+mod storage;
+mod system;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod turn;
+mod unit;
+
+pub use bus::{EventPage, EventQuery};
+pub use clock::Clock;
+pub use declare::Service;
+pub use dispatcher::LetterError;
+pub use entities::{Answered, AskRequest, Current, Entities};
+pub use limits::SupervisionConfig;
+pub use operate::{ConsumerStatus, InspectError, ServiceError, ServiceStatus, WaitingLetter};
+pub use projector::{ViewError, Views};
+pub use system::{ShutdownReport, StartError, System, SystemBuilder};

@@ -1,0 +1,344 @@
+//! What operators see and do: services, consumers, dead letters, single entities.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    dispatcher::{LetterError, LetterPlace},
+    kinds::KindHost,
+    projector::ViewError,
+    system::System,
+};
+use crate::actors::entity::{Address, DeadLetter, DeadLetterId, Key, Number};
+
+/// A service as operators see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServiceStatus {
+    /// The system.
+    pub system: String,
+    /// The service.
+    pub service: String,
+    /// `running`, `stopping` or `stopped`.
+    pub state: &'static str,
+    /// Entities in memory.
+    pub live: usize,
+    /// Messages that wait in its mailboxes.
+    pub waiting: usize,
+    /// Asks of its entities that have no answer yet.
+    pub open_asks: usize,
+}
+
+/// One partition of one policy or view.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConsumerStatus {
+    /// The policy or view.
+    pub name: String,
+    /// Its system.
+    pub system: String,
+    /// Its service.
+    pub service: String,
+    /// The storage unit that it reads.
+    pub unit: String,
+    /// The partition of that unit.
+    pub partition: u16,
+    /// Everything up to here has been dealt with.
+    pub cursor: u64,
+    /// Events behind the durable head.
+    pub lag: u64,
+    /// `running`, `waiting` or `stopped`.
+    pub state: &'static str,
+}
+
+/// A dead letter with where it waits.
+#[derive(Debug, Clone, Serialize)]
+pub struct WaitingLetter {
+    /// What retry and discard take.
+    pub id: String,
+    /// The policy that it belongs to.
+    pub policy: String,
+    /// The letter.
+    pub letter: DeadLetter,
+}
+
+/// Why a service could not be stopped or started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// No service has this name.
+    #[error("there is no service {0}")]
+    Unknown(String),
+    /// The supervision tree could not do it.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Why an entity could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// No running system has this kind, or several have it and the short form does not tell which.
+    #[error("there is no kind {0}, or more than one")]
+    UnknownKind(String),
+    /// Nothing has this id.
+    #[error("there is no such entity")]
+    NotFound,
+    /// It cannot be read now.
+    #[error("not available: {0}")]
+    Unavailable(String),
+}
+
+impl System {
+    /// Every service, in the order in which they start.
+    pub fn services(&self) -> Vec<ServiceStatus> {
+        self.inner.services.iter().map(|place| self.service_status(place)).collect()
+    }
+
+    fn service_status(&self, service: &super::service::ServiceRuntime) -> ServiceStatus {
+        let hosts = self.inner.hosts.iter().filter(|host| std::ptr::eq(Arc::as_ptr(host.service()), service));
+        ServiceStatus {
+            system: service.system.to_owned(),
+            service: service.name.to_owned(),
+            state: service.state(),
+            live: hosts.map(|host| host.live()).sum(),
+            waiting: service.budget.waiting(),
+            open_asks: service.open_asks(),
+        }
+    }
+
+    /// Stops a service, `<system>/<service>` in any case: its commands and reads are refused, its policies
+    /// and views pause. Returns when it has stopped; stopping it again does nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the stop.
+    pub async fn stop_service(&self, name: &str) -> Result<ServiceStatus, ServiceError> {
+        self.operate(name, Operation::Stop).await
+    }
+
+    /// Starts a stopped service. Returns when it runs.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    ///
+    /// # Cancel safety
+    /// As [`stop_service`](Self::stop_service).
+    pub async fn start_service(&self, name: &str) -> Result<ServiceStatus, ServiceError> {
+        self.operate(name, Operation::Start).await
+    }
+
+    /// Stops a service and starts it again.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    ///
+    /// # Cancel safety
+    /// As [`stop_service`](Self::stop_service).
+    pub async fn restart_service(&self, name: &str) -> Result<ServiceStatus, ServiceError> {
+        self.operate(name, Operation::Restart).await
+    }
+
+    async fn operate(&self, name: &str, operation: Operation) -> Result<ServiceStatus, ServiceError> {
+        let known = self.inner.services.iter().find(|service| service.full_name.eq_ignore_ascii_case(name));
+        let service = known.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
+        let path = ["services", service.full_name.as_str()];
+        let guardian = self.guardian();
+        let done = match operation {
+            Operation::Stop => guardian.stop_child(&path).await,
+            Operation::Start => guardian.start_child(&path).await,
+            Operation::Restart => guardian.restart_child(&path).await,
+        };
+        done.map_err(|error| ServiceError::Failed(error.to_string()))?;
+        Ok(self.service_status(service))
+    }
+
+    /// Every policy and view, partition by partition.
+    pub fn consumers(&self) -> Vec<ConsumerStatus> {
+        let consumers = self.inner.consumers.iter();
+        let lanes = consumers.flat_map(|consumer| {
+            consumer.lanes.iter().map(move |lane| ConsumerStatus {
+                name: consumer.name.to_owned(),
+                system: consumer.system.to_owned(),
+                service: consumer.service.to_owned(),
+                unit: lane.unit.name.to_string(),
+                partition: lane.partition,
+                cursor: lane.cursor(),
+                lag: lane.durable().saturating_sub(lane.cursor()),
+                state: consumer.state(),
+            })
+        });
+        lanes.collect()
+    }
+
+    /// Waits until every policy and view of a running service is at the durable head, nothing is being
+    /// dispatched and no ask is open.
+    ///
+    /// # Errors
+    /// What was still behind when `within` had passed.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub async fn quiesce(&self, within: Duration) -> Result<(), Vec<String>> {
+        /// How soon to look again where there is nothing to be woken by.
+        const LOOK_AGAIN: Duration = Duration::from_millis(2);
+        let deadline = Instant::now() + within;
+        loop {
+            let unfinished = self.unfinished().await;
+            if unfinished.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(unfinished);
+            }
+            for consumer in &self.inner.consumers {
+                consumer.wake.notify_one();
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn unfinished(&self) -> Vec<String> {
+        let heads = |system: &Self| -> Vec<Vec<u64>> { system.inner.consumers.iter().map(|c| c.heads()).collect() };
+        let before = heads(self);
+        let mut left = Vec::new();
+        for service in self.inner.services.iter().chain(&self.inner.internal) {
+            if service.open_asks() > 0 {
+                left.push(format!("{}: {} open asks", service.full_name, service.open_asks()));
+            }
+            if service.unfinished() > 0 {
+                left.push(format!("{}: {} messages and appends", service.full_name, service.unfinished()));
+            }
+        }
+        for (consumer, heads) in self.inner.consumers.iter().zip(&before) {
+            let busy = consumer.busy.load(std::sync::atomic::Ordering::Acquire);
+            if !consumer.has_reached(heads) || busy > 0 {
+                let state = consumer.state();
+                left.push(format!(
+                    "{} ({state}): {} events behind, {busy} on their way",
+                    consumer.name,
+                    consumer.lag()
+                ));
+            }
+        }
+        // What was at rest while something else moved may have been woken by it.
+        tokio::task::yield_now().await;
+        if left.is_empty() && heads(self) != before {
+            left.push("events are still being written".to_owned());
+        }
+        left
+    }
+
+    /// The dead letters of all policies.
+    ///
+    /// # Errors
+    /// [`ViewError::Unavailable`] while policies' progress cannot be read.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn dead_letters(&self) -> Result<Vec<WaitingLetter>, ViewError> {
+        let mut waiting = Vec::new();
+        for (policy, retry) in &self.inner.retries {
+            let letters = retry.letters().await.map_err(ViewError::Store)?;
+            waiting.extend(letters.into_iter().map(|(place, letter)| {
+                let LetterPlace { unit, partition, id: DeadLetterId { offset, index } } = place;
+                let id = format!("{policy}:{unit}:{partition}:{offset}:{index}");
+                WaitingLetter { id, policy: (*policy).to_owned(), letter }
+            }));
+        }
+        Ok(waiting)
+    }
+
+    /// Delivers a dead letter after all. It stays when that fails.
+    ///
+    /// # Errors
+    /// [`LetterError`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the letter delivered and still listed; retrying it then changes
+    /// nothing.
+    pub async fn retry_dead_letter(&self, id: &str) -> Result<(), LetterError> {
+        let (policy, place) = letter_place(id).ok_or(LetterError::Unknown)?;
+        self.inner.retries.get(policy).ok_or(LetterError::Unknown)?.deliver(place).await
+    }
+
+    /// Gives a dead letter up.
+    ///
+    /// # Errors
+    /// [`LetterError`].
+    ///
+    /// # Cancel safety
+    /// It is given up or not.
+    pub async fn discard_dead_letter(&self, id: &str) -> Result<(), LetterError> {
+        let (policy, place) = letter_place(id).ok_or(LetterError::Unknown)?;
+        self.inner.retries.get(policy).ok_or(LetterError::Unknown)?.discard(place).await
+    }
+
+    /// State, sequence and phase of one entity; `kind` in full or short, `id` a number or a key.
+    ///
+    /// # Errors
+    /// [`InspectError`].
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn inspect(&self, kind: &str, id: &str) -> Result<Value, InspectError> {
+        let found = self.kind(kind)?.inspect(address(id)?).await.map_err(InspectError::Unavailable)?;
+        found.ok_or(InspectError::NotFound)
+    }
+
+    /// Makes one entity fail as a panic in a decision would. It recovers by itself.
+    ///
+    /// # Errors
+    /// [`InspectError`].
+    ///
+    /// # Cancel safety
+    /// It fails or not.
+    pub async fn kill_entity(&self, kind: &str, id: &str) -> Result<(), InspectError> {
+        let killed = self.kind(kind)?.kill(address(id)?).await.map_err(InspectError::Unavailable)?;
+        if killed { Ok(()) } else { Err(InspectError::NotFound) }
+    }
+
+    /// Takes one entity out of quarantine; it recovers from the journal.
+    ///
+    /// # Errors
+    /// [`InspectError::NotFound`] when no such entity is quarantined.
+    pub fn resume_entity(&self, kind: &str, id: &str) -> Result<(), InspectError> {
+        if self.kind(kind)?.release(address(id)?) { Ok(()) } else { Err(InspectError::NotFound) }
+    }
+
+    fn kind(&self, name: &str) -> Result<Arc<dyn KindHost>, InspectError> {
+        let is_short = |kind: &str| kind.split_once('.').is_some_and(|(_, short)| short == name);
+        let mut found = self.inner.hosts.iter().filter(|host| host.kind() == name || is_short(host.kind()));
+        match (found.next(), found.next()) {
+            (Some(host), None) => Ok(host.clone()),
+            _ => Err(InspectError::UnknownKind(name.to_owned())),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Stop,
+    Start,
+    Restart,
+}
+
+fn address(id: &str) -> Result<Address, InspectError> {
+    match id.parse() {
+        Ok(number) => Ok(Address::Number(Number::new(number))),
+        Err(_) => Key::new(id).map(Address::Key).map_err(|_| InspectError::NotFound),
+    }
+}
+
+fn letter_place(id: &str) -> Option<(&str, LetterPlace)> {
+    let mut parts = id.rsplitn(5, ':');
+    let index = parts.next()?.parse().ok()?;
+    let offset = parts.next()?.parse().ok().filter(|offset| *offset > 0)?;
+    let partition = parts.next()?.parse().ok()?;
+    let unit = parts.next()?.to_owned();
+    let id = DeadLetterId { offset, index };
+    Some((parts.next()?, LetterPlace { unit, partition, id }))
+}

@@ -1,0 +1,300 @@
+//! A view at work: events move rows in memory, where readers see them at once; rows and cursors go to
+//! storage together, behind.
+
+mod overlay;
+mod views;
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures::{
+    future::{BoxFuture, FutureExt},
+    stream::{FuturesUnordered, StreamExt},
+};
+use tokio::time::Instant;
+
+pub(crate) use self::overlay::ViewRows;
+pub use self::views::{ViewError, Views};
+use super::{
+    consumer::{Consumer, ConsumerState},
+    feed::FeedItem,
+    kinds::Kinds,
+    unit::UnitRuntime,
+};
+use crate::{
+    actors::{
+        entity::{Sources, View, ViewKey},
+        supervision::{Failure, Process, Running, Stop},
+    },
+    persistence::{Cursor, MAX_ROWS, PartitionId, StoreError, ViewName, ViewProgress},
+};
+
+/// How long changed rows wait for more before they go to storage. Readers do not wait for it.
+const COALESCE: Duration = Duration::from_millis(250);
+
+/// Records read at once from one partition.
+const BATCH: usize = 256;
+
+/// Events skipped before the cursors go to storage although no row changed.
+const SKIPPED: u64 = 4096;
+
+/// Pause after storage could not be read or written.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The process behind one view.
+pub(crate) struct Projector<V: View> {
+    pub(crate) rows: Arc<ViewRows<V>>,
+    /// Where the rows live.
+    pub(crate) unit: Arc<UnitRuntime>,
+    pub(crate) consumer: Arc<Consumer>,
+    pub(crate) kinds: Kinds,
+}
+
+struct Projecting<V: View> {
+    rows: Arc<ViewRows<V>>,
+    unit: Arc<UnitRuntime>,
+    consumer: Arc<Consumer>,
+    kinds: Kinds,
+    sources: Sources<V>,
+    /// Per lane, everything up to here is in the rows.
+    applied: Vec<u64>,
+    /// Per lane, the cursor in storage.
+    stored: Vec<u64>,
+    /// The commit under way, at most one; with the cursors that it stores.
+    commit: FuturesUnordered<BoxFuture<'static, Result<Vec<u64>, StoreError>>>,
+    commit_at: Option<Instant>,
+}
+
+pub(crate) const fn view_name<V: View>() -> ViewName {
+    ViewName { name: V::NAME, version: V::VERSION }
+}
+
+impl<V: View> Process for Projector<V> {
+    fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
+        let (rows, unit, consumer, kinds) =
+            (self.rows.clone(), self.unit.clone(), self.consumer.clone(), self.kinds.clone());
+        async move {
+            let projections = unit.projections.clone();
+            let progress = blocking(move || projections.progress(view_name::<V>())).await;
+            let progress = progress.map_err(|error| Failure::new(error.to_string()))?;
+            let progress = if let Some(progress) = progress.filter(|progress| !is_ahead(progress, &consumer)) {
+                progress
+            } else {
+                let projections = unit.projections.clone();
+                let cleared = blocking(move || projections.clear(view_name::<V>())).await;
+                cleared.map_err(|error| Failure::new(error.to_string()))?;
+                tracing::info!(view = V::NAME, version = V::VERSION, "rows are built from the beginning");
+                ViewProgress::default()
+            };
+            rows.reset(progress.listed);
+            let cursor_of = |unit: &str, partition: u16| {
+                let mut known = progress.cursors.iter();
+                let cursor = known.find(|cursor| cursor.unit.as_ref() == unit && cursor.partition.0 == partition);
+                cursor.map_or(0, |cursor| cursor.offset)
+            };
+            let cursors: Vec<u64> =
+                consumer.lanes.iter().map(|lane| cursor_of(&lane.unit.name, lane.partition)).collect();
+            for (index, cursor) in cursors.iter().enumerate() {
+                consumer.set_cursor(index, *cursor);
+            }
+            let projecting = Projecting {
+                rows,
+                unit,
+                consumer,
+                kinds,
+                sources: V::sources(),
+                applied: cursors.clone(),
+                stored: cursors,
+                commit: FuturesUnordered::new(),
+                commit_at: None,
+            };
+            Ok(projecting.run(stop).boxed())
+        }
+        .boxed()
+    }
+}
+
+/// Whether the stored rows know of events that the journal does not have: they are not of this journal.
+fn is_ahead(progress: &ViewProgress, consumer: &Consumer) -> bool {
+    progress.cursors.iter().any(|cursor| {
+        let mut lanes = consumer.lanes.iter();
+        let lane = lanes.find(|lane| lane.unit.name == cursor.unit && lane.partition == cursor.partition.0);
+        lane.is_some_and(|lane| lane.durable() < cursor.offset)
+    })
+}
+
+impl<V: View> Projecting<V> {
+    async fn run(mut self, stop: Stop) -> Result<(), Failure> {
+        self.consumer.set_state(ConsumerState::Running);
+        let consumer = self.consumer.clone();
+        let ended = loop {
+            let more = match self.read().await {
+                Ok(more) => more,
+                Err(reason) => break Err(Failure::new(reason)),
+            };
+            consumer.tell();
+            let commit_at = self.commit_at;
+            tokio::select! {
+                biased;
+                () = stop.requested() => break Ok(()),
+                Some(committed) = self.commit.next() => {
+                    if let Err(error) = self.committed(committed) {
+                        break Err(Failure::new(error.to_string()));
+                    }
+                }
+                () = tokio::time::sleep_until(commit_at.unwrap_or_else(Instant::now)),
+                    if commit_at.is_some() && self.commit.is_empty() => self.begin_commit(),
+                () = std::future::ready(()), if more => {}
+                () = consumer.wake.notified() => {}
+            }
+        };
+        consumer.busy.store(0, std::sync::atomic::Ordering::Release);
+        consumer.set_state(ConsumerState::Stopped);
+        match ended {
+            Ok(()) => self.finish().await,
+            Err(failure) => {
+                tracing::warn!(view = V::NAME, %failure, "view failed; it goes on from its stored rows");
+                tokio::time::sleep(RETRY).await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Applies a piece of every partition; says whether there may be more.
+    async fn read(&mut self) -> Result<bool, String> {
+        let consumer = self.consumer.clone();
+        let mut more = false;
+        for (index, lane) in consumer.lanes.iter().enumerate() {
+            let after = self.applied.get(index).copied().unwrap_or_default();
+            if lane.durable() <= after {
+                continue;
+            }
+            if self.rows.dirty() >= MAX_ROWS {
+                return Ok(false); // a commit is due or under way; it wakes us
+            }
+            let batch = lane.unit.feed.read(&self.kinds, lane.partition, after, BATCH).await;
+            let batch = batch.map_err(|error| error.to_string())?;
+            more |= !batch.items.is_empty();
+            let missing = self.missing(&batch.items);
+            if !missing.is_empty() {
+                let loading = load(self.rows.clone(), self.unit.clone(), missing);
+                loading.await.map_err(|error| error.to_string())?;
+            }
+            let mut upto = batch.upto;
+            for item in &batch.items {
+                if self.rows.dirty() >= MAX_ROWS {
+                    upto = item.offset - 1; // the rest with the next commit: its rows and cursors belong together
+                    break;
+                }
+                self.apply(item);
+            }
+            self.advance(index, upto);
+        }
+        let skipped = self.applied.iter().zip(&self.stored).any(|(applied, stored)| applied - stored >= SKIPPED);
+        if self.commit_at.is_none() && (self.rows.dirty() > 0 || skipped) {
+            let now = Instant::now();
+            self.commit_at = Some(now + COALESCE);
+        }
+        if self.rows.dirty() >= MAX_ROWS {
+            self.commit_at = Some(Instant::now());
+        }
+        Ok(more)
+    }
+
+    fn apply(&self, item: &FeedItem) {
+        let (Some(source), Some(event)) = (self.sources.get(&item.kind), item.event.as_deref()) else { return };
+        if let Some(key) = source.key(event) {
+            self.rows.change(key.to_bytes(), |row| source.apply(row, event));
+        }
+    }
+
+    fn advance(&mut self, index: usize, upto: u64) {
+        if let Some(applied) = self.applied.get_mut(index) {
+            *applied = upto;
+        }
+        self.consumer.set_cursor(index, upto);
+    }
+
+    /// The rows that these events are about and that are not in memory.
+    fn missing(&self, items: &[FeedItem]) -> HashSet<Vec<u8>> {
+        let keys = items.iter().filter_map(|item| {
+            let key = self.sources.get(&item.kind)?.key(item.event.as_deref()?)?;
+            Some(key.to_bytes())
+        });
+        keys.filter(|key| !self.rows.knows(key)).collect()
+    }
+
+    fn begin_commit(&mut self) {
+        self.commit_at = None;
+        let changes = match self.rows.take_changes() {
+            Ok(changes) => changes,
+            Err(error) => {
+                self.commit.push(std::future::ready(Err(error)).boxed());
+                return;
+            }
+        };
+        let cursors = self.applied.clone();
+        let progress = ViewProgress {
+            cursors: self
+                .consumer
+                .lanes
+                .iter()
+                .zip(&cursors)
+                .map(|(lane, offset)| {
+                    let (unit, partition) = (lane.unit.name.clone(), PartitionId(lane.partition));
+                    Cursor { unit, partition, offset: *offset }
+                })
+                .collect(),
+            listed: self.rows.listed(),
+        };
+        let projections = self.unit.projections.clone();
+        let write = blocking(move || projections.commit(view_name::<V>(), changes, &progress).map(|()| cursors));
+        self.commit.push(write.boxed());
+    }
+
+    fn committed(&mut self, committed: Result<Vec<u64>, StoreError>) -> Result<(), StoreError> {
+        self.stored = committed?;
+        self.rows.changes_are_stored();
+        Ok(())
+    }
+
+    /// The last commit before a stop, so that a start has little to apply again.
+    async fn finish(mut self) -> Result<(), Failure> {
+        while let Some(committed) = self.commit.next().await {
+            self.committed(committed).map_err(|error| Failure::new(error.to_string()))?;
+        }
+        if self.applied != self.stored {
+            self.begin_commit();
+        }
+        while let Some(committed) = self.commit.next().await {
+            self.committed(committed).map_err(|error| Failure::new(error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Brings stored rows into memory.
+async fn load<V: View>(
+    rows: Arc<ViewRows<V>>,
+    unit: Arc<UnitRuntime>,
+    keys: HashSet<Vec<u8>>,
+) -> Result<(), StoreError> {
+    let projections = unit.projections.clone();
+    let load = move || {
+        for key in keys {
+            let row = projections.get(view_name::<V>(), &key)?;
+            rows.load(key, row.as_deref())?;
+        }
+        Ok(())
+    };
+    blocking(load).await
+}
+
+/// Runs something that may block on the disk off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(StoreError { doing: "off-thread work", reason: error.to_string() }),
+    }
+}

@@ -1,0 +1,149 @@
+//! A view's rows in memory: what is not yet in storage, and a cache of what is.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    actors::entity::View,
+    persistence::{RowChange, StoreError},
+};
+
+/// Rows kept although storage has them; above, all of those are dropped. A row is some hundred bytes.
+const CACHED: usize = 16_384;
+
+/// Rows and how many of them readers see.
+#[derive(Debug)]
+pub(crate) struct ViewRows<V>(Mutex<Overlay<V>>);
+
+#[derive(Debug)]
+struct Overlay<V> {
+    rows: BTreeMap<Vec<u8>, Entry<V>>,
+    /// Rows that are neither in storage nor on their way there.
+    dirty: usize,
+    listed: u64,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    /// `None`: there is no such row.
+    row: Option<V>,
+    state: EntryState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum EntryState {
+    Stored,
+    Dirty,
+    OnItsWay,
+}
+
+/// A row as the overlay knows it.
+pub(super) enum Known<V> {
+    Row(V),
+    Deleted,
+    /// Ask the storage.
+    Elsewhere,
+}
+
+impl<V: View> ViewRows<V> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Overlay { rows: BTreeMap::new(), dirty: 0, listed: 0 }))
+    }
+
+    /// Forgets everything: the storage has it.
+    pub(super) fn reset(&self, listed: u64) {
+        *self.lock() = Overlay { rows: BTreeMap::new(), dirty: 0, listed };
+    }
+
+    pub(super) fn dirty(&self) -> usize {
+        self.lock().dirty
+    }
+
+    pub(super) fn listed(&self) -> u64 {
+        self.lock().listed
+    }
+
+    pub(super) fn knows(&self, key: &[u8]) -> bool {
+        self.lock().rows.contains_key(key)
+    }
+
+    /// Takes a row over from storage, unless something newer is known.
+    pub(super) fn load(&self, key: Vec<u8>, row: Option<&[u8]>) -> Result<(), StoreError> {
+        let row = row.map(decode).transpose()?;
+        self.lock().rows.entry(key).or_insert(Entry { row, state: EntryState::Stored });
+        Ok(())
+    }
+
+    /// Moves a row.
+    pub(super) fn change(&self, key: Vec<u8>, with: impl FnOnce(&mut Option<V>)) {
+        let mut overlay = self.lock();
+        let overlay = &mut *overlay;
+        let entry = overlay.rows.entry(key).or_insert(Entry { row: None, state: EntryState::Stored });
+        let listed = |row: &Option<V>| u64::from(row.as_ref().is_some_and(V::is_listed));
+        let before = listed(&entry.row);
+        with(&mut entry.row);
+        overlay.listed = (overlay.listed + listed(&entry.row)).saturating_sub(before);
+        if entry.state != EntryState::Dirty {
+            entry.state = EntryState::Dirty;
+            overlay.dirty += 1;
+        }
+    }
+
+    /// What has to go to storage.
+    pub(super) fn take_changes(&self) -> Result<Vec<RowChange>, StoreError> {
+        let mut overlay = self.lock();
+        let mut changes = Vec::with_capacity(overlay.dirty);
+        for (key, entry) in overlay.rows.iter_mut().filter(|(_, entry)| entry.state == EntryState::Dirty) {
+            let row = entry.row.as_ref().map(serde_json::to_vec).transpose();
+            let row = row.map_err(|error| StoreError { doing: "writing a row", reason: error.to_string() })?;
+            changes.push((key.clone(), row.map(Bytes::from)));
+            entry.state = EntryState::OnItsWay;
+        }
+        overlay.dirty = 0;
+        Ok(changes)
+    }
+
+    /// The changes taken last are in storage.
+    pub(super) fn changes_are_stored(&self) {
+        let mut overlay = self.lock();
+        for entry in overlay.rows.values_mut().filter(|entry| entry.state == EntryState::OnItsWay) {
+            entry.state = EntryState::Stored;
+        }
+        if overlay.rows.len() > CACHED {
+            overlay.rows.retain(|_, entry| entry.state != EntryState::Stored);
+        }
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Known<V> {
+        match self.lock().rows.get(key) {
+            Some(Entry { row: Some(row), .. }) => Known::Row(row.clone()),
+            Some(Entry { row: None, .. }) => Known::Deleted,
+            None => Known::Elsewhere,
+        }
+    }
+
+    /// At most `limit` rows, deleted ones among them, with keys after `after` that start with `prefix`.
+    pub(super) fn range(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<(Vec<u8>, Option<V>)> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let overlay = self.lock();
+        let rows = overlay.rows.range::<[u8], _>((from, Bound::Unbounded));
+        let rows = rows.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
+        rows.map(|(key, entry)| (key.clone(), entry.row.clone())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Overlay<V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn decode<V: View>(bytes: &[u8]) -> Result<V, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| StoreError { doing: "reading a row", reason: error.to_string() })
+}

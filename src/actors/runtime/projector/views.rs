@@ -1,0 +1,167 @@
+//! How the outside reads a view.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    super::{consumer::Consumer, service::ServiceRuntime, unit::UnitRuntime},
+    blocking,
+    overlay::{Known, ViewRows, decode},
+    view_name,
+};
+use crate::{
+    actors::entity::{Unavailable, View, ViewKey},
+    persistence::{Projections, StoreError},
+};
+
+/// Rows of one view, as its readers see them: listed rows only. Cheap to clone.
+pub struct Views<V: View> {
+    pub(crate) rows: Arc<ViewRows<V>>,
+    pub(crate) unit: Arc<UnitRuntime>,
+    pub(crate) service: Arc<ServiceRuntime>,
+    pub(crate) consumer: Arc<Consumer>,
+}
+
+/// Why a view could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ViewError {
+    /// Its service does not answer now.
+    #[error("not available: {0}")]
+    Unavailable(Unavailable),
+    /// Its rows cannot be read.
+    #[error("{0}")]
+    Store(String),
+}
+
+/// A page of rows, with their keys.
+type Rows<V> = Vec<(<V as View>::Key, V)>;
+
+impl<V: View> Views<V> {
+    /// Waits until the rows stand for everything durable now, so that a client reads its own writes;
+    /// false when `within` passed first.
+    ///
+    /// # Errors
+    /// `Unavailable` when the service is stopped.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub async fn catch_up(&self, within: Duration) -> Result<bool, ViewError> {
+        self.service.intake().map_err(ViewError::Unavailable)?;
+        let heads = self.consumer.heads();
+        Ok(tokio::time::timeout(within, self.consumer.reached(&heads)).await.is_ok())
+    }
+
+    /// How many events the rows are behind now.
+    pub fn lag(&self) -> u64 {
+        self.consumer.lag()
+    }
+
+    /// One row; `None` when there is none or it is not listed.
+    ///
+    /// # Errors
+    /// `Unavailable` when the service is stopped, `Store` when the rows cannot be read.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn get(&self, key: &V::Key) -> Result<Option<V>, ViewError> {
+        self.service.intake().map_err(ViewError::Unavailable)?;
+        let key = key.to_bytes();
+        let row = match self.rows.get(&key) {
+            Known::Row(row) => Some(row),
+            Known::Deleted => None,
+            Known::Elsewhere => {
+                let projections = self.unit.projections.clone();
+                let stored = blocking(move || projections.get(view_name::<V>(), &key)).await.map_err(store)?;
+                stored.map(|bytes| decode::<V>(&bytes)).transpose().map_err(store)?
+            }
+        };
+        Ok(row.filter(V::is_listed))
+    }
+
+    /// How many rows are listed.
+    ///
+    /// # Errors
+    /// `Unavailable` when the service is stopped.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    #[expect(clippy::unused_async, reason = "part of an async API whose other storages will have to wait")]
+    pub async fn count(&self) -> Result<u64, ViewError> {
+        self.service.intake().map_err(ViewError::Unavailable)?;
+        Ok(self.rows.listed())
+    }
+
+    /// At most `limit` listed rows after `after` whose key's bytes start with `prefix`, by key.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn scan(&self, prefix: &[u8], after: Option<&V::Key>, limit: usize) -> Result<Rows<V>, ViewError> {
+        self.service.intake().map_err(ViewError::Unavailable)?;
+        let (rows, projections) = (self.rows.clone(), self.unit.projections.clone());
+        let (prefix, after) = (prefix.to_vec(), after.map(ViewKey::to_bytes));
+        blocking(move || scan(&rows, projections.as_ref(), &prefix, after, limit)).await.map_err(store)
+    }
+}
+
+/// Merges the overlay with the storage, piece by piece; the overlay is newer.
+fn scan<V: View>(
+    rows: &ViewRows<V>,
+    projections: &dyn Projections,
+    prefix: &[u8],
+    mut after: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<Rows<V>, StoreError> {
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let piece = (limit - found.len()).clamp(16, 1024);
+        // The overlay first: what leaves it meanwhile is then found in the storage.
+        let newer = rows.range(prefix, after.as_deref(), piece);
+        let stored = projections.scan(view_name::<V>(), prefix, after.as_deref(), piece)?;
+        // Beyond the end of a full piece nothing is known of that side yet.
+        let newer_end = (newer.len() == piece).then(|| newer.last().map(|(key, _)| key.clone())).flatten();
+        let stored_end = (stored.len() == piece).then(|| stored.last().map(|(key, _)| key.clone())).flatten();
+        let end = match (newer_end, stored_end) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, other) => one.or(other),
+        };
+        let within = |key: &[u8]| end.as_deref().is_none_or(|end| key <= end);
+        let mut merged: std::collections::BTreeMap<Vec<u8>, Option<V>> = std::collections::BTreeMap::new();
+        for (key, bytes) in stored.into_iter().filter(|(key, _)| within(key)) {
+            merged.insert(key, Some(decode(&bytes)?));
+        }
+        merged.extend(newer.into_iter().filter(|(key, _)| within(key)));
+        for (key, row) in merged {
+            let Some(row) = row.filter(V::is_listed) else { continue };
+            let Some(key) = V::Key::from_bytes(&key) else { continue };
+            if found.len() < limit {
+                found.push((key, row));
+            }
+        }
+        match end {
+            Some(end) => after = Some(end),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn store(error: StoreError) -> ViewError {
+    ViewError::Store(error.to_string())
+}
+
+impl<V: View> Clone for Views<V> {
+    fn clone(&self) -> Self {
+        let (rows, unit) = (self.rows.clone(), self.unit.clone());
+        Self { rows, unit, service: self.service.clone(), consumer: self.consumer.clone() }
+    }
+}
+
+impl<V: View> fmt::Debug for Views<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Views").field("view", &V::NAME).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! A cell's run: recover if needed, take what waits, one turn after the other, and end when nothing waits.
+
+use std::sync::Arc;
+
+use super::{
+    cell::{Active, Cell, FollowUp, Inner, Phase},
+    host::Host,
+    recovery::NotRecovered,
+    turn::{Panicked, Work},
+};
+use crate::actors::entity::{AskError, Entity, Step, Unavailable};
+
+/// Turns between two yields, so that one busy entity does not keep a thread to itself.
+const TURNS_PER_YIELD: u32 = 64;
+
+/// What a run does next.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
+enum Next<E: Entity> {
+    Work(Box<Active<E>>, Work<E>),
+    /// The state is not the truth any more; recover.
+    Recover,
+    /// Parked, draining, or stopped.
+    End,
+}
+
+impl<E: Entity> Host<E> {
+    pub(crate) async fn run(self: Arc<Self>, cell: Arc<Cell<E>>) {
+        let mut turns = 0u32;
+        let mut active = None;
+        loop {
+            let current = match active.take() {
+                Some(current) => current,
+                None => match self.activate(&cell).await {
+                    Some(current) => current,
+                    None => return,
+                },
+            };
+            match self.next(&cell, current) {
+                Next::Work(mut current, work) => match self.turn(&cell, &mut current, work) {
+                    Ok(()) => active = Some(current),
+                    Err(Panicked(reason)) => {
+                        drop(current);
+                        self.failed(&cell, &reason);
+                        return;
+                    }
+                },
+                Next::Recover => {}
+                Next::End => return,
+            }
+            turns += 1;
+            if turns.is_multiple_of(TURNS_PER_YIELD) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// The state in memory, or the one recovered from storage; `None` when that failed and was dealt with.
+    async fn activate(self: &Arc<Self>, cell: &Arc<Cell<E>>) -> Option<Box<Active<E>>> {
+        if let Some(active) = cell.lock().active.take() {
+            return Some(active);
+        }
+        let permit = self.service.recoveries.acquire().await.expect("the semaphore is never closed");
+        let recovered = self.recover(&cell.key).await;
+        drop(permit);
+        match recovered {
+            Ok(active) => match self.resume(cell, &active) {
+                Ok(()) => Some(active),
+                Err(Panicked(reason)) => {
+                    self.failed(cell, &reason);
+                    None
+                }
+            },
+            Err(NotRecovered::ForNow(reason)) => {
+                Self::refuse_queue(cell, &Unavailable::NotRecovered { reason: reason.to_string() });
+                self.failed(cell, &reason);
+                None
+            }
+            Err(NotRecovered::Ever(reason)) => {
+                Self::quarantine(cell, reason);
+                None
+            }
+        }
+    }
+
+    /// Takes up the steps that the recovered state shows begun: an ask that still runs is joined.
+    fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &Active<E>) -> Result<(), Panicked> {
+        let wanted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| active.state.resume()))
+            .map_err(|panic| Panicked(super::turn::panic_text(panic.as_ref())))?;
+        let mut begin: Vec<Step> = Vec::new();
+        let mut inner = cell.lock();
+        for continuation in wanted {
+            let step = continuation.step();
+            if inner.asks.iter().any(|ask| ask.step == step) {
+                continue;
+            }
+            let Some(opened) = active.book.open.iter().find(|open| open.is(step)).cloned() else {
+                tracing::warn!(kind = E::KIND, key = %cell.key, %step, "resumed a step that no event began; ignored");
+                continue;
+            };
+            self.service.ask_opened();
+            let continuation = Some(continuation);
+            inner.asks.push(super::cell::OpenAsk { step, opened, port: None, continuation });
+            begin.push(step);
+        }
+        drop(inner);
+        for step in begin {
+            self.begin(cell, step);
+        }
+        Ok(())
+    }
+
+    fn next(&self, cell: &Cell<E>, active: Box<Active<E>>) -> Next<E> {
+        let mut inner = cell.lock();
+        if inner.lost {
+            drop(active);
+            if inner.in_flight > 0 {
+                inner.phase = Phase::Draining;
+                return Next::End;
+            }
+            inner.lost = false;
+            return Next::Recover;
+        }
+        if let Some(FollowUp { step, command }) = inner.follow_ups.pop_front() {
+            return Next::Work(active, Work::FollowUp(FollowUp { step, command }));
+        }
+        if let Some(envelope) = inner.queue.pop_front() {
+            return Next::Work(active, Work::Message(envelope));
+        }
+        self.park(&mut inner, active);
+        Next::End
+    }
+
+    fn park(&self, inner: &mut Inner<E>, mut active: Box<Active<E>>) {
+        if inner.in_flight == 0 {
+            active.gate = None;
+        }
+        inner.active = Some(active);
+        inner.phase = Phase::Idle;
+        inner.touched = self.service.second();
+        if inner.queue.capacity() > 4 {
+            inner.queue = std::collections::VecDeque::new();
+        }
+    }
+
+    /// Answers everything that waits: it was not done.
+    pub(crate) fn refuse_queue(cell: &Cell<E>, why: &Unavailable) {
+        let waiting = std::mem::take(&mut cell.lock().queue);
+        for envelope in waiting {
+            envelope.port.send(Err(AskError::Unavailable(why.clone())));
+        }
+    }
+}

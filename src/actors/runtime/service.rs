@@ -1,0 +1,262 @@
+//! A service while it runs: intake, budgets, counters, and the process that hosts its cells.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::{BoxFuture, FutureExt};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    clock::Clock, dedup::KeyBudget, entities::stopped, kinds::KindHost, limits::ServiceLimits, mailbox::Budget,
+    numbers::Numbers, unit::UnitRuntime,
+};
+use crate::actors::{
+    entity::{Key, Unavailable},
+    supervision::{Failure, Process, Running, Stop},
+};
+
+/// How often idle entities are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Failures of entities per [`FAILURE_WINDOW`] above which the service as a whole is taken for broken and
+/// restarted by its supervisor. One poisoned entity is quarantined long before it counts this much.
+const MAX_FAILURES: usize = 1_000;
+const FAILURE_WINDOW: Duration = Duration::from_secs(10);
+
+const STOPPED: u8 = 0;
+const RUNNING: u8 = 1;
+const STOPPING: u8 = 2;
+
+/// One service: what its entities share.
+pub(crate) struct ServiceRuntime {
+    pub(crate) system: &'static str,
+    pub(crate) name: &'static str,
+    /// `<system>/<service>`.
+    pub(crate) full_name: String,
+    pub(crate) clock: Clock,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) keys: Arc<KeyBudget>,
+    pub(crate) numbers: Numbers,
+    pub(crate) recoveries: Semaphore,
+    phase: AtomicU8,
+    limits: ServiceLimits,
+    started: Instant,
+    handle: Handle,
+    tasks: TaskTracker,
+    stop: Mutex<CancellationToken>,
+    appends: AtomicUsize,
+    appends_answered: Notify,
+    asks: AtomicUsize,
+    failures: AtomicUsize,
+}
+
+impl ServiceRuntime {
+    /// A stopped service. Called within the tokio runtime that will run its entities.
+    pub(crate) fn new(system: &'static str, name: &'static str, clock: Clock, limits: ServiceLimits) -> Arc<Self> {
+        Arc::new(Self {
+            system,
+            name,
+            full_name: format!("{system}/{name}"),
+            clock,
+            budget: Budget::new(limits.messages, limits.bytes),
+            keys: KeyBudget::new(limits.command_keys),
+            numbers: Numbers::default(),
+            recoveries: Semaphore::new(limits.recoveries),
+            phase: AtomicU8::new(STOPPED),
+            limits,
+            started: Instant::now(),
+            handle: Handle::current(),
+            tasks: TaskTracker::new(),
+            stop: Mutex::new(CancellationToken::new()),
+            appends: AtomicUsize::new(0),
+            appends_answered: Notify::new(),
+            asks: AtomicUsize::new(0),
+            failures: AtomicUsize::new(0),
+        })
+    }
+
+    /// Whether messages are taken now.
+    pub(crate) fn intake(&self) -> Result<(), Unavailable> {
+        if self.phase.load(Ordering::Acquire) == RUNNING { Ok(()) } else { Err(stopped(&self.full_name)) }
+    }
+
+    /// `running`, `stopping` or `stopped`.
+    pub(crate) fn state(&self) -> &'static str {
+        match self.phase.load(Ordering::Acquire) {
+            RUNNING => "running",
+            STOPPING => "stopping",
+            _ => "stopped",
+        }
+    }
+
+    /// Runs a task that the service's stop waits for. Callable from any thread.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.handle);
+    }
+
+    /// Seconds since the service was built; coarse, for passivation.
+    pub(crate) fn second(&self) -> u32 {
+        u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn stop_token(&self) -> CancellationToken {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn append_begun(&self) {
+        self.appends.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn append_answered(&self) {
+        if self.appends.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.appends_answered.notify_waiters();
+        }
+    }
+
+    pub(crate) fn ask_opened(&self) {
+        self.asks.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn ask_closed(&self) {
+        self.asks.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Asks of this service's entities that have no answer yet.
+    pub(crate) fn open_asks(&self) -> usize {
+        self.asks.load(Ordering::Acquire)
+    }
+
+    /// Appends that the journal has not answered yet, and messages that wait.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.appends.load(Ordering::Acquire) + self.budget.waiting()
+    }
+
+    pub(crate) fn entity_failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn all_appends_answered(&self) {
+        loop {
+            let answered = self.appends_answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            if self.appends.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            answered.await;
+        }
+    }
+}
+
+impl fmt::Debug for ServiceRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceRuntime")
+            .field("name", &self.full_name)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The long-lived process behind a service's cells: opens the intake, resumes what was begun, lets idle
+/// entities leave, and in the end closes the intake, drains and drops the cells.
+pub(crate) struct Cells {
+    pub(crate) service: Arc<ServiceRuntime>,
+    pub(crate) unit: Arc<UnitRuntime>,
+    pub(crate) hosts: Vec<Arc<dyn KindHost>>,
+}
+
+impl Process for Cells {
+    fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
+        let (service, unit, hosts) = (self.service.clone(), self.unit.clone(), self.hosts.clone());
+        async move {
+            // A predecessor that was killed has left cells behind.
+            for host in &hosts {
+                host.drop_cells();
+            }
+            *service.stop.lock().unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
+            service.failures.store(0, Ordering::Relaxed);
+            service.phase.store(RUNNING, Ordering::Release);
+            wake_open_streams(&unit, &hosts);
+            Ok(host_cells(service, hosts, stop).boxed())
+        }
+        .boxed()
+    }
+}
+
+/// Streams with open asks are brought into memory, so that what was begun is finished.
+fn wake_open_streams(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
+    let mut open = Vec::new();
+    unit.journal.heads(&mut |stream, head| {
+        let host = hosts.iter().find(|host| head.open_asks && host.kind() == stream.kind.as_ref());
+        if let Some(host) = host
+            && let Ok(key) = Key::new(stream.key.as_ref())
+        {
+            open.push((host.clone(), key));
+        }
+    });
+    for (host, key) in open {
+        host.wake(key);
+    }
+}
+
+async fn host_cells(service: Arc<ServiceRuntime>, hosts: Vec<Arc<dyn KindHost>>, stop: Stop) -> Result<(), Failure> {
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut window = Instant::now();
+    let outcome = loop {
+        tokio::select! {
+            () = stop.requested() => break Ok(()),
+            _ = sweep.tick() => {
+                for host in &hosts {
+                    host.clone().sweep();
+                }
+                let failures = service.failures.load(Ordering::Relaxed);
+                if failures > MAX_FAILURES {
+                    break Err(Failure::new(format!("{failures} entities failed within {FAILURE_WINDOW:?}")));
+                }
+                if window.elapsed() >= FAILURE_WINDOW {
+                    service.failures.store(0, Ordering::Relaxed);
+                    window = Instant::now();
+                }
+            }
+        }
+    };
+    halt(&service, &hosts).await;
+    outcome
+}
+
+/// Closes the intake; what waits was not done; what was decided is waited for; what another entity is
+/// asked for is resumed at the next start.
+async fn halt(service: &ServiceRuntime, hosts: &[Arc<dyn KindHost>]) {
+    service.phase.store(STOPPING, Ordering::Release);
+    let why = stopped(&service.full_name);
+    for host in hosts {
+        host.refuse_queues(&why);
+    }
+    service.stop_token().cancel();
+    service.tasks.close();
+    let drained = async {
+        service.tasks.wait().await;
+        service.all_appends_answered().await;
+    };
+    if tokio::time::timeout(service.limits.drain, drained).await.is_err() {
+        tracing::warn!(service = service.full_name, limit = ?service.limits.drain, "not drained within its limit");
+    }
+    for host in hosts {
+        host.drop_cells();
+    }
+    service.tasks.reopen();
+    service.phase.store(STOPPED, Ordering::Release);
+}

@@ -1,0 +1,90 @@
+//! The storage part of the tree: who notices that a journal takes no more writes, and who saves snapshots.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::{BoxFuture, FutureExt};
+use tokio::sync::Mutex;
+
+use super::unit::{SnapshotQueue, UnitRuntime};
+use crate::{
+    actors::supervision::{Failure, Process, Running, Stop},
+    persistence::MAX_SNAPSHOTS,
+};
+
+/// How often a journal's health is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Fails when the journal is poisoned, so that the tree above it decides what is to be done.
+pub(crate) struct JournalWatch {
+    pub(crate) unit: Arc<UnitRuntime>,
+}
+
+impl Process for JournalWatch {
+    fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
+        let unit = self.unit.clone();
+        async move {
+            let poisoned = |reason: &str| Failure::new(format!("journal {}: {reason}", unit.name));
+            if let Some(reason) = unit.journal.poisoned() {
+                return Err(poisoned(&reason));
+            }
+            Ok(watch(unit, stop).boxed())
+        }
+        .boxed()
+    }
+}
+
+async fn watch(unit: Arc<UnitRuntime>, stop: Stop) -> Result<(), Failure> {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.requested() => return Ok(()),
+            _ = look.tick() => {
+                if let Some(reason) = unit.journal.poisoned() {
+                    return Err(Failure::new(format!("journal {}: {reason}", unit.name)));
+                }
+            }
+        }
+    }
+}
+
+/// Saves snapshots in batches, off everybody's way.
+pub(crate) struct SnapshotWriter {
+    unit: Arc<UnitRuntime>,
+    /// Shared by the runs of this process; one of them at a time has it.
+    queue: Arc<Mutex<SnapshotQueue>>,
+}
+
+impl SnapshotWriter {
+    pub(crate) fn new(unit: Arc<UnitRuntime>, queue: SnapshotQueue) -> Self {
+        Self { unit, queue: Arc::new(Mutex::new(queue)) }
+    }
+}
+
+impl Process for SnapshotWriter {
+    fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
+        let (unit, queue) = (self.unit.clone(), self.queue.clone());
+        async move { Ok(save_all(unit, queue, stop).boxed()) }.boxed()
+    }
+}
+
+async fn save_all(unit: Arc<UnitRuntime>, queue: Arc<Mutex<SnapshotQueue>>, stop: Stop) -> Result<(), Failure> {
+    let mut queue = queue.lock().await;
+    loop {
+        let mut batch = Vec::new();
+        tokio::select! {
+            biased;
+            taken = queue.recv_many(&mut batch, MAX_SNAPSHOTS) => {
+                if taken == 0 {
+                    return Ok(());
+                }
+            }
+            () = stop.requested() => return Ok(()),
+        }
+        let snapshots = unit.snapshots.clone();
+        match tokio::task::spawn_blocking(move || snapshots.save(batch)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(unit = unit.name.as_ref(), %error, "snapshots not saved"),
+            Err(error) => return Err(Failure::new(format!("snapshot writer: {error}"))),
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! A system: services put together, started under supervision, and stopped in order.
+
+use std::{
+    any::{Any, TypeId},
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use super::{
+    bus::{self, EventPage, EventQuery},
+    clock::Clock,
+    consumer::Consumer,
+    declare::{Assembly, Named, Place, Service, add_progress},
+    dispatcher::Retry,
+    entities::Entities,
+    kinds::{KindHost, Kinds},
+    limits::{EntityLimits, ServiceLimits, SupervisionConfig},
+    projector::{ViewError, Views},
+    service::{Cells, ServiceRuntime},
+    storage::{JournalWatch, SnapshotWriter},
+    tree::Tree,
+    unit::{SnapshotQueue, UnitRuntime},
+};
+use crate::{
+    actors::{
+        entity::{Entity, Key, Listed, Listing, View},
+        supervision::{Guardian, Process, TreeNode},
+    },
+    persistence::Storage,
+};
+
+/// A running system. Cheap to clone; all clones are the same system.
+#[derive(Clone)]
+pub struct System {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    clock: Clock,
+    config: SupervisionConfig,
+    storage: Storage,
+    kinds: Kinds,
+    pub(crate) units: Vec<Arc<UnitRuntime>>,
+    pub(crate) services: Vec<Arc<ServiceRuntime>>,
+    /// The runtime's own: the progress of policies.
+    pub(crate) internal: Vec<Arc<ServiceRuntime>>,
+    pub(crate) hosts: Vec<Arc<dyn KindHost>>,
+    pub(crate) consumers: Vec<Arc<Consumer>>,
+    pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    guardian: OnceLock<Guardian>,
+}
+
+type Edge = Box<dyn FnOnce(System) -> Arc<dyn Process> + Send>;
+
+/// Puts a system together.
+#[must_use = "nothing runs until it is started"]
+pub struct SystemBuilder {
+    storage: Storage,
+    config: SupervisionConfig,
+    clock: Clock,
+    services: Vec<(&'static str, Service)>,
+    edge: Vec<(&'static str, Edge)>,
+}
+
+/// Why a system could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Two kinds, policies or views have the same name; names are on disk.
+    #[error("{name} is registered twice")]
+    NameTaken {
+        /// The name.
+        name: &'static str,
+    },
+    /// A policy belongs to the service of its target, so that it waits when that is stopped.
+    #[error("the policy {policy} asks {target}, which is no entity of its service {service}")]
+    ForeignTarget {
+        /// The policy.
+        policy: &'static str,
+        /// Its target.
+        target: &'static str,
+        /// The service that it was registered with.
+        service: String,
+    },
+    /// A policy or view follows a kind that nobody registered.
+    #[error("{follower} follows {source_kind}, which is not registered")]
+    UnknownSource {
+        /// The policy or view.
+        follower: &'static str,
+        /// The kind.
+        source_kind: &'static str,
+    },
+    /// The configuration gives a service a storage unit that was not opened.
+    #[error("{service} is configured to use the storage unit {unit}, which is not open")]
+    NoUnit {
+        /// The service.
+        service: String,
+        /// The unit.
+        unit: String,
+    },
+    /// The supervision tree could not be started.
+    #[error("{0}")]
+    Supervision(String),
+}
+
+/// How a system ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShutdownReport {
+    /// What did not end in time and was killed.
+    pub killed: Vec<String>,
+}
+
+impl System {
+    /// A builder of a system whose entities live in `storage`.
+    pub fn builder(storage: Storage) -> SystemBuilder {
+        let (config, clock) = (SupervisionConfig::default(), Clock::system());
+        SystemBuilder { storage, config, clock, services: Vec::new(), edge: Vec::new() }
+    }
+
+    /// The entities of one kind.
+    ///
+    /// # Panics
+    /// When `E` was not registered: that is decided where the system is put together.
+    pub fn entities<E: Entity>(&self) -> Entities<E> {
+        let handle = self.inner.handles.get(&TypeId::of::<E>());
+        let handle = handle.and_then(|handle| handle.downcast_ref::<Entities<E>>());
+        handle.unwrap_or_else(|| not_registered(E::KIND)).clone()
+    }
+
+    /// The rows of one view.
+    ///
+    /// # Panics
+    /// When `V` was not registered.
+    pub fn views<V: View>(&self) -> Views<V> {
+        let handle = self.inner.handles.get(&TypeId::of::<V>());
+        let handle = handle.and_then(|handle| handle.downcast_ref::<Views<V>>());
+        handle.unwrap_or_else(|| not_registered(V::NAME)).clone()
+    }
+
+    /// The list of all entities of one kind.
+    ///
+    /// # Panics
+    /// When `E` was not registered as listed.
+    pub fn list<E: Listed>(&self) -> Views<Listing<E>> {
+        self.views::<Listing<E>>()
+    }
+
+    /// The clock that decisions are timed by.
+    pub fn clock(&self) -> Clock {
+        self.inner.clock.clone()
+    }
+
+    /// The configuration that it was started with.
+    pub fn config(&self) -> &SupervisionConfig {
+        &self.inner.config
+    }
+
+    /// The supervision tree as it stands.
+    pub fn tree(&self) -> TreeNode {
+        self.guardian().tree()
+    }
+
+    /// A page of the journal's public events.
+    ///
+    /// # Errors
+    /// [`ViewError::Store`] when the journal cannot be read or the cursor is none.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn events(&self, query: EventQuery) -> Result<EventPage, ViewError> {
+        bus::page(&self.inner.units, &self.inner.kinds, &query).await
+    }
+
+    /// Why the system is not ready to serve; empty when it is.
+    pub fn not_ready(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = self
+            .inner
+            .units
+            .iter()
+            .filter_map(|unit| unit.journal.poisoned().map(|reason| format!("storage {}: {reason}", unit.name)))
+            .collect();
+        let stopped = self.inner.internal.iter().filter(|service| service.state() != "running");
+        reasons.extend(stopped.map(|service| format!("{}: {}", service.full_name, service.state())));
+        reasons
+    }
+
+    /// Stops everything in reverse order, writes what is left, and closes the storage. Whoever asks from
+    /// then on is refused.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the storage open until the last clone of it is dropped.
+    pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
+        let killed = self.guardian().shutdown(limit).await;
+        let storage = self.inner.storage.clone();
+        // A panic in there was reported by its own thread; there is nothing left to do about it.
+        drop(tokio::task::spawn_blocking(move || storage.close()).await);
+        ShutdownReport { killed }
+    }
+
+    /// Waits until the supervision tree gives up; the reason.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub async fn gave_up(&self) -> String {
+        self.guardian().gave_up().await
+    }
+
+    pub(crate) fn guardian(&self) -> Tree<'_> {
+        Tree(self.inner.guardian.get().expect("set before anybody else has the system"))
+    }
+}
+
+#[expect(clippy::panic, reason = "a mistake of the composition root, found by the first test that starts it")]
+fn not_registered(name: &str) -> ! {
+    panic!("{name} is not registered with this system")
+}
+
+impl SystemBuilder {
+    /// Takes limits, strategies and the storage units of services from a configuration.
+    pub fn supervision(mut self, config: SupervisionConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Times decisions by another clock.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Adds a service to `system`; services start in the order in which they are added.
+    pub fn service(mut self, system: &'static str, service: Service) -> Self {
+        self.services.push((system, service));
+        self
+    }
+
+    /// Adds a process at the edge, such as a listener: started last, stopped first.
+    pub fn edge(
+        mut self,
+        name: &'static str,
+        process: impl FnOnce(System) -> Arc<dyn Process> + Send + 'static,
+    ) -> Self {
+        self.edge.push((name, Box::new(process)));
+        self
+    }
+
+    /// Starts everything; returns once every part has started.
+    ///
+    /// # Errors
+    /// [`StartError`]: what was put together wrongly, or what could not be started.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops what was started.
+    pub async fn start(self) -> Result<System, StartError> {
+        let (units, queues) = open_units(&self.storage);
+        let limits = EntityLimits::by_kind(&self.config);
+        let mut assembly = Assembly::new(units.clone(), limits);
+
+        let mut internal = Vec::new();
+        for unit in &units {
+            let name: &'static str = Box::leak(unit.name.to_string().into_boxed_str());
+            let service =
+                ServiceRuntime::new("steadfast", name, self.clock.clone(), ServiceLimits::internal(&self.config));
+            let place = Place { service: service.clone(), unit: unit.clone() };
+            let progress = add_progress(&mut assembly, &place);
+            internal.push((place, progress));
+        }
+
+        let mut places = Vec::new();
+        for (system, mut service) in self.services {
+            let runtime = ServiceRuntime::new(
+                system,
+                service.name,
+                self.clock.clone(),
+                ServiceLimits::of(&self.config, system, service.name),
+            );
+            let unit = unit_of(&self.config, &units, &runtime.full_name)?;
+            let place = Place { service: runtime, unit };
+            assembly.add_entities(&mut service, &place)?;
+            places.push((place, service));
+        }
+        let mut services = Vec::new();
+        for (place, service) in places {
+            assembly.add_followers(service, &place)?;
+            services.push(place);
+        }
+
+        let mut kinds = assembly.hosts.clone();
+        kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
+        assembly.kinds.fill(&kinds);
+        learn(&units, &assembly.hosts);
+
+        let inner = Arc::new(Inner {
+            clock: self.clock,
+            config: self.config,
+            storage: self.storage,
+            kinds: assembly.kinds,
+            units: units.clone(),
+            services: services.iter().map(|place| place.service.clone()).collect(),
+            internal: internal.iter().map(|(place, _)| place.service.clone()).collect(),
+            hosts: assembly.hosts,
+            consumers: assembly.consumers,
+            retries: assembly.retries,
+            handles: assembly.handles,
+            guardian: OnceLock::new(),
+        });
+        let system = System { inner };
+
+        let mut parts = super::tree::Parts::default();
+        for (unit, queue) in units.iter().zip(queues) {
+            parts.storage(format!("journal:{}", unit.name), Arc::new(JournalWatch { unit: unit.clone() }));
+            parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
+        }
+        for (place, progress) in internal {
+            let cells = Cells { service: place.service.clone(), unit: place.unit, hosts: vec![progress] };
+            parts.service(&place.service.full_name, vec![("cells".to_owned(), Arc::new(cells))]);
+        }
+        for place in services {
+            let own = |host: &&Arc<dyn KindHost>| Arc::ptr_eq(host.service(), &place.service);
+            let hosts = system.inner.hosts.iter().filter(own).cloned().collect();
+            let cells = Cells { service: place.service.clone(), unit: place.unit, hosts };
+            let mut children: Vec<Named> = vec![("cells".to_owned(), Arc::new(cells))];
+            children.extend(assembly.processes.remove(&place.service.full_name).unwrap_or_default());
+            parts.service(&place.service.full_name, children);
+        }
+        for (name, process) in self.edge {
+            parts.edge(name.to_owned(), process(system.clone()));
+        }
+        let clock = system.clock();
+        let guardian = parts.start(&system.inner.config, clock).await?;
+        assert!(system.inner.guardian.set(guardian).is_ok(), "the guardian is set once");
+        Ok(system)
+    }
+}
+
+fn open_units(storage: &Storage) -> (Vec<Arc<UnitRuntime>>, Vec<SnapshotQueue>) {
+    storage.units().map(|(name, unit)| UnitRuntime::new(name.into(), unit)).unzip()
+}
+
+fn unit_of(
+    config: &SupervisionConfig,
+    units: &[Arc<UnitRuntime>],
+    service: &str,
+) -> Result<Arc<UnitRuntime>, StartError> {
+    let wanted = config.unit_of(service);
+    let unit = units.iter().find(|unit| unit.name.as_ref() == wanted);
+    unit.cloned().ok_or_else(|| StartError::NoUnit { service: service.to_owned(), unit: wanted.to_owned() })
+}
+
+/// Numbers and counters are rebuilt from what the journal knows of each stream.
+fn learn(units: &[Arc<UnitRuntime>], hosts: &[Arc<dyn KindHost>]) {
+    let by_kind: HashMap<&str, &Arc<dyn KindHost>> = hosts.iter().map(|host| (host.kind(), host)).collect();
+    for unit in units {
+        unit.journal.heads(&mut |stream, head| {
+            if let Some(host) = by_kind.get(stream.kind.as_ref())
+                && let Ok(key) = Key::new(stream.key.as_ref())
+            {
+                host.learn(key, head);
+            }
+        });
+    }
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").field("services", &self.inner.services).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SystemBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemBuilder").field("services", &self.services).finish_non_exhaustive()
+    }
+}

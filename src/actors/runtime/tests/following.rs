@@ -1,0 +1,123 @@
+//! Policies and views.
+
+use std::time::Duration;
+
+use super::fixture::*;
+use crate::actors::entity::{Listing, Number};
+
+async fn finish_errands(system: &super::super::System, names: &[&str]) {
+    for name in names {
+        system.entities::<Errand>().ask(&key(name), RunErrand { to: 2, n: 1 }).await.expect("done");
+    }
+}
+
+async fn two_tallies(system: &super::super::System) {
+    for name in ["counted", "worked"] {
+        system.entities::<Tally>().ask(&key(name), Add { n: 1 }).await.expect("added");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_reacts_to_every_event_once_also_across_crashes() {
+    let mut storage = memory();
+    let mut system = start(&storage).await;
+    two_tallies(&system).await;
+    for round in 0..4 {
+        finish_errands(&system, &[&format!("e{round}a"), &format!("e{round}b")]).await;
+        // The crash finds the dispatches anywhere.
+        (storage, system) = crash_and_restart(storage, system).await;
+    }
+    settled(&system).await;
+    let counted = system.entities::<Tally>().get(&key("counted")).await.expect("readable").expect("there");
+    assert_eq!(counted.state.total, 1 + 8 * 1000);
+    drop(storage);
+}
+
+#[tokio::test]
+async fn a_stopped_service_misses_nothing() {
+    let system = start(&memory()).await;
+    two_tallies(&system).await;
+    finish_errands(&system, &["a"]).await;
+    settled(&system).await;
+    system.stop_service("t/tally").await.expect("stopped");
+    let refused = system.list::<Tally>().count().await;
+    assert!(refused.is_err(), "reads of a stopped service are refused");
+    system.start_service("t/tally").await.expect("started");
+    finish_errands(&system, &["b"]).await;
+    settled(&system).await;
+    let counted = system.entities::<Tally>().get(&key("counted")).await.expect("readable").expect("there");
+    assert_eq!(counted.state.total, 2001);
+}
+
+#[tokio::test]
+async fn what_cannot_be_delivered_is_put_aside_and_can_be_delivered_later() {
+    let storage = memory();
+    let system = start(&storage).await;
+    two_tallies(&system).await;
+    let tallies = system.entities::<Tally>();
+    // The errand's result is 13, for which the policy asks a tally that nobody has.
+    system.entities::<Errand>().ask(&key("unlucky"), RunErrand { to: 2, n: 12 }).await.expect("done");
+    settled(&system).await;
+    let letters = system.dead_letters().await.expect("readable");
+    let [letter] = letters.as_slice() else { panic!("one letter: {letters:?}") };
+    assert!(letter.letter.not_found);
+    assert_eq!((letter.letter.number, letter.letter.command.as_str()), (Number::new(999), "add"));
+    assert!(system.retry_dead_letter(&letter.id).await.is_err(), "still nobody has it");
+    let (storage, system) = crash_and_restart(storage, system).await;
+    drop(tallies);
+    settled(&system).await;
+    let again = system.dead_letters().await.expect("readable");
+    assert_eq!(again.len(), 1, "it is put aside once");
+    for n in 3..=999 {
+        let added = system.entities::<Tally>().ask(&key(&format!("t{n}")), Add { n: 1 }).answered().await;
+        assert_eq!(added.expect("added").number.get(), n);
+    }
+    system.retry_dead_letter(&again[0].id).await.expect("delivered");
+    assert!(system.dead_letters().await.expect("readable").is_empty());
+    let late = system.entities::<Tally>().get(&key("t999")).await.expect("readable").expect("there");
+    assert_eq!(late.state.total, 2);
+    drop(storage);
+}
+
+#[tokio::test]
+async fn a_view_shows_a_client_its_own_writes() {
+    let system = start(&memory()).await;
+    let (tallies, counts) = (system.entities::<Tally>(), system.views::<AddCount>());
+    for n in 1..=20 {
+        tallies.ask(&key("a"), Add { n: 1 }).await.expect("added");
+        assert!(counts.catch_up(Duration::from_secs(5)).await.expect("running"));
+        assert_eq!(counts.get(&1).await.expect("readable"), Some(AddCount { adds: n }));
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_in_the_order_of_numbers_and_without_what_is_removed() {
+    let storage = memory();
+    let system = start(&storage).await;
+    for n in 1..=600u64 {
+        system.entities::<Tally>().ask(&key(&format!("t{n}")), Add { n: 1 }).await.expect("added");
+    }
+    for n in (1..=600u64).filter(|n| n % 3 == 0) {
+        system.entities::<Tally>().ask(&key(&format!("t{n}")), Close).await.expect("closed");
+    }
+    let expected: Vec<u64> = (1..=600).filter(|n| n % 3 != 0).collect();
+    check_list(&system, &expected).await;
+    let (_storage, system) = crash_and_restart(storage, system).await;
+    check_list(&system, &expected).await;
+}
+
+async fn check_list(system: &super::super::System, expected: &[u64]) {
+    let list = system.list::<Tally>();
+    assert!(list.catch_up(Duration::from_secs(10)).await.expect("running"));
+    assert_eq!(list.count().await.expect("readable"), expected.len() as u64);
+    let mut seen: Vec<u64> = Vec::new();
+    loop {
+        let page = list.scan(&[], seen.last(), 70).await.expect("readable");
+        assert!(page.iter().all(|(number, Listing { number: own, .. })| *number == own.get()));
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page.into_iter().map(|(number, _)| number));
+    }
+    assert_eq!(seen, expected);
+}

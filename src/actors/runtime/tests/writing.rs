@@ -1,0 +1,110 @@
+//! Commands, replies, numbers, repeats.
+
+use std::time::Duration;
+
+use super::fixture::*;
+use crate::actors::entity::{AskError, CommandId, NumberedId, Outcome};
+
+#[tokio::test]
+async fn a_command_writes_and_a_read_sees_it() {
+    let system = start(&memory()).await;
+    let tallies = system.entities::<Tally>();
+    assert_eq!(tallies.ask(&key("a"), Add { n: 2 }).await, Ok(2));
+    assert_eq!(tallies.ask(&key("a"), Add { n: 3 }).await, Ok(5));
+    let current = tallies.get(&key("a")).await.expect("readable").expect("there");
+    assert_eq!((current.state.total, current.sequence, current.number.get()), (5, 2, 1));
+    assert!(tallies.get(&key("b")).await.expect("readable").is_none());
+}
+
+#[tokio::test]
+async fn numbers_count_from_one_and_refusals_take_none() {
+    let system = start(&memory()).await;
+    let tallies = system.entities::<Tally>();
+    let refused = tallies.ask(&key("x"), Add { n: 0 }).await;
+    assert_eq!(refused, Err(AskError::Rejected(TallyRejection::Zero)));
+    for (name, number) in [("a", 1), ("b", 2), ("c", 3)] {
+        let answered = tallies.ask(&key(name), Add { n: 1 }).answered().await.expect("added");
+        assert_eq!(answered.number.get(), number);
+    }
+    assert_eq!(tallies.ask(&NumberedId::number(2), Add { n: 7 }).await, Ok(8));
+    let unknown = tallies.ask(&NumberedId::number(4), Add { n: 7 }).await.expect_err("nobody has it");
+    assert_eq!(unknown.outcome(), Outcome::Refused);
+}
+
+#[tokio::test]
+async fn numbers_go_on_after_a_crash() {
+    let storage = memory();
+    let system = start(&storage).await;
+    for name in ["a", "b"] {
+        system.entities::<Tally>().ask(&key(name), Add { n: 1 }).await.expect("added");
+    }
+    let (_storage, system) = crash_and_restart(storage, system).await;
+    let tallies = system.entities::<Tally>();
+    let answered = tallies.ask(&key("c"), Add { n: 1 }).answered().await.expect("added");
+    assert_eq!(answered.number.get(), 3);
+    assert_eq!(tallies.ask(&NumberedId::number(1), Add { n: 1 }).await, Ok(2));
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_first_answer_also_after_a_crash() {
+    let storage = memory();
+    let mut system = start(&storage).await;
+    let id = CommandId::from_bits(7);
+    let ask = |system: &super::super::System, n| {
+        system.entities::<Tally>().ask(&key("a"), Add { n }).command_id(id).fingerprint(u128::from(n.unsigned_abs()))
+    };
+    let first = ask(&system, 2).answered().await.expect("added");
+    assert!(!first.replayed);
+    system.entities::<Tally>().ask(&key("a"), Add { n: 5 }).await.expect("added");
+    let mut storage = storage;
+    for round in 0..2 {
+        let again = ask(&system, 2).answered().await.expect("replayed");
+        assert_eq!((again.reply, again.replayed), (2, true), "round {round}");
+        assert_eq!(ask(&system, 3).await, Err(AskError::Reused));
+        (storage, system) = crash_and_restart(storage, system).await;
+    }
+    drop(storage);
+}
+
+#[tokio::test]
+async fn a_precondition_that_does_not_hold_writes_nothing() {
+    let system = start(&memory()).await;
+    let tallies = system.entities::<Tally>();
+    tallies.ask(&key("a"), Add { n: 2 }).await.expect("added");
+    let moved = tallies.ask(&key("a"), Add { n: 2 }).expecting(5).await;
+    assert_eq!(moved, Err(AskError::Moved { sequence: 1 }));
+    assert_eq!(tallies.ask(&key("a"), Add { n: 2 }).expecting(1).await, Ok(4));
+}
+
+#[tokio::test]
+async fn a_hundred_commands_later_a_snapshot_serves_and_tells_the_same() {
+    let storage = memory();
+    let system = start(&storage).await;
+    for n in 1..=250 {
+        assert_eq!(system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await, Ok(n));
+    }
+    let report = system.shutdown(Duration::from_secs(5)).await;
+    assert!(report.killed.is_empty(), "{report:?}");
+    let (storage, system) = crash_and_restart(storage, system).await;
+    let stream = crate::persistence::StreamId { kind: "t.tally".into(), key: "a".into() };
+    let unit = storage.unit("main").expect("main");
+    let snapshots = unit.snapshots.load(&stream).expect("readable");
+    assert!(snapshots.first().is_some_and(|newest| newest.sequence >= 200), "{snapshots:?}");
+    assert_eq!(system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await, Ok(251));
+}
+
+#[tokio::test]
+async fn many_askers_of_one_entity_lose_nothing() {
+    let system = start(&memory()).await;
+    let asks = (0..40).map(|_| {
+        let tallies = system.entities::<Tally>();
+        async move {
+            for _ in 0..50 {
+                tallies.ask(&key("hot"), Add { n: 1 }).await.expect("added");
+            }
+        }
+    });
+    futures::future::join_all(asks).await;
+    let current = system.entities::<Tally>().get(&key("hot")).await.expect("readable").expect("there");
+    assert_eq!((current.state.total, current.sequence), (2000, 2000));
+}

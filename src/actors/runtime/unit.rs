@@ -1,0 +1,60 @@
+//! A storage unit as the runtime uses it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::mpsc;
+
+use super::feed::Feed;
+use crate::persistence::{Journal, Projections, Snapshots, StoredSnapshot, StreamId, Unit};
+
+/// Snapshots that wait to be saved. More are dropped: a snapshot is only a cache.
+pub(crate) const SNAPSHOT_QUEUE: usize = 1024;
+
+/// Ports and feed of one storage unit.
+pub(crate) struct UnitRuntime {
+    pub(crate) name: Arc<str>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) snapshots: Arc<dyn Snapshots>,
+    pub(crate) projections: Arc<dyn Projections>,
+    pub(crate) feed: Feed,
+    to_save: mpsc::Sender<(StreamId, StoredSnapshot)>,
+    incarnations: AtomicU64,
+}
+
+/// Where the snapshot writer takes its work from.
+pub(crate) type SnapshotQueue = mpsc::Receiver<(StreamId, StoredSnapshot)>;
+
+impl UnitRuntime {
+    pub(crate) fn new(name: Arc<str>, unit: &Unit) -> (Arc<Self>, SnapshotQueue) {
+        let (to_save, queue) = mpsc::channel(SNAPSHOT_QUEUE);
+        let feed = Feed::new(name.clone(), unit.journal.clone());
+        let (journal, snapshots, projections) =
+            (unit.journal.clone(), unit.snapshots.clone(), unit.projections.clone());
+        let incarnations = AtomicU64::new(1);
+        (Arc::new(Self { name, journal, snapshots, projections, feed, to_save, incarnations }), queue)
+    }
+
+    /// A number for a new activation of an entity, greater than every earlier one of this epoch.
+    pub(crate) fn next_incarnation(&self) -> u64 {
+        self.incarnations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Has a snapshot saved some time soon, or never.
+    pub(crate) fn save_later(&self, stream: StreamId, snapshot: StoredSnapshot) {
+        if self.to_save.try_send((stream, snapshot)).is_err() {
+            tracing::debug!(unit = self.name.as_ref(), "snapshot writer is busy; one snapshot is left out");
+        }
+    }
+}
+
+impl fmt::Debug for UnitRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnitRuntime").field("name", &self.name).finish_non_exhaustive()
+    }
+}
