@@ -2,12 +2,14 @@
 
 mod config;
 mod error;
+mod report;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use self::{
     config::{Backend, StorageConfig},
     error::OpenError,
+    report::{OpenReport, TornTail},
 };
 use super::{Journal, MemoryStore, Projections, Snapshots};
 
