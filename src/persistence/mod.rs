@@ -15,6 +15,7 @@ mod rules;
 #[cfg(test)]
 mod sample;
 mod segments;
+mod sled;
 mod snapshots;
 mod sync;
 

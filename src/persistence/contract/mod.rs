@@ -13,6 +13,7 @@ use std::sync::{Arc, mpsc};
 use super::{
     Append, AppendError, Appended, Journal, MemoryStore, Projections, Snapshots, StreamId, sample,
     segments::{SegmentsConfig, SegmentsJournal},
+    sled::{SledConfig, SledStore},
 };
 
 /// Opens the same data again and again; the opening before is gone by then.
@@ -40,6 +41,11 @@ fn segments_journal() -> Reopen<dyn Journal> {
             SegmentsConfig { dir: dir.path().join("journal"), partitions: 4, segment_bytes: 8 << 10, queue: 8192 };
         Arc::new(SegmentsJournal::open(&config).unwrap())
     })
+}
+
+fn sled_store() -> impl FnMut() -> Arc<SledStore> {
+    let dir = tempfile::tempdir().unwrap();
+    move || Arc::new(SledStore::open(&SledConfig { dir: dir.path().join("sled"), cache_bytes: 1 << 20 }).unwrap())
 }
 
 /// Appends and waits for what became of it.
@@ -91,7 +97,15 @@ suite! {
         two_snapshots_are_kept_newest_first, a_big_snapshot_comes_back, a_snapshot_survives_reopening,
         too_many_snapshots_are_refused,
     ];
+    sled_keeps_the_snapshots_contract: { let mut open = super::sled_store(); Box::new(move || -> std::sync::Arc<dyn super::Snapshots> { open() }) } => tables [
+        two_snapshots_are_kept_newest_first, a_big_snapshot_comes_back, a_snapshot_survives_reopening,
+        too_many_snapshots_are_refused,
+    ];
     memory_keeps_the_projections_contract: { let mut open = super::memory(); Box::new(move || -> std::sync::Arc<dyn super::Projections> { open() }) } => tables [
+        rows_and_progress_come_back_together, a_scan_goes_by_key_prefix_and_page, rows_of_another_version_are_not_seen,
+        clearing_a_view_leaves_the_others, a_deleted_row_is_gone, big_rows_come_back, too_many_rows_are_refused,
+    ];
+    sled_keeps_the_projections_contract: { let mut open = super::sled_store(); Box::new(move || -> std::sync::Arc<dyn super::Projections> { open() }) } => tables [
         rows_and_progress_come_back_together, a_scan_goes_by_key_prefix_and_page, rows_of_another_version_are_not_seen,
         clearing_a_view_leaves_the_others, a_deleted_row_is_gone, big_rows_come_back, too_many_rows_are_refused,
     ];
