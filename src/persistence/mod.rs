@@ -4,6 +4,8 @@
 //! [`Projections`] what was made of the journal. Only `open` names a backend.
 
 mod codec;
+#[cfg(test)]
+mod contract;
 mod journal;
 mod memory;
 mod open;
@@ -12,6 +14,8 @@ mod record;
 mod rules;
 #[cfg(test)]
 mod sample;
+mod segments;
+mod sled;
 mod snapshots;
 mod sync;
 
@@ -20,6 +24,6 @@ pub use journal::{
     PartitionId, ReadError, Record, Refusal, Settled, StreamHead, StreamId,
 };
 pub use memory::MemoryStore;
-pub use open::{Backend, OpenError, Storage, StorageConfig, Unit, open};
+pub use open::{Backend, OpenError, OpenReport, Storage, StorageConfig, TornTail, Unit, open};
 pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};

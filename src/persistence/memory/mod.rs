@@ -7,6 +7,8 @@
 
 mod journal;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},

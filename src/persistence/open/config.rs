@@ -24,6 +24,8 @@ pub struct StorageConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Backend {
+    /// Append-only files of checked frames: the default.
+    Segments,
     /// Nothing survives the process.
     Memory,
 }
@@ -36,7 +38,7 @@ impl StorageConfig {
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
-            journal: Backend::Memory,
+            journal: Backend::Segments,
             partitions: 16,
             units: vec![Self::MAIN.to_owned()],
             segment_bytes: 64 << 20,

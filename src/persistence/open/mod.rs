@@ -1,15 +1,35 @@
 //! The only place that names a backend.
+//!
+//! ```text
+//! <data>/LOCK                   held while open
+//! <data>/format.json            format and number of partitions
+//! <data>/<unit>/journal/*.seg   the truth
+//! <data>/<unit>/sled/           what can be derived from it: may be deleted while closed
+//! ```
 
 mod config;
+mod directory;
 mod error;
+mod report;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    sync::{Arc, Mutex},
+};
 
 pub use self::{
     config::{Backend, StorageConfig},
     error::OpenError,
+    report::{OpenReport, TornTail},
 };
-use super::{Journal, MemoryStore, Projections, Snapshots};
+use super::{
+    Journal, MemoryStore, Projections, Snapshots,
+    segments::{SegmentsConfig, SegmentsJournal},
+    sled::{SledConfig, SledStore},
+    sync::lock,
+};
 
 /// A journal with what is made of it.
 #[derive(Clone)]
@@ -28,9 +48,14 @@ pub struct Storage {
     opened: Arc<Opened>,
 }
 
+#[derive(Default)]
 struct Opened {
     units: BTreeMap<String, Unit>,
+    report: Vec<OpenReport>,
     memory: BTreeMap<String, Arc<MemoryStore>>,
+    tables: Vec<Arc<SledStore>>,
+    /// The lock on the data directory, until closed.
+    held: Mutex<Option<File>>,
 }
 
 /// Opens every unit of `config`, making it when it is not there. Blocks until each journal is checked.
@@ -46,8 +71,24 @@ pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
                 .map(|name| (name, Arc::new(MemoryStore::new(config.partitions).with_queue(config.queue))))
                 .collect(),
         )),
+        Backend::Segments => {
+            // What is opened so far is closed again should a later unit fail.
+            let mut opened = Opened::default();
+            *lock(&opened.held) = Some(directory::hold(&config.data)?);
+            directory::check_format(&config.data, config.partitions)?;
+            for name in names {
+                opened.open_unit(config, name)?;
+            }
+            Ok(Storage { opened: Arc::new(opened) })
+        }
     }
 }
+
+/// A page: less would be nothing but headers.
+const MIN_SEGMENT: u64 = 4 << 10;
+
+/// A place in a segment is four bytes; a quarter of that leaves room for a last long record.
+const MAX_SEGMENT: u64 = 1 << 30;
 
 /// The names of all units, `main` first.
 fn unit_names(config: &StorageConfig) -> Result<Vec<String>, OpenError> {
@@ -56,6 +97,10 @@ fn unit_names(config: &StorageConfig) -> Result<Vec<String>, OpenError> {
     }
     if config.queue == 0 {
         return Err(OpenError::Format("the journal's queue has at least 1 place, not 0".into()));
+    }
+    if !(MIN_SEGMENT..=MAX_SEGMENT).contains(&config.segment_bytes) {
+        let bytes = config.segment_bytes;
+        return Err(OpenError::Format(format!("a segment has {MIN_SEGMENT} to {MAX_SEGMENT} bytes, not {bytes}")));
     }
     let mut names = vec![StorageConfig::MAIN.to_owned()];
     for name in &config.units {
@@ -75,8 +120,10 @@ fn unit_names(config: &StorageConfig) -> Result<Vec<String>, OpenError> {
 impl Storage {
     /// A storage of units in memory that the caller keeps a hand on, as tests do.
     pub fn of_memory(memory: BTreeMap<String, Arc<MemoryStore>>) -> Self {
-        let units = memory.iter().map(|(name, store)| (name.clone(), Unit::of_memory(store))).collect();
-        Self { opened: Arc::new(Opened { units, memory }) }
+        let mut opened = Opened::default();
+        opened.units = memory.iter().map(|(name, store)| (name.clone(), Unit::of_memory(store))).collect();
+        opened.memory = memory;
+        Self { opened: Arc::new(opened) }
     }
 
     /// The same storage as it comes back after a power cut: only what was acknowledged is in it, and appends through
@@ -105,8 +152,13 @@ impl Storage {
         self.opened.units.iter().map(|(name, unit)| (name.as_str(), unit))
     }
 
+    /// What opening each unit found; empty for units in memory.
+    pub fn report(&self) -> &[OpenReport] {
+        &self.opened.report
+    }
+
     /// Commits what was handed over, syncs, and refuses from then on. Blocks until that is done; calling it again
-    /// does nothing.
+    /// does nothing. Snapshots and projections fail from then on, and the data directory is free.
     pub fn close(&self) {
         self.opened.close();
     }
@@ -119,10 +171,36 @@ impl Unit {
 }
 
 impl Opened {
+    fn open_unit(&mut self, config: &StorageConfig, name: String) -> Result<(), OpenError> {
+        let dir = config.data.join(&name);
+        directory::make(&config.data, &dir)?;
+        let journal = Arc::new(SegmentsJournal::open(&SegmentsConfig {
+            dir: dir.join("journal"),
+            partitions: config.partitions,
+            segment_bytes: config.segment_bytes,
+            queue: config.queue,
+        })?);
+        let tables = SledStore::open(&SledConfig { dir: dir.join("sled"), cache_bytes: config.sled_cache_bytes });
+        let tables = Arc::new(tables?);
+        self.report.push(OpenReport {
+            unit: name.clone(),
+            streams: journal.streams(),
+            epoch: journal.epoch(),
+            torn: journal.torn().cloned(),
+        });
+        self.tables.push(Arc::clone(&tables));
+        self.units.insert(name, Unit { journal, snapshots: tables.clone(), projections: tables });
+        Ok(())
+    }
+
     fn close(&self) {
         for unit in self.units.values() {
             unit.journal.close();
         }
+        for tables in &self.tables {
+            tables.close();
+        }
+        drop(lock(&self.held).take());
     }
 }
 
@@ -143,3 +221,6 @@ impl fmt::Debug for Storage {
         f.debug_map().entries(self.units()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

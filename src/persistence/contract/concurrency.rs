@@ -1,0 +1,124 @@
+//! Many writers and readers at once.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use super::{Reopen, next, wait};
+use crate::persistence::{
+    Append, Journal, PartitionId, Record,
+    sample::{event, stream},
+};
+
+const WRITERS: usize = 64;
+const EACH: u64 = 20;
+
+/// 64 threads, each the single writer of its stream; some appends have more than one event.
+fn write_all(journal: &Arc<dyn Journal>, appended: &(dyn Fn(&Record) + Sync)) {
+    thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let journal = Arc::clone(journal);
+            scope.spawn(move || {
+                let stream = stream(&writer.to_string());
+                let mut expected = 0;
+                for n in 0..EACH {
+                    let events = vec![event(n.to_string()); 1 + (n as usize + writer) % 3];
+                    let append = Append { events, ..next(&*journal, &stream, expected, u128::from(n)) };
+                    let stood = wait(&*journal, append.clone()).unwrap();
+                    expected = stood.sequence;
+                    appended(&Record { append, offset: stood.offset });
+                }
+            });
+        }
+    });
+}
+
+fn assert_dense(records: &[Record], last: u64) {
+    let mut position = 0;
+    let mut sequences = HashMap::new();
+    for record in records {
+        assert_eq!(record.offset, position + 1);
+        position = record.last_offset();
+        let sequence = sequences.entry(record.append.stream.clone()).or_insert(0);
+        assert_eq!(record.append.expected, *sequence);
+        *sequence = record.last_sequence();
+    }
+    assert_eq!(position, last);
+}
+
+pub(super) fn positions_are_dense_and_streams_in_order(mut open: Reopen<dyn Journal>) {
+    let journal = open();
+    let order: Mutex<HashMap<PartitionId, Vec<u64>>> = Mutex::default();
+    write_all(&journal, &|record| {
+        order.lock().unwrap().entry(record.append.lease.partition).or_default().push(record.offset);
+    });
+    let check = |journal: &dyn Journal| {
+        let mut found = 0;
+        for partition in (0..journal.partitions()).map(PartitionId) {
+            let records = journal.read_feed(partition, 0, usize::MAX).unwrap();
+            assert_dense(&records, journal.durable(partition));
+            found += records.len();
+        }
+        assert_eq!(found as u64, WRITERS as u64 * EACH);
+    };
+    check(&*journal);
+    for (partition, mut offsets) in order.into_inner().unwrap() {
+        offsets.sort_unstable();
+        let read = journal.read_feed(partition, 0, usize::MAX).unwrap();
+        assert_eq!(read.iter().map(|record| record.offset).collect::<Vec<_>>(), offsets);
+    }
+    journal.close();
+    drop(journal);
+    check(&*open());
+}
+
+/// Whoever was told of an append finds it, and whatever a reader finds is below the durable head.
+pub(super) fn nobody_reads_what_is_not_durable(mut open: Reopen<dyn Journal>) {
+    let journal = open();
+    let told = AtomicUsize::new(0);
+    write_all(&journal, &|record| {
+        let partition = record.append.lease.partition;
+        assert!(journal.durable(partition) >= record.last_offset());
+        assert!(journal.head(&record.append.stream).unwrap().sequence >= record.last_sequence());
+        let found = journal.read_feed(partition, record.offset - 1, 1).unwrap();
+        assert_eq!(found, [record.clone()]);
+        let own = journal.read_stream(&record.append.stream, record.append.expected, 1).unwrap();
+        assert_eq!(own, [record.clone()]);
+        told.fetch_add(1, Ordering::Relaxed);
+    });
+    assert_eq!(told.into_inner() as u64, WRITERS as u64 * EACH);
+}
+
+/// A reader pages through each partition while it grows.
+pub(super) fn a_reader_behind_the_writers_misses_nothing(mut open: Reopen<dyn Journal>) {
+    let journal = open();
+    let written = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for partition in (0..journal.partitions()).map(PartitionId) {
+            let (journal, written) = (&journal, &written);
+            scope.spawn(move || {
+                let mut seen: Vec<Record> = Vec::new();
+                loop {
+                    let over = written.load(Ordering::Acquire);
+                    let after = seen.last().map_or(0, Record::last_offset);
+                    let more = journal.read_feed(partition, after, 5).unwrap();
+                    let durable = journal.durable(partition);
+                    assert!(more.last().is_none_or(|record| record.last_offset() <= durable));
+                    if over && more.is_empty() {
+                        break;
+                    }
+                    seen.extend(more);
+                    thread::yield_now();
+                }
+                assert_dense(&seen, journal.durable(partition));
+            });
+        }
+        write_all(&journal, &|_| ());
+        written.store(true, Ordering::Release);
+    });
+}

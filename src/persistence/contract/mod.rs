@@ -1,0 +1,112 @@
+//! One suite for every backend: what the ports promise, whoever keeps it.
+//!
+//! A backend is run through it by handing over how it is opened. Memory is the reference; a random history is compared
+//! with a model that is simpler than both.
+
+mod concurrency;
+mod journal;
+mod model;
+mod tables;
+
+use std::sync::{Arc, mpsc};
+
+use super::{
+    Append, AppendError, Appended, Journal, MemoryStore, Projections, Snapshots, StreamId, sample,
+    segments::{SegmentsConfig, SegmentsJournal},
+    sled::{SledConfig, SledStore},
+};
+
+/// Opens the same data again and again; the opening before is gone by then.
+pub(super) type Reopen<T> = Box<dyn FnMut() -> Arc<T>>;
+
+/// Memory, its opening before being dropped or not.
+fn memory() -> impl FnMut() -> Arc<MemoryStore> {
+    let mut last: Option<Arc<MemoryStore>> = None;
+    move || {
+        let next = last.as_ref().map_or_else(|| MemoryStore::new(4), |store| store.reopen());
+        Arc::clone(last.insert(Arc::new(next)))
+    }
+}
+
+fn memory_journal() -> Reopen<dyn Journal> {
+    let mut open = memory();
+    Box::new(move || open())
+}
+
+/// Small segments, so that every test crosses some.
+fn segments_journal() -> Reopen<dyn Journal> {
+    let dir = tempfile::tempdir().unwrap();
+    Box::new(move || {
+        let config =
+            SegmentsConfig { dir: dir.path().join("journal"), partitions: 4, segment_bytes: 8 << 10, queue: 8192 };
+        Arc::new(SegmentsJournal::open(&config).unwrap())
+    })
+}
+
+fn sled_store() -> impl FnMut() -> Arc<SledStore> {
+    let dir = tempfile::tempdir().unwrap();
+    move || Arc::new(SledStore::open(&SledConfig { dir: dir.path().join("sled"), cache_bytes: 1 << 20 }).unwrap())
+}
+
+/// Appends and waits for what became of it.
+pub(super) fn wait(journal: &dyn Journal, append: Append) -> Result<Appended, AppendError> {
+    let (sender, receiver) = mpsc::channel();
+    journal.append(append, Box::new(move |outcome| sender.send(outcome).unwrap()));
+    receiver.recv().unwrap()
+}
+
+/// An append of one event under the journal's current lease.
+pub(super) fn next(journal: &dyn Journal, stream: &StreamId, expected: u64, command: u128) -> Append {
+    sample::append(stream, journal.lease(stream.partition(journal.partitions())), expected, command)
+}
+
+macro_rules! suite {
+    ($($backend:ident: $open:expr => $module:ident [$($law:ident),* $(,)?];)*) => {
+        $(mod $backend { $(#[test] fn $law() { super::$module::$law($open); })* })*
+    };
+}
+
+suite! {
+    memory_keeps_the_journals_contract: super::memory_journal() => journal [
+        an_append_is_read_back_as_it_was, a_wrong_sequence_is_a_conflict_and_writes_nothing,
+        the_last_append_again_is_a_duplicate, an_older_lease_is_fenced, an_older_incarnation_is_fenced,
+        a_lease_of_another_partition_is_fenced, what_no_record_can_hold_is_refused,
+        an_append_is_read_whole_or_not_at_all, reopening_shows_what_was_acknowledged, pages_have_no_gap_and_no_double,
+        closing_answers_everything_and_then_refuses, a_new_epoch_begins_its_incarnations_anew,
+        pipelined_appends_of_one_stream_build_on_each_other,
+    ];
+    segments_keep_the_journals_contract: super::segments_journal() => journal [
+        an_append_is_read_back_as_it_was, a_wrong_sequence_is_a_conflict_and_writes_nothing,
+        the_last_append_again_is_a_duplicate, an_older_lease_is_fenced, an_older_incarnation_is_fenced,
+        a_lease_of_another_partition_is_fenced, what_no_record_can_hold_is_refused,
+        an_append_is_read_whole_or_not_at_all, reopening_shows_what_was_acknowledged, pages_have_no_gap_and_no_double,
+        closing_answers_everything_and_then_refuses, a_new_epoch_begins_its_incarnations_anew,
+        pipelined_appends_of_one_stream_build_on_each_other,
+    ];
+    memory_under_many_writers: super::memory_journal() => concurrency [
+        positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
+        a_reader_behind_the_writers_misses_nothing,
+    ];
+    segments_under_many_writers: super::segments_journal() => concurrency [
+        positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
+        a_reader_behind_the_writers_misses_nothing,
+    ];
+    memory_equals_the_model: super::memory_journal => model [every_history_is_as_the_model_says];
+    segments_equal_the_model: super::segments_journal => model [every_history_is_as_the_model_says];
+    memory_keeps_the_snapshots_contract: { let mut open = super::memory(); Box::new(move || -> std::sync::Arc<dyn super::Snapshots> { open() }) } => tables [
+        two_snapshots_are_kept_newest_first, a_big_snapshot_comes_back, a_snapshot_survives_reopening,
+        too_many_snapshots_are_refused,
+    ];
+    sled_keeps_the_snapshots_contract: { let mut open = super::sled_store(); Box::new(move || -> std::sync::Arc<dyn super::Snapshots> { open() }) } => tables [
+        two_snapshots_are_kept_newest_first, a_big_snapshot_comes_back, a_snapshot_survives_reopening,
+        too_many_snapshots_are_refused,
+    ];
+    memory_keeps_the_projections_contract: { let mut open = super::memory(); Box::new(move || -> std::sync::Arc<dyn super::Projections> { open() }) } => tables [
+        rows_and_progress_come_back_together, a_scan_goes_by_key_prefix_and_page, rows_of_another_version_are_not_seen,
+        clearing_a_view_leaves_the_others, a_deleted_row_is_gone, big_rows_come_back, too_many_rows_are_refused,
+    ];
+    sled_keeps_the_projections_contract: { let mut open = super::sled_store(); Box::new(move || -> std::sync::Arc<dyn super::Projections> { open() }) } => tables [
+        rows_and_progress_come_back_together, a_scan_goes_by_key_prefix_and_page, rows_of_another_version_are_not_seen,
+        clearing_a_view_leaves_the_others, a_deleted_row_is_gone, big_rows_come_back, too_many_rows_are_refused,
+    ];
+}

@@ -1,0 +1,85 @@
+//! The data directory: who holds it, and what it is.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::OpenError;
+
+/// Layout of the data directory. Raised when older programs must not open it.
+const FORMAT: u32 = 1;
+
+/// What `format.json` says. On disk: never rename.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Format {
+    format: u32,
+    partitions: u16,
+}
+
+/// Makes the data directory if need be, and takes it for this process until the file is dropped.
+pub(super) fn hold(data: &Path) -> Result<File, OpenError> {
+    fs::create_dir_all(data).map_err(|error| OpenError::io(data, error))?;
+    let path = data.join("LOCK");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| OpenError::io(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { data: data.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(OpenError::io(path, error)),
+    }
+}
+
+/// Makes a directory below `data` that is there after a power cut.
+pub(super) fn make(data: &Path, dir: &Path) -> Result<(), OpenError> {
+    fs::create_dir_all(dir).and_then(|()| sync_dir(data)).map_err(|error| OpenError::io(dir, error))
+}
+
+/// Compares the data's format with what is wanted; writes it when the data is new.
+pub(super) fn check_format(data: &Path, partitions: u16) -> Result<(), OpenError> {
+    let path = data.join("format.json");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return write_format(data, &path, partitions).map_err(|error| OpenError::io(path, error));
+        }
+        Err(error) => return Err(OpenError::io(path, error)),
+    };
+    let found: Format = serde_json::from_str(&text).map_err(|error| OpenError::Damaged {
+        file: path.clone(),
+        at: u64::try_from(error.column().saturating_sub(1)).unwrap_or(0),
+        what: error.to_string(),
+    })?;
+    if found.format != FORMAT {
+        let found = found.format;
+        let what = format!("{} is of format {found}, and this program knows format {FORMAT}", data.display());
+        return Err(OpenError::Format(what));
+    }
+    if found.partitions != partitions {
+        let what = format!(
+            "{} has {} partitions, and {partitions} are configured: the number is fixed when the data is made",
+            data.display(),
+            found.partitions
+        );
+        return Err(OpenError::Format(what));
+    }
+    Ok(())
+}
+
+fn write_format(data: &Path, path: &Path, partitions: u16) -> io::Result<()> {
+    let unfinished = data.join("format.json.new");
+    let mut file = File::create(&unfinished)?;
+    serde_json::to_writer(&file, &Format { format: FORMAT, partitions })?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    sync_dir(data)
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

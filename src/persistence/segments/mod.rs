@@ -1,0 +1,220 @@
+//! The default journal: append-only files of checked frames, one writer, one sync per group.
+//!
+//! Keeps true: what was acknowledged is in a synced frame; frames are numbered without a gap; nothing is shown before
+//! it is durable; nothing on disk is changed unless all of it was found whole. The bytes are drawn in
+//! `docs/storage.md`.
+
+mod epoch;
+mod frame;
+mod index;
+mod queue;
+mod reader;
+mod recovery;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, RwLock, mpsc::sync_channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use self::{
+    frame::JournalId,
+    queue::{Done, NotQueued, Queue, Queued},
+    reader::Reader,
+    segment::{OpenFiles, SEGMENT_HEADER, SegmentHeader},
+    writer::{Disk, MAX_UNTOLD, OsDisk, Shared, Tail, Writer, tell},
+};
+use super::{
+    Append, AppendDone, AppendError, Journal, Lease, OpenError, PartitionId, ReadError, Record, Refusal, StreamHead,
+    StreamId, TornTail,
+    codec::Names,
+    record::encoded_len,
+    rules::check_size,
+    sync::{lock, read},
+};
+
+/// A full queue is some groups of work; a group takes milliseconds.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// How a journal is opened.
+#[derive(Clone, Debug)]
+pub(super) struct SegmentsConfig {
+    pub(super) dir: PathBuf,
+    pub(super) partitions: u16,
+    pub(super) segment_bytes: u64,
+    pub(super) queue: usize,
+}
+
+/// A journal in segment files.
+pub(super) struct SegmentsJournal {
+    shared: Arc<Shared>,
+    reader: Reader,
+    partitions: u16,
+    epoch: u64,
+    torn: Option<TornTail>,
+    /// Writer and teller, until closed.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl SegmentsJournal {
+    /// Opens the journal in `config.dir`, making it when it is not there.
+    pub(super) fn open(config: &SegmentsConfig) -> Result<Self, OpenError> {
+        Self::open_on(config, OsDisk)
+    }
+
+    fn open_on(config: &SegmentsConfig, disk: impl Disk) -> Result<Self, OpenError> {
+        let SegmentsConfig { dir, partitions, segment_bytes, queue } = config;
+        let io = |error| OpenError::io(dir, error);
+        let segments = prepare(config)?;
+        let names = Arc::new(Names::default());
+        let found = recovery::scan(dir, &segments, *partitions, &names)?;
+        let before = epoch::read(dir).map_err(io)?.unwrap_or(0).max(found.epoch);
+        let file = recovery::settle(dir, &found, *segment_bytes).map_err(io)?;
+        if let Some(TornTail { file, at, bytes }) = &found.torn {
+            let file = file.display();
+            tracing::warn!(%file, at, bytes, "the end of the journal was no frame and has been cut off");
+        }
+        let epoch = before + 1;
+        epoch::write(dir, epoch).map_err(io)?;
+        let capacity = file.metadata().map_err(io)?.len().min(u64::from(u32::MAX));
+        let tail = Tail { file, segment: found.segment, at: found.end, capacity };
+        let shared =
+            Arc::new(Shared { queue: Queue::new(*queue), index: RwLock::new(found.index), poisoned: OnceLock::new() });
+        let (told, groups) = sync_channel(MAX_UNTOLD);
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            disk,
+            dir: dir.clone(),
+            id: found.id,
+            partitions: *partitions,
+            epoch,
+            segment_bytes: *segment_bytes,
+            tail,
+            next_frame: found.next_frame,
+            told,
+        };
+        let teller = thread::Builder::new().name("journal-teller".into()).spawn(move || tell(&groups)).map_err(io)?;
+        let writer = thread::Builder::new().name("journal-writer".into()).spawn(move || writer.run()).map_err(io)?;
+        let reader = Reader { files: OpenFiles::new(dir.clone()), names, id: found.id };
+        let threads = Mutex::new(vec![writer, teller]);
+        Ok(Self { shared, reader, partitions: *partitions, epoch, torn: found.torn, threads })
+    }
+
+    /// What was cut off the end when this was opened.
+    pub(super) fn torn(&self) -> Option<&TornTail> {
+        self.torn.as_ref()
+    }
+
+    /// The epoch of this opening.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// How many streams have events.
+    pub(super) fn streams(&self) -> usize {
+        read(&self.shared.index).streams.len()
+    }
+}
+
+/// The numbers of the segments, the first of which is made when nothing is there yet.
+fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
+    let SegmentsConfig { dir, partitions, segment_bytes, .. } = config;
+    let io = |error: io::Error| OpenError::io(dir, error);
+    fs::create_dir_all(dir).map_err(io)?;
+    if let Some(parent) = dir.parent() {
+        segment::sync_dir(parent).map_err(|error| OpenError::io(parent, error))?;
+    }
+    let segments = segment::list(dir).map_err(io)?;
+    if !segments.is_empty() {
+        return Ok(segments);
+    }
+    if epoch::read(dir).map_err(io)?.is_some() {
+        let what = "the segment is missing, and the epoch file says that there was one".to_owned();
+        return Err(OpenError::Damaged { file: segment::path(dir, 1), at: 0, what });
+    }
+    let id = JournalId(fastrand::u128(..));
+    let header = SegmentHeader { segment: 1, partitions: *partitions, id, first_frame: 1 };
+    segment::create(dir, header, (*segment_bytes).max(SEGMENT_HEADER as u64)).map_err(io)?;
+    Ok(vec![1])
+}
+
+impl Journal for SegmentsJournal {
+    fn append(&self, append: Append, done: AppendDone) {
+        let (append, size) = match check_size(&append) {
+            Ok(()) => {
+                let size = encoded_len(&append);
+                (Ok(append), size)
+            }
+            Err(refusal) => (Err(AppendError::Refused(refusal)), 0),
+        };
+        let queued = Queued { append, size, done: Done::new(done) };
+        if let Err((why, queued)) = self.shared.queue.push(queued) {
+            let refusal = match why {
+                NotQueued::Full => Refusal::Overloaded { retry_after: RETRY_AFTER },
+                NotQueued::Closed => Refusal::Closed,
+            };
+            queued.done.tell(Err(AppendError::Refused(refusal)));
+        }
+    }
+
+    fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    fn lease(&self, partition: PartitionId) -> Lease {
+        Lease { partition, epoch: self.epoch }
+    }
+
+    fn durable(&self, partition: PartitionId) -> u64 {
+        read(&self.shared.index).last(partition)
+    }
+
+    fn head(&self, stream: &StreamId) -> Option<StreamHead> {
+        read(&self.shared.index).streams.get(stream).map(|tip| tip.head.shown())
+    }
+
+    fn heads(&self, visit: &mut dyn FnMut(&StreamId, &StreamHead)) {
+        for (stream, tip) in &read(&self.shared.index).streams {
+            visit(stream, &tip.head.shown());
+        }
+    }
+
+    fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
+        self.reader.stream(&self.shared.index, stream, after, limit)
+    }
+
+    fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
+        self.reader.feed(&self.shared.index, partition, after, limit)
+    }
+
+    fn poisoned(&self) -> Option<Arc<str>> {
+        self.shared.poisoned.get().cloned()
+    }
+
+    fn close(&self) {
+        self.shared.queue.close();
+        for thread in lock(&self.threads).drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the journal panicked");
+            }
+        }
+    }
+}
+
+impl Drop for SegmentsJournal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for SegmentsJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SegmentsJournal").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}

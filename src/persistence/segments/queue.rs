@@ -1,0 +1,179 @@
+//! What waits for the writer.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex},
+};
+
+use crate::persistence::{Append, AppendDone, AppendError, Appended, sync::lock};
+
+/// An append, or why it is none, on its way to the writer. What is refused goes through the queue too, so that it is
+/// not answered before earlier appends.
+pub(super) struct Queued {
+    pub(super) append: Result<Append, AppendError>,
+    /// Bytes of its record.
+    pub(super) size: usize,
+    pub(super) done: Done,
+}
+
+/// Who is told what became of an append: exactly once, even if this process breaks a promise on the way.
+pub(super) struct Done(Option<AppendDone>);
+
+impl Done {
+    pub(super) fn new(done: AppendDone) -> Self {
+        Self(Some(done))
+    }
+
+    pub(super) fn tell(mut self, outcome: Result<Appended, AppendError>) {
+        if let Some(done) = self.0.take() {
+            done(outcome);
+        }
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if let Some(done) = self.0.take() {
+            done(Err(AppendError::Unknown("the journal's writer stopped".into())));
+        }
+    }
+}
+
+/// Why something was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotQueued {
+    Full,
+    Closed,
+}
+
+/// A queue with a limit of appends and one of bytes.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+    max_appends: usize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Queued>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Queue {
+    /// Bytes of all records that wait: some seconds of writing for a slow disk, and a known part of memory. One
+    /// record always finds room in an empty queue.
+    pub(super) const MAX_BYTES: usize = 64 << 20;
+
+    pub(super) fn new(max_appends: usize) -> Self {
+        Self { state: Mutex::default(), filled: Condvar::new(), max_appends }
+    }
+
+    /// Never waits. Gives back what it does not take.
+    pub(super) fn push(&self, queued: Queued) -> Result<(), (NotQueued, Queued)> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err((NotQueued::Closed, queued));
+        }
+        let full = state.waiting.len() >= self.max_appends || state.bytes + queued.size > Self::MAX_BYTES;
+        if full && !state.waiting.is_empty() {
+            return Err((NotQueued::Full, queued));
+        }
+        state.bytes += queued.size;
+        state.waiting.push_back(queued);
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Waits for something, then takes all that is there, up to the limits of one group. `None` when the queue is
+    /// closed and empty.
+    pub(super) fn take(&self, max_appends: usize, max_bytes: usize) -> Option<VecDeque<Queued>> {
+        let mut state = self
+            .filled
+            .wait_while(lock(&self.state), |state| state.waiting.is_empty() && !state.closed)
+            .expect("nothing panics while this lock is held");
+        let mut bytes = 0;
+        let within = |queued: &&Queued| {
+            bytes += queued.size;
+            bytes <= max_bytes
+        };
+        let count = state.waiting.iter().take(max_appends).take_while(within).count();
+        let count = count.max(1).min(state.waiting.len());
+        let taken: VecDeque<_> = state.waiting.drain(..count).collect();
+        state.bytes -= taken.iter().map(|queued| queued.size).sum::<usize>();
+        (!taken.is_empty()).then_some(taken)
+    }
+
+    /// Takes no more from now on; what waits can still be taken.
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.filled.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::{Lease, PartitionId, sample};
+
+    fn queued(size: usize) -> Queued {
+        let lease = Lease { partition: PartitionId(0), epoch: 1 };
+        Queued {
+            append: Ok(sample::append(&sample::stream("1"), lease, 0, 1)),
+            size,
+            done: Done::new(Box::new(|_| ())),
+        }
+    }
+
+    fn refused(queue: &Queue, size: usize) -> Option<NotQueued> {
+        queue.push(queued(size)).err().map(|(why, _)| why)
+    }
+
+    #[test]
+    fn more_appends_than_the_limit_are_refused() {
+        let queue = Queue::new(2);
+        assert_eq!(refused(&queue, 1), None);
+        assert_eq!(refused(&queue, 1), None);
+        assert_eq!(refused(&queue, 1), Some(NotQueued::Full));
+        assert_eq!(queue.take(1, 100).unwrap().len(), 1);
+        assert_eq!(refused(&queue, 1), None);
+    }
+
+    #[test]
+    fn more_bytes_than_the_limit_are_refused_unless_the_queue_is_empty() {
+        let queue = Queue::new(10);
+        assert_eq!(refused(&queue, Queue::MAX_BYTES + 1), None);
+        assert_eq!(refused(&queue, 1), Some(NotQueued::Full));
+        assert_eq!(queue.take(10, 1).unwrap().len(), 1);
+        assert_eq!(refused(&queue, 1), None);
+    }
+
+    #[test]
+    fn an_append_that_is_dropped_is_unknown() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        drop(Done::new(Box::new(move |outcome| sender.send(outcome).unwrap())));
+        assert!(matches!(receiver.recv(), Ok(Err(AppendError::Unknown(_)))));
+    }
+
+    #[test]
+    fn a_group_is_taken_up_to_its_limits() {
+        let queue = Queue::new(10);
+        for _ in 0..5 {
+            assert_eq!(refused(&queue, 10), None);
+        }
+        assert_eq!(queue.take(10, 25).unwrap().len(), 2);
+        assert_eq!(queue.take(2, 1000).unwrap().len(), 2);
+        assert_eq!(queue.take(2, 1000).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_closed_queue_gives_what_waits_and_takes_no_more() {
+        let queue = Queue::new(10);
+        assert_eq!(refused(&queue, 1), None);
+        queue.close();
+        assert_eq!(refused(&queue, 1), Some(NotQueued::Closed));
+        assert_eq!(queue.take(10, 10).unwrap().len(), 1);
+        assert!(queue.take(10, 10).is_none());
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading what is durable, from the files and never from the writer's memory.
+
+use std::{collections::VecDeque, fs::File, io, sync::Arc};
+
+use super::{
+    frame::{FRAME_HEADER, FrameHeader, JournalId},
+    index::{Index, Mark, STRIDE},
+    segment::{OpenFiles, Window},
+};
+use crate::persistence::{
+    Append, PartitionId, ReadError, Record, StreamId,
+    codec::{Malformed, Names},
+    record::{self, Location, RECORD_HEADER},
+};
+
+/// A record of a few events with small payloads is read at once.
+const RECORD_AHEAD: usize = 4096;
+
+/// The longest record: payloads, names, and what surrounds them. A length beyond it is damage.
+const MAX_RECORD: usize = 2 * Append::MAX_BYTES;
+
+pub(super) struct Reader {
+    pub(super) files: OpenFiles,
+    pub(super) names: Arc<Names>,
+    pub(super) id: JournalId,
+}
+
+impl Reader {
+    fn io(&self, segment: u32, error: io::Error) -> ReadError {
+        ReadError::Io { file: self.files.path(segment), source: Arc::new(error) }
+    }
+
+    fn damaged(&self, at: Location, what: impl Into<String>) -> ReadError {
+        ReadError::Damaged { file: self.files.path(at.segment), at: u64::from(at.byte), what: what.into() }
+    }
+
+    fn malformed(&self, at: Location) -> impl FnOnce(Malformed) -> ReadError {
+        move |what| self.damaged(at, what.to_string())
+    }
+
+    fn open(&self, segment: u32) -> Result<Arc<File>, ReadError> {
+        self.files.get(segment).map_err(|error| self.io(segment, error))
+    }
+
+    /// The bytes of the record at `at`, not yet checked.
+    fn raw<'w>(&self, window: &'w mut Window<'_>, at: Location) -> Result<&'w [u8], ReadError> {
+        let io = |error| self.io(at.segment, error);
+        let header = window.get(u64::from(at.byte), RECORD_HEADER).map_err(io)?;
+        match record::full_length(header) {
+            Some(length) if length <= MAX_RECORD => window.get(u64::from(at.byte), length).map_err(io),
+            Some(_) | None => Err(self.damaged(at, "a record has an impossible length")),
+        }
+    }
+
+    /// See `Journal::read_stream`. Walks back from the stream's tip, record by record.
+    pub(super) fn stream(
+        &self,
+        index: &std::sync::RwLock<Index>,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let tip = crate::persistence::sync::read(index).streams.get(stream).copied();
+        let Some(tip) = tip.filter(|tip| tip.head.sequence > after && limit > 0) else {
+            return Ok(Vec::new());
+        };
+        // The oldest `limit` records seen so far, oldest first: the newer ones go when there are too many.
+        let mut kept: VecDeque<(Location, Vec<u8>)> = VecDeque::new();
+        let mut at = tip.location;
+        loop {
+            let file = self.open(at.segment)?;
+            let mut window = Window::new(&file, RECORD_AHEAD);
+            let bytes = self.raw(&mut window, at)?;
+            let outline = record::outline(bytes).map_err(self.malformed(at))?;
+            kept.push_front((at, bytes.to_vec()));
+            kept.truncate(limit);
+            if outline.expected <= after {
+                break;
+            }
+            if outline.previous >= at || outline.previous == Location::NONE {
+                return Err(self.damaged(at, "a record does not say where its stream's record before it stands"));
+            }
+            at = outline.previous;
+        }
+        let mut records: Vec<Record> = Vec::with_capacity(kept.len());
+        for (at, bytes) in kept {
+            let record = record::decode(&bytes, &self.names).map_err(self.malformed(at))?.record;
+            let follows = records.last().is_none_or(|before| before.last_sequence() == record.append.expected);
+            if record.append.stream != *stream || !follows {
+                return Err(self.damaged(at, format!("the record does not continue {stream}")));
+            }
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    /// See `Journal::read_feed`. Reads the frames near each mark and goes from mark to mark, so that it passes over
+    /// what other partitions wrote in between.
+    pub(super) fn feed(
+        &self,
+        index: &std::sync::RwLock<Index>,
+        partition: PartitionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let (durable, marks) = {
+            let index = crate::persistence::sync::read(index);
+            (index.last(partition), index.marks(partition, after.saturating_add(1), limit))
+        };
+        let mut page = Page { partition, after, durable, limit, records: Vec::new() };
+        for mark in &marks {
+            if page.is_full() {
+                break;
+            }
+            self.near(*mark, &mut page)?;
+        }
+        match marks.last() {
+            Some(mark) if !page.is_full() => {
+                Err(self.damaged(mark.frame, format!("position {} is not to be found from here on", page.next())))
+            }
+            Some(_) | None => Ok(page.records),
+        }
+    }
+
+    /// Reads the frames that `mark` stands for into the page. What it reads is durable: it stops at the page's end,
+    /// before which the partition's last durable record stands.
+    fn near(&self, mark: Mark, page: &mut Page) -> Result<(), ReadError> {
+        let segment = mark.frame.segment;
+        let file = self.open(segment)?;
+        let mut window = Window::new(&file, STRIDE as usize);
+        let mut at = u64::from(mark.frame.byte);
+        while at < u64::from(mark.frame.byte) + u64::from(STRIDE) {
+            let place = |byte: u64| Location { segment, byte: u32::try_from(byte).unwrap_or(u32::MAX) };
+            let header = window.get(at, FRAME_HEADER).map_err(|error| self.io(segment, error))?;
+            if header.iter().all(|byte| *byte == 0) {
+                return Ok(()); // the segment ends here; that nothing is missing shows in the positions
+            }
+            let frame = FrameHeader::decode(header, self.id)
+                .ok_or_else(|| self.damaged(place(at), "a frame's header does not match its checksum"))?;
+            let mut byte = at + FRAME_HEADER as u64;
+            for _ in 0..frame.count {
+                let bytes = self.raw(&mut window, place(byte))?;
+                let length = bytes.len() as u64;
+                let outline = record::outline(bytes).map_err(self.malformed(place(byte)))?;
+                if outline.partition == page.partition {
+                    let record = record::decode(bytes, &self.names).map_err(self.malformed(place(byte)))?.record;
+                    page.take(record).map_err(|what| self.damaged(place(byte), what))?;
+                    if page.is_full() {
+                        return Ok(());
+                    }
+                }
+                byte += length;
+            }
+            at = frame.next(at);
+        }
+        Ok(())
+    }
+}
+
+/// Records of a partition, being collected.
+struct Page {
+    partition: PartitionId,
+    after: u64,
+    durable: u64,
+    limit: usize,
+    records: Vec<Record>,
+}
+
+impl Page {
+    /// The position that comes next.
+    fn next(&self) -> u64 {
+        self.records.last().map_or(self.after, Record::last_offset).saturating_add(1)
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= self.limit || self.next() > self.durable
+    }
+
+    fn take(&mut self, record: Record) -> Result<(), String> {
+        let next = self.next();
+        if record.last_offset() < next {
+            return Ok(()); // before the page
+        }
+        // The first record of a page may begin before it.
+        if record.offset == next || (self.records.is_empty() && record.offset < next) {
+            self.records.push(record);
+            return Ok(());
+        }
+        Err(format!("position {next} belongs here, not {}", record.offset))
+    }
+}

@@ -1,0 +1,272 @@
+//! Segment files: `<dir>/<number, 10 digits>.seg`, preallocated, counted from 1 without a gap.
+//!
+//! ```text
+//! 0   8 bytes  "SFSEGM01"
+//! 8   u32      number of this segment
+//! 12  u16      number of partitions
+//! 14  u16      zero
+//! 16  u128     id of the journal
+//! 32  u64      number of the first frame
+//! 40  zeros
+//! 60  u32      CRC32C of bytes 0..60
+//! 64  frames, then zeros
+//! ```
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use rustix::{
+    fs::{FallocateFlags, fallocate},
+    io::Errno,
+};
+
+use super::frame::JournalId;
+use crate::persistence::{
+    codec::{Decoder, Encoder, Malformed},
+    sync::lock,
+};
+
+const MAGIC: u64 = u64::from_le_bytes(*b"SFSEGM01");
+
+/// Bytes before a segment's first frame.
+pub(super) const SEGMENT_HEADER: usize = 64;
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    pub(super) segment: u32,
+    pub(super) partitions: u16,
+    pub(super) id: JournalId,
+    pub(super) first_frame: u64,
+}
+
+impl SegmentHeader {
+    pub(super) fn encode(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
+        let mut to = Encoder(&mut bytes);
+        to.u64(MAGIC);
+        to.u32(self.segment);
+        to.u16(self.partitions);
+        to.u16(0);
+        to.u128(self.id.0);
+        to.u64(self.first_frame);
+        bytes.resize(SEGMENT_HEADER - 4, 0);
+        let checksum = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let bytes = bytes.first_chunk::<SEGMENT_HEADER>().ok_or(Malformed("the segment has no header"))?;
+        let (checked, stored) = bytes.split_last_chunk::<4>().ok_or(Malformed("the segment has no header"))?;
+        let mut from = Decoder::new(Bytes::copy_from_slice(checked));
+        if from.u64()? != MAGIC {
+            return Err(Malformed("this is no segment of a version that is known"));
+        }
+        if u32::from_le_bytes(*stored) != crc32c::crc32c(checked) {
+            return Err(Malformed("the segment's header does not match its checksum"));
+        }
+        let segment = from.u32()?;
+        let partitions = from.u16()?;
+        from.u16()?;
+        Ok(Self { segment, partitions, id: JournalId(from.u128()?), first_frame: from.u64()? })
+    }
+}
+
+/// The path of a segment.
+pub(super) fn path(dir: &Path, segment: u32) -> PathBuf {
+    dir.join(format!("{segment:010}.seg"))
+}
+
+/// Creates a segment of at least `bytes` bytes that is either there with its header and its space, or not at all.
+pub(super) fn create(dir: &Path, header: SegmentHeader, bytes: u64) -> io::Result<File> {
+    let unfinished = dir.join(format!("{:010}{UNFINISHED}", header.segment));
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+    preallocate(&file, bytes)?;
+    file.write_all_at(&header.encode(), 0)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path(dir, header.segment))?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+/// How the name of a segment ends that is being made.
+const UNFINISHED: &str = ".seg.new";
+
+/// Gives the file its space, so that a write in it need not sync its size; only grows it.
+pub(super) fn preallocate(file: &File, bytes: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => Ok(()),
+        // A file system without it: the size then grows sparse, which is slower and as safe.
+        Err(Errno::OPNOTSUPP) if file.metadata()?.len() < bytes => file.set_len(bytes),
+        Err(Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// The numbers of all segments in `dir`, in order.
+pub(super) fn list(dir: &Path) -> io::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let digits = name.to_str().and_then(|name| name.strip_suffix(".seg"));
+        let number: Option<u32> = digits.and_then(|digits| digits.parse().ok());
+        found.extend(number);
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Removes segments whose making was cut short.
+pub(super) fn remove_unfinished(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.ends_with(UNFINISHED)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Open segments for readers, by number; the least recently used is closed.
+#[derive(Debug)]
+pub(super) struct OpenFiles {
+    dir: PathBuf,
+    /// Most recently used last.
+    files: Mutex<VecDeque<(u32, Arc<File>)>>,
+}
+
+impl OpenFiles {
+    /// A process may commonly have 1024 files open, sockets included.
+    const MAX: usize = 64;
+
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self { dir, files: Mutex::default() }
+    }
+
+    pub(super) fn path(&self, segment: u32) -> PathBuf {
+        path(&self.dir, segment)
+    }
+
+    pub(super) fn get(&self, segment: u32) -> io::Result<Arc<File>> {
+        let mut files = lock(&self.files);
+        let known = files.iter().position(|(number, _)| *number == segment);
+        let entry = match known.and_then(|at| files.remove(at)) {
+            Some(entry) => entry,
+            None => (segment, Arc::new(File::open(self.path(segment))?)),
+        };
+        let file = Arc::clone(&entry.1);
+        files.push_back(entry);
+        if files.len() > Self::MAX {
+            files.pop_front();
+        }
+        Ok(file)
+    }
+}
+
+/// A file read forward through a buffer.
+#[derive(Debug)]
+pub(super) struct Window<'a> {
+    file: &'a File,
+    start: u64,
+    buffer: Vec<u8>,
+    ahead: usize,
+}
+
+impl<'a> Window<'a> {
+    /// Reads `ahead` bytes at a time.
+    pub(super) fn new(file: &'a File, ahead: usize) -> Self {
+        Self { file, start: 0, buffer: Vec::new(), ahead }
+    }
+
+    /// `length` bytes from `at` on; fewer where the file ends.
+    pub(super) fn get(&mut self, at: u64, length: usize) -> io::Result<&[u8]> {
+        let within = at.checked_sub(self.start).and_then(|from| usize::try_from(from).ok());
+        let buffered = within.is_some_and(|from| from.saturating_add(length) <= self.buffer.len());
+        if !buffered {
+            self.fill(at, length.max(self.ahead))?;
+        }
+        let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
+        let rest = self.buffer.get(from..).unwrap_or_default();
+        Ok(rest.get(..length).unwrap_or(rest))
+    }
+
+    fn fill(&mut self, at: u64, length: usize) -> io::Result<()> {
+        self.buffer.clear();
+        self.buffer.resize(length, 0);
+        self.start = at;
+        let mut filled = 0;
+        while let Some(rest) = self.buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, at + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.buffer.truncate(filled);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: SegmentHeader = SegmentHeader { segment: 3, partitions: 16, id: JournalId(9), first_frame: 12 };
+
+    #[test]
+    fn a_segment_header_comes_back_as_it_was_and_no_flipped_bit_passes() {
+        let bytes = HEADER.encode();
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(HEADER));
+        for bit in 0..SEGMENT_HEADER * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(SegmentHeader::decode(&flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_new_segment_has_its_space_and_its_header() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), HEADER, 8192).unwrap();
+        let bytes = fs::read(path(dir.path(), 3)).unwrap();
+        assert_eq!(bytes.len(), 8192);
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(HEADER));
+        assert_eq!(list(dir.path()).unwrap(), [3]);
+    }
+
+    #[test]
+    fn a_window_gives_what_is_there_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("f"), b"0123456789").unwrap();
+        let file = File::open(dir.path().join("f")).unwrap();
+        let mut window = Window::new(&file, 4);
+        assert_eq!(window.get(2, 3).unwrap(), b"234");
+        assert_eq!(window.get(3, 6).unwrap(), b"345678");
+        assert_eq!(window.get(8, 5).unwrap(), b"89");
+        assert_eq!(window.get(20, 5).unwrap(), b"");
+    }
+
+    #[test]
+    fn only_so_many_files_are_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = OpenFiles::new(dir.path().to_owned());
+        for segment in 1..=u32::try_from(OpenFiles::MAX).unwrap() + 5 {
+            fs::write(path(dir.path(), segment), b"").unwrap();
+            files.get(segment).unwrap();
+        }
+        assert_eq!(lock(&files.files).len(), OpenFiles::MAX);
+    }
+}

@@ -1,0 +1,276 @@
+//! The one thread that writes: take what waits, decide, write one frame, sync once, publish, tell.
+//!
+//! ```text
+//! callers --queue--> writer --(frame, fdatasync)--> index --> teller --> done, in commit order
+//! ```
+//! Telling has a thread of its own, so that the disk is busy while callers are told.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock, RwLock,
+        mpsc::{Receiver, SyncSender},
+    },
+};
+
+use super::{
+    frame::{FRAME_HEADER, FrameHeader, JournalId},
+    index::{Index, Tip},
+    queue::{Done, Queue, Queued},
+    segment::{self, SEGMENT_HEADER, SegmentHeader},
+};
+use crate::persistence::{
+    Append, AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
+    record::{self, Location},
+    rules::{Head, judge},
+    sync::{read, write},
+};
+
+/// Appends in one frame: a sync takes about as long for one as for this many.
+const MAX_GROUP: usize = 4096;
+
+/// Bytes of records taken for one frame; a single larger record still goes through.
+const MAX_GROUP_BYTES: usize = 4 << 20;
+
+/// Groups that are committed and not yet told. When tellers are slower than the disk, the writer waits for them.
+pub(super) const MAX_UNTOLD: usize = 16;
+
+/// What the writer does to files, so that a test can make it fail.
+pub(super) trait Disk: Send + 'static {
+    fn create(&mut self, dir: &Path, header: SegmentHeader, bytes: u64) -> io::Result<File> {
+        segment::create(dir, header, bytes)
+    }
+    fn write(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_all_at(bytes, at)
+    }
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+}
+
+/// The real one.
+#[derive(Debug)]
+pub(super) struct OsDisk;
+
+impl Disk for OsDisk {}
+
+/// What the writer and everyone else share.
+pub(super) struct Shared {
+    pub(super) queue: Queue,
+    pub(super) index: RwLock<Index>,
+    pub(super) poisoned: OnceLock<Arc<str>>,
+}
+
+/// Committed or refused appends with who is to be told, in order.
+pub(super) type Told = Vec<(Done, Result<Appended, AppendError>)>;
+
+/// Where the next frame goes.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) file: File,
+    pub(super) segment: u32,
+    pub(super) at: u64,
+    pub(super) capacity: u64,
+}
+
+pub(super) struct Writer<D> {
+    pub(super) shared: Arc<Shared>,
+    pub(super) disk: D,
+    pub(super) dir: PathBuf,
+    pub(super) id: JournalId,
+    pub(super) partitions: u16,
+    pub(super) epoch: u64,
+    pub(super) segment_bytes: u64,
+    pub(super) tail: Tail,
+    pub(super) next_frame: u64,
+    pub(super) told: SyncSender<Told>,
+}
+
+/// A frame in the making.
+struct Group {
+    bytes: Vec<u8>,
+    told: Told,
+    tips: HashMap<StreamId, Tip>,
+    /// Partition, position of the first event and of the last, for each record.
+    notes: Vec<(PartitionId, u64, u64)>,
+}
+
+impl<D: Disk> Writer<D> {
+    /// Runs until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let told = self.told.clone();
+        if catch_unwind(AssertUnwindSafe(|| self.write_all())).is_err() {
+            // A promise of ours is broken. What was in hand was told `Unknown` while unwinding.
+            poison(&shared, "the journal's writer panicked");
+            while let Some(group) = shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) {
+                hand_over(&told, refuse(group, &shared));
+            }
+        }
+    }
+
+    fn write_all(&mut self) {
+        while let Some(mut waiting) = self.shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) {
+            while !waiting.is_empty() {
+                if self.shared.poisoned.get().is_some() {
+                    hand_over(&self.told, refuse(std::mem::take(&mut waiting), &self.shared));
+                } else {
+                    self.commit(&mut waiting);
+                }
+            }
+        }
+    }
+
+    /// Takes one frame's worth off the front of `waiting` and sees it through.
+    fn commit(&mut self, waiting: &mut VecDeque<Queued>) {
+        if let Some(first) = waiting.front()
+            && !self.fits(first.size)
+            && let Err(error) = self.roll(first.size)
+        {
+            // Nothing was written of what waits; all of it is refused by the caller's next look.
+            poison(&self.shared, &format!("a new segment could not be made: {error}"));
+            return;
+        }
+        let mut group = self.gather(waiting);
+        if !group.notes.is_empty() {
+            if let Err(error) = self.store(&mut group) {
+                let reason =
+                    poison(&self.shared, &format!("segment {} could not be written: {error}", self.tail.segment));
+                for (_, outcome) in &mut group.told {
+                    if outcome.is_ok() {
+                        *outcome = Err(AppendError::Unknown(Arc::clone(&reason)));
+                    }
+                }
+            }
+        }
+        hand_over(&self.told, group.told);
+    }
+
+    /// Whether so many bytes of records still fit into the segment.
+    fn fits(&self, records: usize) -> bool {
+        self.tail.at + FRAME_HEADER as u64 + records as u64 <= self.tail.capacity
+    }
+
+    fn roll(&mut self, first: usize) -> io::Result<()> {
+        let needed = (SEGMENT_HEADER + FRAME_HEADER + first) as u64;
+        let capacity = self.segment_bytes.max(needed);
+        let segment =
+            self.tail.segment.checked_add(1).ok_or_else(|| io::Error::other("no segment numbers are left"))?;
+        let header = SegmentHeader { segment, partitions: self.partitions, id: self.id, first_frame: self.next_frame };
+        let file = self.disk.create(&self.dir, header, capacity)?;
+        self.tail = Tail { file, segment, at: SEGMENT_HEADER as u64, capacity };
+        Ok(())
+    }
+
+    /// Decides on what waits, each append in the light of those before it, until the segment is full.
+    fn gather(&self, waiting: &mut VecDeque<Queued>) -> Group {
+        let mut group =
+            Group { bytes: vec![0; FRAME_HEADER], told: Vec::new(), tips: HashMap::new(), notes: Vec::new() };
+        let shared = Arc::clone(&self.shared);
+        let index = read(&shared.index);
+        let mut last: HashMap<PartitionId, u64> = HashMap::new();
+        while let Some(next) = waiting.front() {
+            if !self.fits(group.bytes.len() - FRAME_HEADER + next.size) {
+                break;
+            }
+            let Some(Queued { append, done, .. }) = waiting.pop_front() else { break };
+            let outcome = append.and_then(|append| {
+                let partition = append.stream.partition(self.partitions);
+                let last = last.entry(partition).or_insert_with(|| index.last(partition));
+                self.place(append, &mut group, &index, last)
+            });
+            group.told.push((done, outcome));
+        }
+        group
+    }
+
+    /// Adds an append to the group, if it is the next of its stream. `last` is its partition's last position.
+    fn place(&self, append: Append, group: &mut Group, index: &Index, last: &mut u64) -> Result<Appended, AppendError> {
+        let partition = append.stream.partition(self.partitions);
+        let tip = group.tips.get(&append.stream).or_else(|| index.streams.get(&append.stream));
+        judge(&append, tip.map(|tip| &tip.head), Lease { partition, epoch: self.epoch })?;
+        let previous = tip.map_or(Location::NONE, |tip| tip.location);
+        let offset = *last + 1;
+        let location = self.place_of(group.bytes.len());
+        record::encode(&append, offset, previous, &mut group.bytes);
+        let head = Head::after(&append, offset);
+        *last += u64::from(head.events);
+        group.notes.push((partition, offset, *last));
+        group.tips.insert(append.stream, Tip { head, location });
+        Ok(Appended { offset, sequence: head.sequence })
+    }
+
+    /// The place of the frame's byte `within`.
+    fn place_of(&self, within: usize) -> Location {
+        let byte = u32::try_from(self.tail.at + within as u64).expect("segments are shorter than 4 GiB");
+        Location { segment: self.tail.segment, byte }
+    }
+
+    /// Writes the frame, syncs, and shows it to readers.
+    fn store(&mut self, group: &mut Group) -> io::Result<()> {
+        let records = group.bytes.get(FRAME_HEADER..).unwrap_or_default();
+        let frame = FrameHeader {
+            number: self.next_frame,
+            length: u32::try_from(records.len()).expect("a group is bounded"),
+            count: u32::try_from(group.notes.len()).expect("a group is bounded"),
+            checksum: crc32c::crc32c(records),
+        };
+        let header = group.bytes.first_chunk_mut::<FRAME_HEADER>().expect("the buffer begins with the header's place");
+        *header = frame.encode(self.id);
+        self.disk.write(&self.tail.file, &group.bytes, self.tail.at)?;
+        self.disk.sync(&self.tail.file)?;
+        let place = self.place_of(0);
+        let mut index = write(&self.shared.index);
+        for (stream, tip) in group.tips.drain() {
+            index.streams.insert(stream, tip);
+        }
+        for (partition, first, last) in &group.notes {
+            index.note(*partition, place, *first, *last);
+        }
+        drop(index);
+        self.next_frame += 1;
+        self.tail.at = frame.next(self.tail.at);
+        Ok(())
+    }
+}
+
+/// Refuses from now on, for the first reason there was.
+fn poison(shared: &Shared, reason: &str) -> Arc<str> {
+    tracing::error!(reason, "the journal takes no more writes");
+    Arc::clone(shared.poisoned.get_or_init(|| reason.into()))
+}
+
+fn refuse(waiting: VecDeque<Queued>, shared: &Shared) -> Told {
+    let reason = shared.poisoned.get().cloned().unwrap_or_default();
+    let refused = |queued: Queued| {
+        let refusal = AppendError::Refused(Refusal::Poisoned(Arc::clone(&reason)));
+        (queued.done, Err(queued.append.err().unwrap_or(refusal)))
+    };
+    waiting.into_iter().map(refused).collect()
+}
+
+fn hand_over(teller: &SyncSender<Told>, told: Told) {
+    if let Err(unsent) = teller.send(told) {
+        tell_all(unsent.0); // the teller is gone, which only a broken promise of ours can bring about
+    }
+}
+
+fn tell_all(told: Told) {
+    for (done, outcome) in told {
+        if catch_unwind(AssertUnwindSafe(|| done.tell(outcome))).is_err() {
+            tracing::error!("whoever waited for an append panicked when told");
+        }
+    }
+}
+
+/// Tells what is committed, in order, until the writer is gone.
+pub(super) fn tell(groups: &Receiver<Told>) {
+    for told in groups {
+        tell_all(told);
+    }
+}

@@ -1,0 +1,80 @@
+//! The keys of the one tree. Parts of varying length are preceded by their length, so that no name's keys run into
+//! another's. On disk: never change; raise `FORMAT` instead, and everything is built anew.
+//!
+//! | what | key | value, sealed |
+//! |---|---|---|
+//! | format | `f` | `FORMAT` |
+//! | snapshot | `s`, kind, key of the stream, sequence turned around | shape u32, state |
+//! | progress | `p`, view, version u32 | number of rows, cursors |
+//! | row | `r`, view, version u32, key of the row | the row |
+//! | chunk | `c`, key of the value it is part of, generation u8, index u16 | a part of a big value |
+
+use crate::persistence::{StreamId, ViewName};
+
+pub(super) const FORMAT_KEY: &[u8] = b"f";
+pub(super) const FORMAT: &[u8] = b"1";
+
+fn part(name: &str, key: &mut Vec<u8>) {
+    let length = u32::try_from(name.len()).expect("a name is shorter than 4 GiB");
+    key.extend_from_slice(&length.to_be_bytes());
+    key.extend_from_slice(name.as_bytes());
+}
+
+/// What the keys of all snapshots of a stream begin with.
+pub(super) fn snapshots(stream: &StreamId) -> Vec<u8> {
+    let mut key = vec![b's'];
+    part(&stream.kind, &mut key);
+    part(&stream.key, &mut key);
+    key
+}
+
+/// Newer ones come first.
+pub(super) fn snapshot(stream: &StreamId, sequence: u64) -> Vec<u8> {
+    let mut key = snapshots(stream);
+    key.extend_from_slice(&(!sequence).to_be_bytes());
+    key
+}
+
+/// The sequence in a snapshot's key.
+pub(super) fn sequence(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|bytes| !u64::from_be_bytes(*bytes))
+}
+
+fn view(tag: u8, view: ViewName) -> Vec<u8> {
+    let mut key = view_in_all_versions(tag, view);
+    key.extend_from_slice(&view.version.to_be_bytes());
+    key
+}
+
+fn view_in_all_versions(tag: u8, view: ViewName) -> Vec<u8> {
+    let mut key = vec![tag];
+    part(view.name, &mut key);
+    key
+}
+
+pub(super) fn progress(name: ViewName) -> Vec<u8> {
+    view(b'p', name)
+}
+
+/// What the keys of all rows of a view begin with.
+pub(super) fn rows(name: ViewName) -> Vec<u8> {
+    view(b'r', name)
+}
+
+pub(super) fn row(name: ViewName, key: &[u8]) -> Vec<u8> {
+    let mut row = rows(name);
+    row.extend_from_slice(key);
+    row
+}
+
+/// What the keys of everything of a view begin with, in all versions: its progress, its rows, their chunks.
+pub(super) fn all_of_view(name: ViewName) -> [Vec<u8>; 3] {
+    let rows = view_in_all_versions(b'r', name);
+    let chunks = [b"c", rows.as_slice()].concat();
+    [view_in_all_versions(b'p', name), rows, chunks]
+}
+
+/// The key of a part of the value of `key`.
+pub(super) fn chunk(key: &[u8], generation: u8, index: u16) -> Vec<u8> {
+    [b"c", key, &[generation], &index.to_be_bytes()].concat()
+}

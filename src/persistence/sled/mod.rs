@@ -1,0 +1,196 @@
+//! Snapshots and projections in sled 0.34.
+//!
+//! Keeps true: what `save` or `commit` answered is synced by a sync of our own, since sled's flush is none; every
+//! value has a checksum of ours; a store that cannot be opened is moved aside and made anew, since all of it can be
+//! derived from the journal. sled panics on damage, so every call of it is guarded.
+
+mod keys;
+mod projections;
+mod snapshots;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::{
+    fs::{self, File},
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{
+        RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use ::sled::{Db, Tree};
+
+use self::values::ValueError;
+use super::{
+    OpenError, StoreError,
+    sync::{read, write},
+};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub(super) struct SledConfig {
+    pub(super) dir: PathBuf,
+    pub(super) cache_bytes: u64,
+}
+
+/// Snapshots and projections of one unit.
+pub(super) struct SledStore {
+    /// `None` once closed.
+    opened: RwLock<Option<Opened>>,
+    /// A sync failed: the system may have dropped what it did not write, so nothing is trusted to a later one.
+    unsynced: AtomicBool,
+}
+
+struct Opened {
+    db: Db,
+    /// sled's only data file, to sync it.
+    file: File,
+}
+
+/// Why sled did not open.
+enum Unopened {
+    Damaged(String),
+    Io(io::Error),
+}
+
+impl SledStore {
+    /// Opens the store in `config.dir`, making it when it is not there or cannot be opened.
+    pub(super) fn open(config: &SledConfig) -> Result<Self, OpenError> {
+        let io = |error| OpenError::io(&config.dir, error);
+        let opened = match open_db(config) {
+            Ok(opened) => opened,
+            Err(Unopened::Io(error)) => return Err(io(error)),
+            Err(Unopened::Damaged(reason)) => {
+                let aside = move_aside(&config.dir).map_err(io)?;
+                let (dir, aside) = (config.dir.display(), aside.display());
+                tracing::warn!(%dir, %aside, reason, "snapshots and views could not be opened; they are built anew");
+                open_db(config).map_err(|again| match again {
+                    Unopened::Io(error) => io(error),
+                    Unopened::Damaged(reason) => io(io::Error::other(reason)),
+                })?
+            }
+        };
+        Ok(Self { opened: RwLock::new(Some(opened)), unsynced: AtomicBool::new(false) })
+    }
+
+    /// Gives sled's files free; everything fails from then on.
+    pub(super) fn close(&self) {
+        let opened = write(&self.opened).take();
+        if catch_unwind(AssertUnwindSafe(|| drop(opened))).is_err() {
+            tracing::error!("sled panicked when it was closed");
+        }
+    }
+
+    /// Does something with the tree.
+    fn with<T>(&self, doing: &'static str, act: impl FnOnce(&Tree) -> Result<T, ValueError>) -> Result<T, StoreError> {
+        let opened = read(&self.opened);
+        let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
+        guarded(doing, || act(&opened.db))
+    }
+
+    /// Does something with the tree and syncs.
+    fn write(&self, doing: &'static str, act: impl FnOnce(&Tree) -> Result<(), ValueError>) -> Result<(), StoreError> {
+        if self.unsynced.load(Ordering::Acquire) {
+            return Err(failed(doing, "an earlier sync failed"));
+        }
+        let opened = read(&self.opened);
+        let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
+        guarded(doing, || act(&opened.db))?;
+        let synced = guarded(doing, || Ok(opened.db.flush().map(drop)?))
+            .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error)));
+        if synced.is_err() {
+            self.unsynced.store(true, Ordering::Release);
+        }
+        synced
+    }
+}
+
+fn failed(doing: &'static str, reason: impl ToString) -> StoreError {
+    StoreError { doing, reason: reason.to_string() }
+}
+
+/// sled panics where others answer that bytes are damaged.
+fn guarded<T>(doing: &'static str, act: impl FnOnce() -> Result<T, ValueError>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(outcome) => outcome.map_err(|error| failed(doing, error)),
+        Err(_) => Err(failed(doing, "sled panicked")),
+    }
+}
+
+fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
+    fs::create_dir_all(&config.dir).map_err(Unopened::Io)?;
+    let open = || -> Result<Db, ValueError> {
+        let db = ::sled::Config::new().path(&config.dir).cache_capacity(config.cache_bytes).open()?;
+        match values::get(&db, keys::FORMAT_KEY)? {
+            Some(format) if format == keys::FORMAT => {}
+            None if db.is_empty() => {
+                let mut batch = ::sled::Batch::default();
+                values::insert(&db, &mut batch, keys::FORMAT_KEY, keys::FORMAT)?;
+                db.apply_batch(batch)?;
+                db.flush()?;
+            }
+            Some(_) | None => return Err(super::codec::Malformed("does not have a known format").into()),
+        }
+        Ok(db)
+    };
+    let db = match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(db)) => db,
+        Ok(Err(ValueError::Sled(::sled::Error::Io(error)))) if !is_damage(&error) => return Err(Unopened::Io(error)),
+        Ok(Err(error)) => return Err(Unopened::Damaged(error.to_string())),
+        Err(_) => return Err(Unopened::Damaged("sled panicked".to_owned())),
+    };
+    let file = sync_new(&config.dir).map_err(Unopened::Io)?;
+    Ok(Opened { db, file })
+}
+
+/// Of what the system answers, this is about the bytes; the rest (no space, no right, in use) is not.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+}
+
+/// Syncs what opening has made: the data file, the directory, and its name.
+fn sync_new(dir: &Path) -> io::Result<File> {
+    let file = File::open(dir.join("db"))?;
+    file.sync_all()?;
+    File::open(dir)?.sync_all()?;
+    if let Some(parent) = dir.parent() {
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(file)
+}
+
+/// Renames a store that cannot be opened, for people to look at. One is kept; an earlier one goes.
+fn move_aside(dir: &Path) -> io::Result<PathBuf> {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let prefix = format!("{name}.damaged-");
+    let parent = dir.parent().unwrap_or(Path::new("."));
+    let mut last = 0;
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        let number: Option<u64> =
+            entry.file_name().to_str().and_then(|name| name.strip_prefix(&prefix)).and_then(|n| n.parse().ok());
+        if let Some(number) = number {
+            last = last.max(number);
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let aside = parent.join(format!("{prefix}{}", last + 1));
+    fs::rename(dir, &aside)?;
+    Ok(aside)
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SledStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! What only sled does: damage, and being made anew.
+
+use std::fs;
+
+use super::*;
+use crate::persistence::{Projections, Snapshots, StoredSnapshot, ViewName, ViewProgress, sample::stream};
+
+fn config(dir: &Path) -> SledConfig {
+    SledConfig { dir: dir.join("sled"), cache_bytes: 1 << 20 }
+}
+
+fn snapshot(sequence: u64) -> StoredSnapshot {
+    StoredSnapshot { sequence, shape: 1, bytes: sequence.to_string().into() }
+}
+
+const VIEW: ViewName = ViewName { name: "orders", version: 1 };
+
+/// Replaces a stored value by one that its checksum does not fit.
+fn damage(store: &SledStore, key: &[u8]) {
+    let opened = read(&store.opened);
+    let db = &opened.as_ref().unwrap().db;
+    let mut value = db.get(key).unwrap().unwrap().to_vec();
+    *value.last_mut().unwrap() ^= 1;
+    db.insert(key, value).unwrap();
+}
+
+#[test]
+fn a_damaged_snapshot_is_left_out_and_the_older_one_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    store.save(vec![(stream("1"), snapshot(10)), (stream("1"), snapshot(20))]).unwrap();
+    damage(&store, &keys::snapshot(&stream("1"), 20));
+    assert_eq!(store.load(&stream("1")).unwrap(), [snapshot(10)]);
+    store.save(vec![(stream("1"), snapshot(20))]).unwrap();
+    assert_eq!(store.load(&stream("1")).unwrap(), [snapshot(20), snapshot(10)]);
+}
+
+#[test]
+fn a_damaged_row_is_an_error_until_the_view_is_cleared() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    let big = vec![7; 100_000];
+    store.commit(VIEW, vec![(b"a".to_vec(), Some(big.into()))], &ViewProgress::default()).unwrap();
+    damage(&store, &keys::chunk(&keys::row(VIEW, b"a"), 1, 3));
+    store.get(VIEW, b"a").unwrap_err();
+    store.scan(VIEW, b"", None, 9).unwrap_err();
+    damage(&store, &keys::progress(VIEW));
+    store.progress(VIEW).unwrap_err();
+    store.clear(VIEW).unwrap();
+    assert_eq!(store.get(VIEW, b"a").unwrap(), None);
+    assert_eq!(store.progress(VIEW).unwrap(), None);
+}
+
+#[test]
+fn clearing_a_view_takes_its_chunks_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    let big = vec![7; 100_000];
+    store.commit(VIEW, vec![(b"a".to_vec(), Some(big.into()))], &ViewProgress::default()).unwrap();
+    store.clear(VIEW).unwrap();
+    let left = read(&store.opened).as_ref().unwrap().db.iter().keys().map(Result::unwrap).collect::<Vec<_>>();
+    assert_eq!(left, [keys::FORMAT_KEY]);
+}
+
+#[test]
+fn no_value_becomes_a_file_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    let big = StoredSnapshot { bytes: vec![7; 1 << 20].into(), ..snapshot(1) };
+    store.save(vec![(stream("1"), big)]).unwrap();
+    for n in 0..4u8 {
+        let rows = (0..250u8).map(|m| (vec![n, m], Some(vec![m; 4096].into()))).collect();
+        store.commit(VIEW, rows, &ViewProgress::default()).unwrap();
+    }
+    let blobs = fs::read_dir(dir.path().join("sled/blobs")).map_or(0, Iterator::count);
+    assert_eq!(blobs, 0);
+}
+
+#[test]
+fn a_value_that_is_too_long_is_refused_and_the_store_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    let huge = StoredSnapshot { bytes: vec![7; values::MAX_VALUE + 1].into(), ..snapshot(1) };
+    store.save(vec![(stream("1"), huge)]).unwrap_err();
+    assert_eq!(store.load(&stream("1")).unwrap(), []);
+    store.save(vec![(stream("1"), snapshot(2))]).unwrap();
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_moved_aside_and_one_such_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 1..=3 {
+        let store = SledStore::open(&config(dir.path())).unwrap();
+        assert_eq!(store.load(&stream("1")).unwrap(), []);
+        store.save(vec![(stream("1"), snapshot(1))]).unwrap();
+        drop(store);
+        fs::write(dir.path().join("sled/conf"), "this is no configuration of sled").unwrap();
+        SledStore::open(&config(dir.path())).unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["sled".to_owned(), format!("sled.damaged-{round}")]);
+    }
+}
+
+#[test]
+fn a_store_of_another_format_is_moved_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = ::sled::open(dir.path().join("sled")).unwrap();
+    db.insert("from", "elsewhere").unwrap();
+    db.flush().unwrap();
+    drop(db);
+    SledStore::open(&config(dir.path())).unwrap();
+    assert!(dir.path().join("sled.damaged-1").exists());
+}
+
+#[test]
+fn a_store_in_use_is_not_moved_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let _held = SledStore::open(&config(dir.path())).unwrap();
+    assert!(matches!(SledStore::open(&config(dir.path())), Err(OpenError::Io { .. })));
+    assert!(!dir.path().join("sled.damaged-1").exists());
+}
+
+#[test]
+fn a_closed_store_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    store.close();
+    assert_eq!(store.load(&stream("1")).unwrap_err().reason, "the store is closed");
+    SledStore::open(&config(dir.path())).unwrap();
+}
