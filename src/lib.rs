@@ -4,3 +4,4 @@ mod actors;
 pub mod persistence;
 
 pub use actors::entity::*;
+pub use actors::testkit;
