@@ -4,4 +4,5 @@ mod actors;
 pub mod persistence;
 
 pub use actors::entity::*;
+pub use actors::systems::{Refusal, RefusalClass, store};
 pub use actors::testkit;
