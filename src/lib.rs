@@ -8,3 +8,5 @@ pub use actors::runtime::*;
 pub use actors::supervision::{
     Backoff, Failure, Intensity, NodeKind, NodeState, Process, Restart, Running, Stop, Strategy, TreeNode, process,
 };
+pub use actors::systems::{Refusal, RefusalClass, store};
+pub use actors::testkit;
