@@ -13,6 +13,7 @@
 mod ask;
 mod command;
 mod dead_letters;
+mod declare;
 mod effects;
 mod error;
 mod event;
@@ -27,6 +28,7 @@ pub use dead_letters::{
     Advance, DeadLetter, DeadLetterId, Deliver, Discard, PolicyProgress, PolicyProgressEvent, ProgressId, PutAside,
     UnknownDeadLetter,
 };
+pub use declare::ServiceDeclaration;
 pub use effects::{Effects, Persist, persist};
 pub use error::{AskError, Outcome, Unavailable};
 pub use event::{DomainEvent, Position, Recorded};

@@ -20,7 +20,7 @@ use super::{
     unit::UnitRuntime,
 };
 use crate::actors::{
-    entity::{Entity, Listed, Listing, Policy, PolicyProgress, View},
+    entity::{Entity, Listed, Listing, Policy, PolicyProgress, ServiceDeclaration, View},
     supervision::Process,
 };
 
@@ -41,30 +41,28 @@ impl Service {
     pub fn new(name: &'static str) -> Self {
         Self { name, entities: Vec::new(), followers: Vec::new() }
     }
+}
 
-    /// Hosts the entities of one kind.
-    #[must_use]
-    pub fn entity<E: Entity>(mut self) -> Self {
+impl ServiceDeclaration for Service {
+    fn service(name: &'static str) -> Self {
+        Self::new(name)
+    }
+
+    fn entity<E: Entity>(mut self) -> Self {
         self.entities.push(Box::new(add_entity::<E>));
         self
     }
 
-    /// Hosts the entities of one kind and keeps the list of them.
-    #[must_use]
-    pub fn listed<E: Listed>(self) -> Self {
+    fn listed<E: Listed>(self) -> Self {
         self.entity::<E>().view::<Listing<E>>()
     }
 
-    /// Runs a policy whose targets are entities of this service.
-    #[must_use]
-    pub fn policy<P: Policy>(mut self, policy: P) -> Self {
+    fn policy<P: Policy>(mut self, policy: P) -> Self {
         self.followers.push(Box::new(move |assembly, place| add_policy(assembly, place, policy)));
         self
     }
 
-    /// Keeps a view.
-    #[must_use]
-    pub fn view<V: View>(mut self) -> Self {
+    fn view<V: View>(mut self) -> Self {
         self.followers.push(Box::new(add_view::<V>));
         self
     }

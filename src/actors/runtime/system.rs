@@ -237,6 +237,12 @@ impl SystemBuilder {
         self
     }
 
+    /// Adds all services of `system`.
+    pub fn system(mut self, system: &'static str, services: impl IntoIterator<Item = Service>) -> Self {
+        self.services.extend(services.into_iter().map(|service| (system, service)));
+        self
+    }
+
     /// Adds a process at the edge, such as a listener: started last, stopped first.
     pub fn edge(
         mut self,

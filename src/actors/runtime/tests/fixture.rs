@@ -9,8 +9,8 @@ use super::super::{Clock, Service, System};
 use crate::{
     actors::entity::{
         Ask, AskError, Command, CommandContext, Continuation, Decision, Dispatch, DomainEvent, Effects, Entity,
-        Follows, Key, Listed, Number, NumberedId, Outcome, Policy, Presence, Recorded, Sources, Step, Timestamp,
-        Unavailable, View, persist, send,
+        Follows, Key, Listed, Number, NumberedId, Outcome, Policy, Presence, Recorded, ServiceDeclaration, Sources,
+        Step, Timestamp, Unavailable, View, persist, send,
     },
     persistence::{Storage, StorageConfig, open},
 };

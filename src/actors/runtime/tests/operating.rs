@@ -6,7 +6,7 @@ use super::{
     super::{EventQuery, Service, StartError, System},
     fixture::*,
 };
-use crate::actors::entity::{AskError, Unavailable};
+use crate::actors::entity::{AskError, ServiceDeclaration, Unavailable};
 
 #[tokio::test]
 async fn a_stopped_service_refuses_and_a_started_one_serves_again() {

@@ -59,5 +59,31 @@ pub use product::{
 pub use values::{Field, InvalidValue, named};
 pub use views::{DeliveriesOfOrder, OrderStatus, OrderStatusItem, PageStatus, ProductPage};
 
+use crate::actors::entity::ServiceDeclaration;
+
+/// The system's name: in paths, in names of services, in configuration.
+pub const NAME: &str = "store";
+
+/// Declares the store's services, in the order in which they start.
+pub fn services<S: ServiceDeclaration>() -> Vec<S> {
+    vec![
+        S::service("delivery").listed::<Delivery>().policy(VoidUnwantedDeliveries).view::<DeliveriesOfOrder>(),
+        S::service("order").listed::<Order>().policy(MarkDelivering).view::<OrderStatus>(),
+        S::service("product")
+            .listed::<Product>()
+            .policy(MoveStockOnDeliveries)
+            .policy(MoveStockOnPayments)
+            .view::<ProductPage>(),
+        S::service("payment").listed::<Payment>().policy(RefundOnShortage),
+        S::service("alarm")
+            .listed::<Message>()
+            .policy(AlarmOnOrders)
+            .policy(AlarmOnDeliveries)
+            .policy(AlarmOnStock)
+            .policy(AlarmOnPayments)
+            .policy(AlarmOnDeadLetters),
+    ]
+}
+
 #[cfg(test)]
 mod tests;

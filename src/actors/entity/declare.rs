@@ -1,0 +1,24 @@
+use super::{Entity, Listed, Policy, View};
+
+/// How a system says what its services consist of, without knowing who runs them: the runtime makes
+/// running services of it, and a model or a document can be made of it as well.
+pub trait ServiceDeclaration: Sized {
+    /// A service without content; `name` is unique within its system.
+    fn service(name: &'static str) -> Self;
+
+    /// It hosts the entities of one kind.
+    #[must_use]
+    fn entity<E: Entity>(self) -> Self;
+
+    /// It hosts the entities of one kind and keeps the list of them.
+    #[must_use]
+    fn listed<E: Listed>(self) -> Self;
+
+    /// It runs a policy whose targets are entities of this service.
+    #[must_use]
+    fn policy<P: Policy>(self, policy: P) -> Self;
+
+    /// It keeps a view.
+    #[must_use]
+    fn view<V: View>(self) -> Self;
+}
