@@ -1,5 +1,6 @@
 use super::*;
 
+#[expect(clippy::unnecessary_wraps, reason = "as the commands have it")]
 fn text(content: &str) -> Option<String> {
     Some(content.to_owned())
 }

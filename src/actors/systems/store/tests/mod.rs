@@ -21,7 +21,7 @@ mod views;
 mod world;
 
 /// D-13.
-const LINK: Duration = Duration::from_millis(1000);
+const LINK: Duration = Duration::from_secs(1);
 
 /// Section 6: what a client is told when the delivery service does not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(5);

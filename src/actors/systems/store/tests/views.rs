@@ -97,6 +97,6 @@ fn a_half_placed_order_is_in_no_list() {
         let events = (1..).zip(events.to_vec()).map(|(nth, event)| recorded(key("o"), 1, nth, event));
         history::<Listing<Order>>().entity(events).rows().listed().count()
     };
-    assert_eq!(listed(&[placing.clone()]), 0);
+    assert_eq!(listed(std::slice::from_ref(&placing)), 0);
     assert_eq!(listed(&[placing, ordered]), 1);
 }

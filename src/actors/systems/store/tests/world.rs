@@ -114,6 +114,9 @@ pub(super) enum Told {
     Refused,
 }
 
+/// An ask that was given up: asker, step, target and command.
+type LateAsk = (Key, Step, Address, Box<dyn AnyCommand<Delivery>>);
+
 /// A progress stream of all policies together: its key is its id.
 #[derive(Default)]
 struct Letters(Vec<Recorded<PolicyProgress>>);
@@ -130,7 +133,7 @@ pub(super) struct World {
     /// First answers of asks, by asker and step: a repeat gets the same again.
     answered: HashMap<(Key, Step), Vec<u8>>,
     /// Asks that were given up and arrive later.
-    late: Vec<(Key, Step, Address, Box<dyn AnyCommand<Delivery>>)>,
+    late: Vec<LateAsk>,
     keys: u32,
 }
 
@@ -210,14 +213,14 @@ impl World {
     fn link(
         &mut self,
         to: &Address,
-        asked: AnyContinuation<Order>,
+        question: AnyContinuation<Order>,
         fault: Fault,
     ) -> (Step, Box<dyn AnyCommand<Order>>) {
         let asker = match to {
             Address::Key(key) => key.clone(),
             Address::Number(number) => self.orders.streams[usize::try_from(number.get()).unwrap() - 1].key.clone(),
         };
-        let taken = asked.take_up();
+        let taken = question.take_up();
         let (step, next) = (taken.step, taken.next);
         let target = taken.address.unwrap_or_else(|| Address::Key(step.creates(Order::KIND, &asker)));
         let command = *taken.command.downcast::<Box<dyn AnyCommand<Delivery>>>().unwrap();
@@ -291,10 +294,10 @@ impl World {
     /// False when none of them has anything to do.
     pub(super) fn react(&mut self, of: &[Service], pick: usize) -> bool {
         let Self { orders, deliveries, products, payments, messages, letters, cursors, .. } = self;
-        let mut turns: Vec<(u8, usize)> = Vec::new();
+        let mut ready: Vec<(u8, usize)> = Vec::new();
         let mut offer = |service: Service, policy: u8, pending: Vec<usize>| {
             if of.contains(&service) {
-                turns.extend(pending.into_iter().map(|source| (policy, source)));
+                ready.extend(pending.into_iter().map(|source| (policy, source)));
             }
         };
         offer(Service::Order, 0, pending::<MarkDelivering>(deliveries, cursors));
@@ -308,10 +311,10 @@ impl World {
         offer(Service::Alarm, 8, pending::<AlarmOnPayments>(payments, cursors));
         let alarms = letters.0.len() > cursors.get(&letter_cursor()).copied().unwrap_or(0);
         offer(Service::Alarm, 9, if alarms { vec![0] } else { Vec::new() });
-        if turns.is_empty() {
+        if ready.is_empty() {
             return false;
         }
-        let (policy, at) = turns[pick % turns.len()];
+        let (policy, at) = ready[pick % ready.len()];
         match policy {
             0 => turn(&MarkDelivering, deliveries, at, orders, cursors, letters),
             1 => turn(&VoidUnwantedDeliveries, orders, at, deliveries, cursors, letters),
