@@ -4,3 +4,5 @@ mod actors;
 pub mod persistence;
 
 pub use actors::entity::*;
+pub use actors::runtime::*;
+pub use actors::supervision::*;

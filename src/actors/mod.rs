@@ -1,3 +1,5 @@
 //! The core: what an entity is, the systems built of them, and the runtime that hosts them.
 
 pub(crate) mod entity;
+pub(crate) mod runtime;
+pub(crate) mod supervision;
