@@ -7,3 +7,5 @@ pub mod persistence;
 pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::*;
+pub use actors::systems::{Refusal, RefusalClass, store};
+pub use actors::testkit;

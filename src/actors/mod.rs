@@ -3,3 +3,5 @@
 pub(crate) mod entity;
 pub(crate) mod runtime;
 pub(crate) mod supervision;
+pub(crate) mod systems;
+pub mod testkit;

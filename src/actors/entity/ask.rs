@@ -195,6 +195,11 @@ impl<E: Entity> AnyContinuation<E> {
         self.address.as_ref()
     }
 
+    /// How long the asker waits for the answer.
+    pub fn within(&self) -> Duration {
+        self.within
+    }
+
     /// The command that is asked, when it is a `C`.
     pub fn command<C: 'static>(&self) -> Option<&C> {
         self.command.downcast_ref()

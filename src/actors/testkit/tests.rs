@@ -1,0 +1,252 @@
+//! The testkit against a lamp with a meter: what it accepts, and that each check can fail.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::*;
+use crate::actors::entity::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A lamp; switching it on has to be counted by a meter first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Lamp {
+    counting: bool,
+    lit: bool,
+    forgetful: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum LampEvent {
+    CountingStarted,
+    Lit,
+    Darkened { broken: bool },
+    Forgot,
+}
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
+enum LampRejection {
+    #[error("it is on")]
+    On,
+}
+
+impl DomainEvent for LampEvent {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::CountingStarted => "CountingStarted",
+            Self::Lit => "Lit",
+            Self::Darkened { broken: false } => "Darkened",
+            Self::Darkened { broken: true } => "Broken",
+            Self::Forgot => "Forgot",
+        }
+    }
+    fn on_bus(&self, number: Number) -> Map<String, Value> {
+        Map::from_iter([("id".to_owned(), number.get().into())])
+    }
+}
+
+impl Entity for Lamp {
+    const KIND: &'static str = "test.lamp";
+    const SNAPSHOT: u32 = 1;
+    type Id = NumberedId;
+    type Event = LampEvent;
+    type Rejection = LampRejection;
+    fn evolve(&mut self, event: &LampEvent) {
+        match event {
+            LampEvent::CountingStarted => self.counting = true,
+            LampEvent::Lit => (self.counting, self.lit) = (false, true),
+            LampEvent::Darkened { .. } => self.lit = false,
+            LampEvent::Forgot => self.forgetful = true,
+        }
+    }
+    fn resume(&self) -> Vec<AnyContinuation<Self>> {
+        if self.counting && !self.forgetful { vec![self.count().erase()] } else { Vec::new() }
+    }
+}
+
+impl Lamp {
+    fn count(&self) -> Continuation<Self, bool> {
+        Ask::<Lamp, _>::once(Step("count", u32::from(self.counting)), NumberedId::number(9), SwitchOff, SECOND)
+            .then(|outcome| FinishSwitching { outcome })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SwitchOn;
+impl Command<Lamp> for SwitchOn {
+    const NAME: &'static str = "switch-on";
+    type Reply = bool;
+    fn decide(self, lamp: &Lamp, _: &CommandContext) -> Decision<Lamp, bool> {
+        if lamp.lit {
+            return Err(LampRejection::On);
+        }
+        Ok(persist([LampEvent::CountingStarted]).then(Lamp::count))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SwitchOff;
+impl Command<Lamp> for SwitchOff {
+    const NAME: &'static str = "switch-off";
+    type Reply = ();
+    fn decide(self, _: &Lamp, _: &CommandContext) -> Decision<Lamp, ()> {
+        Ok(Effects::reply(()))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct FinishSwitching {
+    outcome: Result<(), AskError<LampRejection>>,
+}
+impl Command<Lamp> for FinishSwitching {
+    const NAME: &'static str = "finish-switching";
+    type Reply = bool;
+    fn decide(self, _: &Lamp, ctx: &CommandContext) -> Decision<Lamp, bool> {
+        assert_eq!(ctx.answers, Some(Step("count", 1)));
+        match self.outcome {
+            Ok(()) => Ok(persist([LampEvent::Lit]).reply_with(|lamp| lamp.lit)),
+            Err(_) => Ok(persist([LampEvent::Darkened { broken: false }]).not_done(Unavailable::ShuttingDown)),
+        }
+    }
+}
+
+fn fails(check: impl FnOnce()) {
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).is_err(), "the check must fail");
+}
+
+#[test]
+fn a_decision_is_followed_through_its_ask_to_the_reply() {
+    given::<Lamp>([])
+        .when(SwitchOn)
+        .then_events([LampEvent::CountingStarted])
+        .then_asks::<Lamp, _>(&NumberedId::number(9), SwitchOff)
+        .then_step(Step("count", 1))
+        .then_waits(SECOND)
+        .answered::<Lamp, SwitchOff>(Ok(()))
+        .then_events([LampEvent::Lit])
+        .then_reply(true)
+        .then_resumes_nothing()
+        .when(SwitchOn)
+        .then_rejected(LampRejection::On)
+        .then_nothing_written();
+}
+
+#[test]
+fn an_answer_may_be_an_error_and_the_reply_not_done() {
+    given::<Lamp>([])
+        .when(SwitchOn)
+        .answered::<Lamp, SwitchOff>(Err(AskError::Rejected(LampRejection::On)))
+        .then_events([LampEvent::Darkened { broken: false }])
+        .then_not_done(SECOND);
+}
+
+#[test]
+fn every_expectation_can_fail() {
+    let asking = || given::<Lamp>([]).when(SwitchOn);
+    let rejected = || given::<Lamp>([LampEvent::Lit]).when(SwitchOn);
+    fails(|| drop(asking().then_nothing_written()));
+    fails(|| drop(asking().then_reply(true)));
+    fails(|| drop(asking().then_not_done(SECOND)));
+    fails(|| drop(asking().then_resumes_nothing()));
+    fails(|| drop(asking().then_rejected(LampRejection::On)));
+    fails(|| drop(asking().then_asks::<Lamp, _>(&NumberedId::number(8), SwitchOff)));
+    fails(|| drop(asking().then_asks::<Lamp, _>(&NumberedId::number(9), SwitchOn)));
+    fails(|| drop(asking().then_creates::<Lamp, _>(SwitchOff)));
+    fails(|| drop(asking().then_step(Step("count", 2))));
+    fails(|| drop(asking().then_waits(2 * SECOND)));
+    fails(|| drop(rejected().then_asks::<Lamp, _>(&NumberedId::number(9), SwitchOff)));
+    fails(|| drop(rejected().answered::<Lamp, SwitchOff>(Ok(()))));
+}
+
+#[test]
+fn an_ask_that_resume_forgets_is_found() {
+    let forgetful = given::<Lamp>([LampEvent::Forgot]).when(SwitchOn);
+    fails(|| drop(forgetful.then_asks::<Lamp, _>(&NumberedId::number(9), SwitchOff)));
+}
+
+#[test]
+fn the_laws_hold_for_the_lamp_and_find_a_wrong_name() {
+    laws::<Lamp>([vec![LampEvent::CountingStarted, LampEvent::Lit], vec![LampEvent::Darkened { broken: false }]]);
+    fails(|| laws::<Lamp>([vec![LampEvent::Darkened { broken: true }]]));
+    fails(|| laws::<Lamp>([]));
+}
+
+/// Switches lamp 5 off whenever another lamp is lit.
+struct SaveEnergy;
+impl Policy for SaveEnergy {
+    const NAME: &'static str = "test.save-energy";
+    type Source = Lamp;
+    type Target = Lamp;
+    fn react(&self, event: &Recorded<Lamp>) -> Vec<Dispatch<Lamp>> {
+        match event.event {
+            LampEvent::Lit => vec![send::<Lamp, _>(&NumberedId::number(5), SwitchOff), create(SwitchOn)],
+            LampEvent::CountingStarted | LampEvent::Darkened { .. } | LampEvent::Forgot => Vec::new(),
+        }
+    }
+}
+
+fn lamp(n: u64, events: impl IntoIterator<Item = LampEvent>) -> Vec<Recorded<Lamp>> {
+    let number = |(sequence, event)| recorded(NumberedId::number(n), n, sequence, event);
+    (1..).zip(events).map(number).collect()
+}
+
+#[test]
+fn a_reaction_is_compared_dispatch_by_dispatch() {
+    let lit = || reacts(&SaveEnergy, &recorded(NumberedId::number(1), 1, 1, LampEvent::Lit));
+    lit().then_sends(&NumberedId::number(5), SwitchOff).then_creates(SwitchOn).then_nothing();
+    fails(|| lit().then_nothing());
+    fails(|| drop(lit().then_sends(&NumberedId::number(6), SwitchOff)));
+    fails(|| drop(lit().then_sends(&NumberedId::number(5), SwitchOn)));
+    fails(|| drop(lit().then_creates(SwitchOff)));
+}
+
+/// How many lamps are lit, and, against the law, which was the last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Lights {
+    lit: u32,
+    last: Option<u64>,
+}
+
+impl View for Lights {
+    const NAME: &'static str = "test.lights";
+    const VERSION: u32 = 1;
+    type Key = u64;
+    fn sources() -> Sources<Self> {
+        Sources::of::<Lamp>()
+    }
+}
+
+impl Follows<Lamp> for Lights {
+    fn key(_: &Recorded<Lamp>) -> Option<u64> {
+        Some(0)
+    }
+    fn apply(row: &mut Option<Self>, event: &Recorded<Lamp>) {
+        let lights = row.get_or_insert(Self { lit: 0, last: None });
+        match event.event {
+            LampEvent::Lit => lights.lit += 1,
+            LampEvent::Forgot => lights.last = Some(event.number.get()),
+            LampEvent::CountingStarted | LampEvent::Darkened { .. } => {}
+        }
+    }
+}
+
+#[test]
+fn a_view_is_folded_in_every_order_or_in_many() {
+    let few = history::<Lights>().entity(lamp(1, [LampEvent::Lit])).entity(lamp(2, [LampEvent::Lit]));
+    assert_eq!(few.then_order_does_not_matter().get(&0).map(|lights| lights.lit), Some(2));
+    let ten = || vec![LampEvent::Lit; 10];
+    let many = history::<Lights>().entity(lamp(1, ten())).entity(lamp(2, ten())).entity(lamp(3, ten()));
+    assert_eq!(many.then_order_does_not_matter().get(&0).map(|lights| lights.lit), Some(30));
+}
+
+#[test]
+fn a_view_that_depends_on_the_order_is_found() {
+    for length in [1, 12] {
+        let forgot = || vec![LampEvent::Forgot; length];
+        fails(|| {
+            history::<Lights>().entity(lamp(1, forgot())).entity(lamp(2, forgot())).then_order_does_not_matter();
+        });
+    }
+}
