@@ -174,13 +174,9 @@ impl Fields {
         self.given.get(name)?.as_str()
     }
 
-    /// The public number of another entity.
-    ///
-    /// # Errors
-    /// A 400 that names the field when it is absent, null or negative.
-    pub fn reference(&self, name: &str) -> Result<u64, Problem> {
-        let number = self.integer(name).ok_or_else(|| Problem::missing(name))?;
-        u64::try_from(number).map_err(|_| Problem::field(name, "must not be negative"))
+    /// A 32-bit integer; 0 when absent or null, as a Java primitive has it.
+    pub fn int(&self, name: &str) -> i32 {
+        self.integer(name).and_then(|integer| i32::try_from(integer).ok()).unwrap_or(0)
     }
 
     /// As JSON with the fields in order of their declaration: equal requests give equal texts, whatever
@@ -264,13 +260,5 @@ mod tests {
         let fields = Fields::of(&declared, &Map::new()).unwrap().or_nothing(&declared);
         assert_eq!((fields.has("productId"), fields.integer("productId")), (true, None));
         assert_eq!(fields.integer("quantity"), Some(0));
-    }
-
-    #[test]
-    fn a_reference_is_required_and_not_negative() {
-        let fields = |value| Fields { given: Map::from_iter([("productId".to_owned(), value)]) };
-        assert_eq!(fields(json!(7)).reference("productId").unwrap(), 7);
-        assert_eq!(fields(json!(-7)).reference("productId").unwrap_err().status(), 400);
-        assert_eq!(fields(json!(null)).reference("productId").unwrap_err().status(), 400);
     }
 }

@@ -10,7 +10,7 @@
 //! [`Problem`]. What a resource looks like is declared ([`Resource`]), not programmed.
 
 mod admin;
-
+mod api;
 mod body;
 mod coerce;
 mod correlation;
@@ -30,15 +30,16 @@ mod routes;
 mod serve;
 mod table;
 
+pub use api::store;
 pub use coerce::{Field, FieldType, Fields};
 pub use gateway::{admin, public};
 pub use hal::Item;
 pub use health::Readiness;
 pub use limits::HttpLimits;
-pub use problem::{Problem, Refused};
+pub use problem::Problem;
 pub use resource::{
-    Action, Address, Call, Change, Done, EntitySource, Find, Finder, Keep, Resource, RowPage, Source, ViewSource,
-    by_number, by_stream, command,
+    Action, Address, Call, Change, Done, EntitySource, Find, Finder, Found, Keep, Resource, RowPage, Source,
+    ViewSource, by_number, by_stream, command, shown, unchanged,
 };
 pub use routes::Edge;
 pub use serve::{BindError, HttpServer, Listener};

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::request::{Request, Response, set};
-use crate::{AskError, Outcome, Timestamp, ViewError};
+use crate::{AskError, Outcome, Refusal, RefusalClass, Timestamp, ViewError};
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json;charset=UTF-8");
 
@@ -22,17 +22,6 @@ struct Details {
     retry_after: Option<Duration>,
     allow: Option<String>,
     extra: Map<String, Value>,
-}
-
-/// How the business said no; decides the status of a rejection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The request itself is wrong, whatever the state: 400.
-    Invalid,
-    /// What it is about does not exist (any more): 404.
-    Missing,
-    /// Illegal in the current state: 409.
-    Conflict,
 }
 
 impl Problem {
@@ -80,14 +69,18 @@ impl Problem {
         problem
     }
 
-    /// The business said no. `code` is the rejection's own token, in upper case.
-    pub fn refused(class: &Refused, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        let status = match class {
-            Refused::Invalid => StatusCode::BAD_REQUEST,
-            Refused::Missing => StatusCode::NOT_FOUND,
-            Refused::Conflict => StatusCode::CONFLICT,
+    /// The business said no.
+    pub fn refused(refusal: &impl Refusal) -> Self {
+        let status = match refusal.class() {
+            RefusalClass::Invalid => StatusCode::BAD_REQUEST,
+            RefusalClass::Gone => StatusCode::NOT_FOUND,
+            RefusalClass::Conflict => StatusCode::CONFLICT,
         };
-        Self::new(status, code, message)
+        let problem = Self::new(status, refusal.code(), refusal.to_string());
+        match refusal.field() {
+            Some(field) => problem.with("field", field.into()),
+            None => problem,
+        }
     }
 
     /// Another member of the object.
@@ -97,14 +90,14 @@ impl Problem {
         self
     }
 
-    /// The one table from a failed ask to a status; `refusal` classifies the entity's own rejection.
+    /// The one table from a failed ask to a status.
     ///
     /// `503` says that nothing was done, `504` that the outcome is not known yet. A `504` does not link
     /// to the command's status yet: that resource comes with a later step.
-    pub fn of_ask<R: fmt::Display>(error: AskError<R>, refusal: impl FnOnce(R) -> Self) -> Self {
+    pub fn of_ask<R: Refusal>(error: AskError<R>) -> Self {
         let (outcome, message, retry_after) = (error.outcome(), error.to_string(), error.retry_after());
         let (status, code) = match error {
-            AskError::Rejected(rejection) => return refusal(rejection),
+            AskError::Rejected(refusal) => return Self::refused(&refusal),
             AskError::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             AskError::Reused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
             AskError::Moved { .. } => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
@@ -191,13 +184,29 @@ mod tests {
     use super::*;
     use crate::{Unavailable, http::request::tests::request};
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("room 1 is already booked on 20201010")]
+    struct No(RefusalClass, Option<&'static str>);
+
+    impl Refusal for No {
+        fn code(&self) -> &'static str {
+            "DOUBLE_BOOKING"
+        }
+        fn class(&self) -> RefusalClass {
+            self.0
+        }
+        fn field(&self) -> Option<&'static str> {
+            self.1
+        }
+    }
+
     fn body(response: &Response) -> Value {
         serde_json::from_slice(response.body()).unwrap()
     }
 
     #[test]
     fn a_problem_has_the_new_members_and_the_old_fields() {
-        let problem = Problem::refused(&Refused::Conflict, "DOUBLE_BOOKING", "room 1 is already booked on 20201010");
+        let problem = Problem::refused(&No(RefusalClass::Conflict, None));
         let response = problem.respond(&request("POST", "/bookings", &[("x-request-id", "r-1")], ""));
         assert_eq!(response.status(), 409);
         assert_eq!(response.headers()["content-type"], "application/problem+json;charset=UTF-8");
@@ -218,8 +227,10 @@ mod tests {
         let second = Duration::from_secs(1);
         let partner =
             Unavailable::Partner { partner: "delivery".into(), reason: "stopped".into(), retry_after: 5 * second };
-        let table: Vec<(AskError<String>, u16, Option<&str>)> = vec![
-            (AskError::Rejected("no".into()), 409, None),
+        let table: Vec<(AskError<No>, u16, Option<&str>)> = vec![
+            (AskError::Rejected(No(RefusalClass::Invalid, Some("usedate"))), 400, None),
+            (AskError::Rejected(No(RefusalClass::Gone, None)), 404, None),
+            (AskError::Rejected(No(RefusalClass::Conflict, None)), 409, None),
             (AskError::NotFound { kind: "order".into(), address: "9".into() }, 404, None),
             (AskError::Reused, 422, None),
             (AskError::Moved { sequence: 3 }, 412, None),
@@ -235,10 +246,17 @@ mod tests {
         ];
         for (error, status, retry_after) in table {
             let text = format!("{error:?}");
-            let problem = Problem::of_ask(error, |why| Problem::refused(&Refused::Conflict, "NO", why));
+            let problem = Problem::of_ask(error);
             let response = problem.respond(&request("DELETE", "/orders/1", &[], ""));
             assert_eq!(response.status().as_u16(), status, "{text}");
             assert_eq!(response.headers().get("retry-after").map(|v| v.to_str().unwrap()), retry_after, "{text}");
         }
+    }
+
+    #[test]
+    fn a_refusal_names_the_field_to_blame() {
+        let response =
+            Problem::refused(&No(RefusalClass::Invalid, Some("usedate"))).respond(&request("POST", "/b", &[], ""));
+        assert_eq!(body(&response)["field"], "usedate");
     }
 }

@@ -14,5 +14,4 @@ pub use journal::{
 pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};
 /// (signature; another helper is writing this)
-#[derive(Debug, Clone)]
-pub struct Storage;
+#[derive(Debug, Clone)] pub struct Storage;

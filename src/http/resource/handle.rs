@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Action, Call, Change, Done, Finder, Resource};
+use super::{Action, Call, Change, Done, Finder, Found, Resource};
 use crate::http::{
     Fields, Item, Problem, body,
     hal::{Place, link, template},
@@ -183,49 +183,48 @@ impl Resource {
     }
 
     async fn list(&self, request: &Request, place: &Place) -> Result<Response, Problem> {
-        let behind = !self.source.catch_up(Self::CATCH_UP).await?;
-        let mut response = match &self.single {
-            Some(finder) if parameter(request, finder)?.is_some() => self.found(request, finder, place).await?,
-            _ => {
-                let query = Query::of(&request.query, &self.shape)?;
-                let list = list::read(&self.source, &self.shape, query.clone()).await?;
-                let mut body = json!({
-                    "_embedded": self.shape.embedded(&list.items, place),
-                    "_links": links(&self.shape, place, &query, list.total, !self.finders.is_empty()),
-                });
-                if let (Some(page), Value::Object(members)) = (page(&self.shape, &query, list.total), &mut body) {
-                    members.insert("page".into(), page);
-                }
-                json_response(StatusCode::OK, HAL, &body)
-            }
-        };
-        lag(&mut response, behind);
-        Ok(response)
+        if let Some(finder) = &self.single
+            && let Some(value) = parameter(request, finder)?
+        {
+            return self.found(request, finder, value, place).await;
+        }
+        let query = Query::of(&request.query, &self.shape)?;
+        let caught_up = self.source.catch_up(Self::CATCH_UP).await?;
+        let list = list::read(&self.source, &self.shape, query.clone()).await?;
+        let mut body = json!({
+            "_embedded": self.shape.embedded(&list.items, place),
+            "_links": links(&self.shape, place, &query, list.total, !self.finders.is_empty()),
+        });
+        if let (Some(page), Value::Object(members)) = (page(&self.shape, &query, list.total), &mut body) {
+            members.insert("page".into(), page);
+        }
+        Ok(with_lag(json_response(StatusCode::OK, HAL, &body), caught_up))
     }
 
     async fn find(&self, request: &Request, name: &str, place: &Place) -> Result<Response, Problem> {
         let finder = self.finder_named(name).ok_or_else(|| Problem::not_found(format!("there is no search {name}")))?;
-        let behind = !self.source.catch_up(Self::CATCH_UP).await?;
-        let mut response = self.found(request, finder, place).await?;
-        lag(&mut response, behind);
-        Ok(response)
+        let missing = || Problem::missing(finder.parameter.first().copied().unwrap_or("parameter"));
+        let value = parameter(request, finder)?.ok_or_else(missing)?;
+        self.found(request, finder, value, place).await
     }
 
-    async fn found(&self, request: &Request, finder: &Finder, place: &Place) -> Result<Response, Problem> {
-        let names = finder.parameter;
-        let value = parameter(request, finder)?
-            .ok_or_else(|| Problem::missing(names.first().copied().unwrap_or("parameter")))?;
-        let items = (finder.find)(value.clone()).await?;
+    async fn found(
+        &self,
+        request: &Request,
+        finder: &Finder,
+        value: String,
+        place: &Place,
+    ) -> Result<Response, Problem> {
+        let nothing = Problem::not_found(format!("there is no {} for {value}", self.shape.relation));
+        let Found { items, caught_up } = (finder.find)(value).await?;
         if finder.single {
-            let item = items
-                .first()
-                .ok_or_else(|| Problem::not_found(format!("there is no {} for {value}", self.shape.relation)))?;
-            return Ok(self.item_response(StatusCode::OK, item, place));
+            let item = items.first().ok_or(nothing)?;
+            return Ok(with_lag(self.item_response(StatusCode::OK, item, place), caught_up));
         }
         let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
         let own = format!("{}/{}/search/{}{query}", place.base, self.shape.collection, finder.name);
         let body = json!({ "_embedded": self.shape.embedded(&items, place), "_links": { "self": link(own) } });
-        Ok(json_response(StatusCode::OK, HAL, &body))
+        Ok(with_lag(json_response(StatusCode::OK, HAL, &body), caught_up))
     }
 
     fn searches(&self, place: &Place) -> Response {
@@ -261,10 +260,12 @@ fn entity_tag(response: &mut Response, item: &Item) {
     }
 }
 
-fn lag(response: &mut Response, behind: bool) {
-    if behind {
-        set(response, "x-view-lag", "behind");
+/// Tells a client that it may not see its own last writes.
+fn with_lag(mut response: Response, caught_up: bool) -> Response {
+    if !caught_up {
+        set(&mut response, "x-view-lag", "behind");
     }
+    response
 }
 
 /// The entity tags of a condition, `None` when the request has none. What is none of ours matches nothing;

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use super::{Field, Fields, Item, Problem, hal::Shape, idempotency::Origin};
 pub(crate) use handle::Target;
 pub use source::{Keep, RowPage, Source};
-pub use typed::{Address, EntitySource, ViewSource, by_number, by_stream, command};
+pub use typed::{Address, EntitySource, ViewSource, by_number, by_stream, command, shown, unchanged};
 
 /// What a command needs to know of its request.
 #[derive(Debug)]
@@ -60,12 +60,21 @@ pub struct Finder {
     pub parameter: &'static [&'static str],
     /// Whether it answers one item, or 404.
     pub single: bool,
-    /// The items with this value, by key.
+    /// Finds the items with this value.
     pub find: Find,
 }
 
 /// The items for the value of a parameter.
-pub type Find = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Vec<Item>, Problem>> + Send + Sync>;
+pub type Find = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Found, Problem>> + Send + Sync>;
+
+/// What a finder found.
+#[derive(Debug)]
+pub struct Found {
+    /// The items, by key.
+    pub items: Vec<Item>,
+    /// Whether what was durable when the request came has been looked at.
+    pub caught_up: bool,
+}
 
 /// One collection of a system and its items.
 #[derive(Clone)]
@@ -83,7 +92,7 @@ pub struct Resource {
 
 impl Resource {
     /// How long a list waits for its view to reach what was durable when the request came.
-    const CATCH_UP: Duration = Duration::from_millis(250);
+    pub const CATCH_UP: Duration = Duration::from_millis(250);
 
     /// A collection that can be read, in pages. `relation` is the entity's name with a small first
     /// letter; `fields` come in the order in which they are shown, without the key.

@@ -65,10 +65,13 @@ pub(crate) fn fake(system: &'static str, calls: &Calls) -> Resource {
         })
     };
     let fields = vec![Field::long("productId"), Field::int("quantity"), Field::text("status")];
-    let find = |found: bool| -> Find {
-        Arc::new(move |value| async move { Ok(if found && value == "1" { vec![order(1)] } else { vec![] }) }.boxed())
+    let find = || -> Find {
+        Arc::new(move |value| {
+            let items = if value == "1" { vec![order(1)] } else { vec![] };
+            async move { Ok(Found { items, caught_up: true }) }.boxed()
+        })
     };
-    let finder = |name, single| Finder { name, parameter: &["order_id", "orderId"], single, find: find(true) };
+    let finder = |name, single| Finder { name, parameter: &["order_id", "orderId"], single, find: find() };
     Resource::new(system, "orders", "order", Field::long("id"), fields, Arc::new(Fake::with(3)))
         .create(action(Change::Created))
         .replace(action(Change::Changed))

@@ -1,13 +1,15 @@
 //! From entities, views and commands of some type to sources and actions without.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
+use http::StatusCode;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Action, Call, Change, Done, Keep, RowPage, Source};
 use crate::{
-    Command, Entities, Entity, EntityId, Listed, Listing, Number, NumberedId, View, ViewKey, Views,
+    Command, Entities, Entity, EntityId, Listed, Listing, Number, NumberedId, Refusal, View, ViewKey, Views,
     http::{Fields, Item, Problem},
 };
 
@@ -19,7 +21,7 @@ const INLINE_ROWS: usize = 100;
 pub struct EntitySource<E: Entity> {
     entities: Entities<E>,
     list: Views<Listing<E>>,
-    fields: fn(&E) -> Option<Map<String, Value>>,
+    fields: fn(&E, Number) -> Option<Map<String, Value>>,
 }
 
 impl<E: Listed<Id = NumberedId>> EntitySource<E> {
@@ -27,7 +29,7 @@ impl<E: Listed<Id = NumberedId>> EntitySource<E> {
     pub fn new(
         entities: Entities<E>,
         list: Views<Listing<E>>,
-        fields: fn(&E) -> Option<Map<String, Value>>,
+        fields: fn(&E, Number) -> Option<Map<String, Value>>,
     ) -> Arc<Self> {
         Arc::new(Self { entities, list, fields })
     }
@@ -35,17 +37,17 @@ impl<E: Listed<Id = NumberedId>> EntitySource<E> {
 
 impl<E: Listed<Id = NumberedId>> Source for EntitySource<E>
 where
-    E::Rejection: Display,
+    E::Rejection: Refusal,
 {
     fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
         let (entities, fields, number) = (self.entities.clone(), self.fields, number(key));
         async move {
             let Some(number) = number else { return Ok(None) };
             let current = entities.get(&NumberedId::Number(number)).await;
-            let current = current.map_err(|error| Problem::of_ask(error, |why| Problem::not_found(why.to_string())))?;
+            let current = current.map_err(Problem::of_ask)?;
             Ok(current.and_then(|current| {
                 let (key, sequence) = (current.number.get().into(), Some(current.sequence));
-                fields(&current.state).map(|fields| Item { key, sequence, fields })
+                fields(&current.state, current.number).map(|fields| Item { key, sequence, fields })
             }))
         }
         .boxed()
@@ -66,7 +68,7 @@ where
         let item = move |(_, row): (u64, Listing<E>)| Item {
             key: row.number.get().into(),
             sequence: Some(row.sequence),
-            fields: fields(&row.state).unwrap_or_default(),
+            fields: fields(&row.state, row.number).unwrap_or_default(),
         };
         scan(self.list.clone(), after, limit, keep, item).boxed()
     }
@@ -128,9 +130,8 @@ async fn scan<V: View>(
         keep.of(rows, item)
     } else {
         let kept = tokio::task::spawn_blocking(move || keep.of(rows, item));
-        kept.await.map_err(|_| {
-            Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a row could not be shown")
-        })?
+        kept.await
+            .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a row could not be shown"))?
     };
     Ok(RowPage { items, seen, last })
 }
@@ -163,19 +164,17 @@ fn number(key: &str) -> Option<Number> {
 /// A command behind a method.
 ///
 /// `within` is the deadline of the whole: for a command that asks a partner, the link's timeout and 400 ms.
-/// `make` reads the fields, `show` the reply, so that a repeat shows the first answer again, and `refuse`
-/// classifies the entity's rejections.
+/// `make` reads the fields. The reply is the item (nothing, for a removal), so that a repeat shows the
+/// first answer again.
 pub fn command<E, C>(
     entities: Entities<E>,
     within: Duration,
     change: Change,
     address: Address<E::Id>,
     make: impl Fn(&Fields) -> Result<C, Problem> + Send + Sync + 'static,
-    show: fn(&C::Reply) -> Map<String, Value>,
-    refuse: fn(E::Rejection) -> Problem,
 ) -> Action
 where
-    E: Entity,
+    E: Entity<Rejection: Refusal>,
     C: Command<E>,
 {
     Arc::new(move |call: Call| {
@@ -190,11 +189,43 @@ where
             if let Some(sequence) = call.expecting {
                 ask = ask.expecting(sequence);
             }
-            let answered = ask.answered().await.map_err(|error| Problem::of_ask(error, refuse))?;
+            let answered = ask.answered().await.map_err(Problem::of_ask)?;
             let key = if E::Id::NUMBERED { answered.number.get().into() } else { id.to_string().into() };
-            let item = Item { key, sequence: Some(answered.sequence), fields: show(&answered.reply) };
+            let item = Item { key, sequence: Some(answered.sequence), fields: shown(&answered.reply) };
             Ok(Done { change, item, replayed: answered.replayed })
         }
         .boxed()
     })
+}
+
+/// Answers with the item as it is: a merge that names nothing to change.
+pub fn unchanged(source: Arc<dyn Source>) -> Action {
+    Arc::new(move |call: Call| {
+        let key = call.key.unwrap_or_default();
+        let item = source.item(&key);
+        async move {
+            let item = item.await?.ok_or_else(|| Problem::not_found(format!("there is no item {key}")))?;
+            if call.expecting.is_some_and(|expected| Some(expected) != item.sequence) {
+                return Err(Problem::new(
+                    StatusCode::PRECONDITION_FAILED,
+                    "PRECONDITION_FAILED",
+                    "the item has moved on",
+                ));
+            }
+            Ok(Done { change: Change::Changed, item, replayed: false })
+        }
+        .boxed()
+    })
+}
+
+/// The fields that serde makes of a representation; none of what is no object.
+pub fn shown(representation: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(representation) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => Map::new(),
+        Err(error) => {
+            tracing::error!(%error, "a representation cannot be written as JSON");
+            Map::new()
+        }
+    }
 }
