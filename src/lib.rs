@@ -1,6 +1,7 @@
 //! steadfast: supervised, persistent entities.
 
 mod actors;
+pub mod http;
 pub mod persistence;
 
 pub use actors::entity::*;

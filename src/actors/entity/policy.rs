@@ -36,6 +36,7 @@ pub enum DispatchOrder {
 pub struct Dispatch<T: Entity> {
     pub(crate) target: DispatchTarget,
     pub(crate) command: Box<dyn AnyCommand<T>>,
+    pub(crate) may_be_unknown: bool,
 }
 
 /// Whom a dispatch is for.
@@ -49,16 +50,22 @@ pub enum DispatchTarget {
 
 /// Asks `to` for `command`.
 pub fn send<T: Entity, C: Command<T>>(to: &T::Id, command: C) -> Dispatch<T> {
-    Dispatch { target: DispatchTarget::Existing(to.address()), command: Box::new(command) }
+    Dispatch { target: DispatchTarget::Existing(to.address()), command: Box::new(command), may_be_unknown: false }
 }
 
 /// Asks a new entity for `command`; its key is derived from (policy, position, index), so that it is
 /// created once however often the event is seen.
 pub fn create<T: Entity, C: Command<T>>(command: C) -> Dispatch<T> {
-    Dispatch { target: DispatchTarget::Created, command: Box::new(command) }
+    Dispatch { target: DispatchTarget::Created, command: Box::new(command), may_be_unknown: false }
 }
 
 impl<T: Entity> Dispatch<T> {
+    /// When nothing has the number that this is for, there is nothing to do, rather than a dead letter.
+    pub fn if_known(mut self) -> Self {
+        self.may_be_unknown = true;
+        self
+    }
+
     /// Whom it is for.
     pub fn target(&self) -> &DispatchTarget {
         &self.target

@@ -146,7 +146,7 @@ impl System {
         let known = self.inner.services.iter().find(|service| service.full_name.eq_ignore_ascii_case(name));
         let service = known.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
         let path = ["services", service.full_name.as_str()];
-        let guardian = self.guardian();
+        let guardian = self.guardian().await;
         let done = match operation {
             Operation::Stop => guardian.stop_child(&path).await,
             Operation::Start => guardian.start_child(&path).await,

@@ -4,9 +4,11 @@ use std::{
     any::{Any, TypeId},
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
+
+use tokio::sync::SetOnce;
 
 use super::{
     bus::{self, EventPage, EventQuery},
@@ -50,7 +52,8 @@ pub(crate) struct Inner {
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
     handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
-    guardian: OnceLock<Guardian>,
+    /// Set once the tree has started; its edge may be asked a moment before.
+    guardian: SetOnce<Guardian>,
 }
 
 type Edge = Box<dyn FnOnce(System) -> Arc<dyn Process> + Send>;
@@ -159,8 +162,11 @@ impl System {
     }
 
     /// The supervision tree as it stands.
-    pub fn tree(&self) -> TreeNode {
-        self.guardian().tree()
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn tree(&self) -> TreeNode {
+        self.guardian().await.tree()
     }
 
     /// A page of the journal's public events.
@@ -193,7 +199,7 @@ impl System {
     /// # Cancel safety
     /// Dropping the future leaves the storage open until the last clone of it is dropped.
     pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
-        let killed = self.guardian().shutdown(limit).await;
+        let killed = self.guardian().await.shutdown(limit).await;
         let storage = self.inner.storage.clone();
         // A panic in there was reported by its own thread; there is nothing left to do about it.
         drop(tokio::task::spawn_blocking(move || storage.close()).await);
@@ -205,11 +211,11 @@ impl System {
     /// # Cancel safety
     /// Waits only.
     pub async fn gave_up(&self) -> String {
-        self.guardian().gave_up().await
+        self.guardian().await.gave_up().await
     }
 
-    pub(crate) fn guardian(&self) -> Tree<'_> {
-        Tree(self.inner.guardian.get().expect("set before anybody else has the system"))
+    pub(crate) async fn guardian(&self) -> Tree<'_> {
+        Tree(self.inner.guardian.wait().await)
     }
 }
 
@@ -311,7 +317,7 @@ impl SystemBuilder {
             consumers: assembly.consumers,
             retries: assembly.retries,
             handles: assembly.handles,
-            guardian: OnceLock::new(),
+            guardian: SetOnce::new(),
         });
         let system = System { inner };
 

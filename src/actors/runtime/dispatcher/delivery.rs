@@ -162,6 +162,7 @@ impl<P: Policy> Delivery<P> {
         let key = match &dispatch.target {
             DispatchTarget::Existing(address) => match self.target.resolve(address) {
                 Ok(key) => key,
+                Err(AskError::NotFound { .. }) if dispatch.may_be_unknown => return Tried::Done,
                 Err(error) => return classify::<P::Target>(error),
             },
             DispatchTarget::Created => outgoing.created_key(),

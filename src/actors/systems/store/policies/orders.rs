@@ -22,7 +22,9 @@ impl Policy for MarkDelivering {
             DeliveryEvent::DeliveryCanceled { order_id, .. } => (order_id, DeliveryStatus::Canceled),
             DeliveryEvent::CreationVoided => return Vec::new(),
         };
-        vec![send(&NumberedId::number(order), MarkDelivery { delivery: event.number.get(), status })]
+        // Headquarters may deliver for an order that nobody placed here.
+        let mark = MarkDelivery { delivery: event.number.get(), status };
+        vec![send(&NumberedId::number(order), mark).if_known()]
     }
 }
 

@@ -1,0 +1,77 @@
+//! What operators ask: the tree, services, consumers, events, dead letters, one entity.
+
+mod entities;
+mod events;
+mod letters;
+mod services;
+
+use futures::{FutureExt, future::BoxFuture};
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Problem,
+    gateway::reading,
+    health::Health,
+    request::{JSON, Request, Response, json as json_response},
+    routes::Routes,
+    table::Table,
+};
+use crate::System;
+
+/// The routes of the operators' listener.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    table: Table<System>,
+    health: Health,
+}
+
+impl Admin {
+    pub(crate) fn new(system: System, health: Health) -> Self {
+        let (get, post) = (Method::GET, Method::POST);
+        let table = Table::new(system)
+            .on(get.clone(), "/admin/tree", |system, _| async move { Ok(ok(&system.tree().await)) }.boxed())
+            .on(get.clone(), "/admin/services", services::list)
+            .on(post.clone(), "/admin/services/{system}/{service}/stop", services::stop)
+            .on(post.clone(), "/admin/services/{system}/{service}/start", services::start)
+            .on(post.clone(), "/admin/services/{system}/{service}/restart", services::restart)
+            .on(get.clone(), "/admin/consumers", |system, _| async move { Ok(ok(&system.consumers())) }.boxed())
+            .on(get.clone(), "/admin/events", events::page)
+            .on(get.clone(), "/admin/quiesce", events::quiesce)
+            .on(get.clone(), "/admin/dead-letters", letters::list)
+            .on(post.clone(), "/admin/dead-letters/{id}/retry", letters::retry)
+            .on(post.clone(), "/admin/dead-letters/{id}/discard", letters::discard)
+            .on(get, "/admin/entities/{kind}/{id}", entities::show)
+            .on(post, "/admin/entities/{kind}/{id}/kill", entities::kill);
+        Self { table, health }
+    }
+}
+
+impl Routes for Admin {
+    fn route<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Problem>> {
+        async move {
+            let segments = request.segments().unwrap_or_default();
+            match self.health.answer(&segments).await {
+                Some(response) => reading(request, || response),
+                None => self.table.answer(request, &segments).await,
+            }
+        }
+        .boxed()
+    }
+}
+
+fn ok(body: &impl Serialize) -> Response {
+    match serde_json::to_value(body) {
+        Ok(body) => json_response(StatusCode::OK, JSON, &body),
+        Err(error) => {
+            tracing::error!(%error, "an answer of ours cannot be written as JSON");
+            json_response(StatusCode::INTERNAL_SERVER_ERROR, JSON, &Value::Null)
+        }
+    }
+}
+
+/// A command without a result of its own.
+fn done(what: &str) -> Response {
+    ok(&json!({ "status": what }))
+}

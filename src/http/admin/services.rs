@@ -1,0 +1,43 @@
+use futures::{FutureExt, future::BoxFuture};
+use http::StatusCode;
+
+use super::ok;
+use crate::{
+    ServiceError, ServiceStatus, System,
+    http::{Problem, request::Response, table::Vars},
+};
+
+type Answer = BoxFuture<'static, Result<Response, Problem>>;
+
+pub(super) fn list(system: System, _: Vars) -> Answer {
+    async move { Ok(ok(&system.services())) }.boxed()
+}
+
+pub(super) fn stop(system: System, vars: Vars) -> Answer {
+    async move { told(&system, system.stop_service(&name(&vars)).await) }.boxed()
+}
+
+pub(super) fn start(system: System, vars: Vars) -> Answer {
+    async move { told(&system, system.start_service(&name(&vars)).await) }.boxed()
+}
+
+pub(super) fn restart(system: System, vars: Vars) -> Answer {
+    async move { told(&system, system.restart_service(&name(&vars)).await) }.boxed()
+}
+
+fn name(vars: &Vars) -> String {
+    format!("{}/{}", vars.segment(0), vars.segment(1))
+}
+
+fn told(system: &System, result: Result<ServiceStatus, ServiceError>) -> Result<Response, Problem> {
+    match result {
+        Ok(status) => Ok(ok(&status)),
+        Err(error @ ServiceError::Unknown(_)) => {
+            let known = system.services().into_iter().map(|status| format!("{}/{}", status.system, status.service));
+            Err(Problem::not_found(error.to_string()).with("available", known.collect()))
+        }
+        Err(error @ ServiceError::Failed(_)) => {
+            Err(Problem::new(StatusCode::CONFLICT, "SERVICE_FAILED", error.to_string()))
+        }
+    }
+}

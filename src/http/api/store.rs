@@ -1,0 +1,192 @@
+//! The store's seven collections, as `store.md` section 3 has them.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+
+use crate::{
+    System, ViewKey, Views,
+    http::{
+        Change, Field, Fields, Find, Finder, Found, Item, Resource,
+        resource::{EntitySource, ViewSource, by_number, by_stream, command, shown, unchanged},
+    },
+    store::{
+        CancelDelivery, CancelOrder, CancelPayment, ChangeDelivery, ChangeOrder, ChangePayment, ChangeProduct,
+        CreateDelivery, DeliveriesOfOrder, Delivery, Message, Order, OrderStatus, Pay, Payment, PlaceOrder, Product,
+        ProductPage, RegisterProduct, RemoveMessage, RemoveProduct, RewriteMessage, WriteMessage, named,
+    },
+};
+
+const SYSTEM: &str = "store";
+/// Deadline of a command that asks no partner: far above a group commit, below any client's patience.
+const WITHIN: Duration = Duration::from_secs(5);
+/// What a request may take beyond the synchronous link that it uses.
+const BEYOND_LINK: Duration = Duration::from_millis(400);
+
+/// The collections of the store. `delivery` is the timeout of the link from an order to its delivery.
+pub fn store(system: &System, delivery: Duration) -> Vec<Resource> {
+    vec![
+        orders(system, delivery),
+        deliveries(system),
+        products(system),
+        payments(system),
+        messages(system),
+        order_statuses(system),
+        product_pages(system),
+    ]
+}
+
+fn orders(system: &System, link: Duration) -> Resource {
+    let entities = system.entities::<Order>();
+    let source =
+        EntitySource::new(entities.clone(), system.list::<Order>(), |order, _| order.item().as_ref().map(shown));
+    let place = move |fields: &Fields| {
+        Ok(PlaceOrder {
+            product_id: id(fields, "productId"),
+            quantity: fields.int("quantity"),
+            status: status(fields),
+            within: link,
+        })
+    };
+    let change = |fields: &Fields| {
+        let (product_id, quantity) = (new_id(fields, "productId"), new_int(fields, "quantity"));
+        Ok(ChangeOrder { product_id, quantity, status: status(fields) })
+    };
+    let cancel = move |_: &Fields| Ok(CancelOrder { within: link });
+    let within = link + BEYOND_LINK;
+    Resource::new(SYSTEM, "orders", "order", ID, vec![PRODUCT_ID, QUANTITY, STATUS], source)
+        .create(command(entities.clone(), within, Change::Created, by_stream, place))
+        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .remove(command(entities, within, Change::Removed, by_number, cancel))
+}
+
+fn deliveries(system: &System) -> Resource {
+    let entities = system.entities::<Delivery>();
+    let item = |delivery: &Delivery, number| delivery.item(number).as_ref().map(shown);
+    let source = EntitySource::new(entities.clone(), system.list::<Delivery>(), item);
+    let create = |fields: &Fields| {
+        let (order_id, product_id) = (id(fields, "orderId"), id(fields, "productId"));
+        Ok(CreateDelivery { order_id, product_id, quantity: fields.int("quantity"), status: status(fields) })
+    };
+    let change = |fields: &Fields| {
+        let (order_id, product_id) = (new_id(fields, "orderId"), new_id(fields, "productId"));
+        Ok(ChangeDelivery { order_id, product_id, quantity: new_int(fields, "quantity"), status: status(fields) })
+    };
+    let fields = vec![ORDER_ID, PRODUCT_ID, QUANTITY, STATUS];
+    Resource::new(SYSTEM, "deliveries", "delivery", ID, fields, source)
+        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, create))
+        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(CancelDelivery)))
+        .single_by(earliest_of_order(system.views::<DeliveriesOfOrder>()))
+}
+
+/// `GET /deliveries?orderId=`: the earliest standing delivery of that order.
+fn earliest_of_order(rows: Views<DeliveriesOfOrder>) -> Finder {
+    let find: Find = Arc::new(move |order| {
+        let rows = rows.clone();
+        async move {
+            let order = ORDER_ID.coerce(&order.into())?;
+            let caught_up = rows.catch_up(Resource::CATCH_UP).await?;
+            let Some(order) = order.as_u64() else { return Ok(Found { items: Vec::new(), caught_up }) };
+            let earliest = rows.scan(&order.to_bytes(), None, 1).await?;
+            let items = earliest
+                .iter()
+                .map(|(_, row)| Item { key: row.item().id.into(), sequence: None, fields: shown(row.item()) })
+                .collect();
+            Ok(Found { items, caught_up })
+        }
+        .boxed()
+    });
+    Finder { name: "orderId", parameter: &["orderId"], single: true, find }
+}
+
+fn products(system: &System) -> Resource {
+    let entities = system.entities::<Product>();
+    let item = |product: &Product, number| product.item(number).as_ref().map(shown);
+    let source = EntitySource::new(entities.clone(), system.list::<Product>(), item);
+    let register =
+        |fields: &Fields| Ok(RegisterProduct { quantity: fields.int("quantity"), price: fields.int("price") });
+    let change =
+        |fields: &Fields| Ok(ChangeProduct { quantity: new_int(fields, "quantity"), price: new_int(fields, "price") });
+    Resource::new(SYSTEM, "products", "product", ID, vec![QUANTITY, PRICE, STATUS], source)
+        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, register))
+        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(RemoveProduct)))
+}
+
+fn payments(system: &System) -> Resource {
+    let entities = system.entities::<Payment>();
+    let item = |payment: &Payment, number| payment.item(number).as_ref().map(shown);
+    let source = EntitySource::new(entities.clone(), system.list::<Payment>(), item);
+    let pay = |fields: &Fields| {
+        Ok(Pay { product_id: id(fields, "productId"), quantity: fields.int("quantity"), price: fields.int("price") })
+    };
+    let change = |fields: &Fields| {
+        let (quantity, price) = (new_int(fields, "quantity"), new_int(fields, "price"));
+        Ok(ChangePayment { product_id: new_id(fields, "productId"), quantity, price })
+    };
+    Resource::new(SYSTEM, "payments", "payment", ID, vec![PRODUCT_ID, QUANTITY, PRICE], source)
+        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, pay))
+        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(CancelPayment)))
+}
+
+fn messages(system: &System) -> Resource {
+    let entities = system.entities::<Message>();
+    let item = |message: &Message, number| message.item(number).as_ref().map(shown);
+    let source = EntitySource::new(entities.clone(), system.list::<Message>(), item);
+    let content = |fields: &Fields| fields.text("content").map(str::to_owned);
+    let write = move |fields: &Fields| Ok(WriteMessage { content: content(fields) });
+    let rewrite = command(entities.clone(), WITHIN, Change::Changed, by_number, move |fields: &Fields| {
+        Ok(RewriteMessage { content: content(fields) })
+    });
+    let (merge, as_it_is) = (rewrite.clone(), unchanged(source.clone()));
+    Resource::new(SYSTEM, "messages", "message", ID, vec![Field::text("content")], source)
+        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, write))
+        .replace(rewrite)
+        .merge(Arc::new(move |call| if call.fields.has("content") { merge(call) } else { as_it_is(call) }))
+        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(RemoveMessage)))
+}
+
+fn order_statuses(system: &System) -> Resource {
+    let row = |key: &u64, row: &OrderStatus| Item { key: (*key).into(), sequence: None, fields: shown(&row.item()) };
+    let source = ViewSource::new(system.views::<OrderStatus>(), |key| key.parse().ok(), row);
+    let fields = vec![ORDER_ID, PRODUCT_ID, STATUS, QUANTITY];
+    Resource::new(SYSTEM, "orderStatuses", "orderStatus", ID, fields, source).unpaged()
+}
+
+fn product_pages(system: &System) -> Resource {
+    let row = |key: &u64, row: &ProductPage| Item { key: (*key).into(), sequence: None, fields: shown(row) };
+    let source = ViewSource::new(system.views::<ProductPage>(), |key| key.parse().ok(), row);
+    Resource::new(SYSTEM, "productPages", "productPage", ID, vec![QUANTITY, PRICE, STATUS], source).unpaged()
+}
+
+const ID: Field = Field::long("id");
+const ORDER_ID: Field = Field::long("orderId");
+const PRODUCT_ID: Field = Field::long("productId");
+const QUANTITY: Field = Field::int("quantity");
+const PRICE: Field = Field::int("price");
+const STATUS: Field = Field::text("status");
+
+/// The entity that a creation names; 0, which the entities refuse, when it names none.
+fn id(fields: &Fields, name: &str) -> u64 {
+    named(fields.integer(name))
+}
+
+/// The same for a change: `None` when the client did not send the field.
+fn new_id(fields: &Fields, name: &str) -> Option<u64> {
+    fields.has(name).then(|| id(fields, name))
+}
+
+fn new_int(fields: &Fields, name: &str) -> Option<i32> {
+    fields.has(name).then(|| fields.int(name))
+}
+
+/// The status is the system's: a client may repeat it, and a null is no wish to clear it.
+fn status(fields: &Fields) -> Option<String> {
+    fields.text("status").map(str::to_owned)
+}

@@ -1,0 +1,115 @@
+//! From the bytes of a body to the object they mean.
+
+use http::{Method, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::{Problem, request::Request};
+
+/// What a body is written in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Json,
+    Form,
+}
+
+/// The object that the body of a POST, PUT or PATCH is.
+///
+/// # Errors
+/// 415 for another media type or a JSON Patch, 400 for what cannot be read or is no object.
+pub(crate) fn object(request: &Request) -> Result<Map<String, Value>, Problem> {
+    let media = media(request)?;
+    if request.body.trim_ascii().is_empty() {
+        return Err(Problem::invalid("BODY_MISSING", "the request has no body"));
+    }
+    match media {
+        Media::Form => form(&request.body),
+        Media::Json => match serde_json::from_slice(&request.body) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(Value::Array(_)) if request.method == Method::PATCH => {
+                Err(unsupported("a JSON Patch array is not supported; send a merge patch"))
+            }
+            Ok(_) => Err(Problem::invalid("MALFORMED_BODY", "the body must be a JSON object")),
+            Err(error) => Err(Problem::invalid("MALFORMED_BODY", format!("the body is no JSON: {error}"))),
+        },
+    }
+}
+
+fn media(request: &Request) -> Result<Media, Problem> {
+    let Some(given) = request.headers.get(header::CONTENT_TYPE) else { return Ok(Media::Json) };
+    let text = given.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" if text.is_empty() && given.is_empty() => Ok(Media::Json),
+        "application/json" | "application/hal+json" => Ok(Media::Json),
+        "application/merge-patch+json" if request.method == Method::PATCH => Ok(Media::Json),
+        "application/x-www-form-urlencoded" => Ok(Media::Form),
+        _ => Err(unsupported(format!("cannot read {essence:?}; send application/json"))),
+    }
+}
+
+fn unsupported(message: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message)
+}
+
+/// The first value of a repeated name counts, as a servlet's `getParameter` has it.
+fn form(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let mut object = Map::new();
+    for (name, value) in pairs(body).map_err(|why| Problem::invalid("MALFORMED_BODY", why))? {
+        object.entry(name).or_insert(Value::String(value));
+    }
+    Ok(object)
+}
+
+/// Names and values of a form or a query string, decoded, in order.
+///
+/// # Errors
+/// What the decoder says, for people.
+pub(crate) fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, String> {
+    serde_html_form::from_bytes(encoded).map_err(|error| format!("the form cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::request::tests::request;
+
+    fn read(method: &str, media: Option<&str>, body: &str) -> Result<Value, u16> {
+        let headers: Vec<_> = media.iter().map(|media| ("content-type", *media)).collect();
+        object(&request(method, "/orders", &headers, body)).map(Value::Object).map_err(|why| why.status().as_u16())
+    }
+
+    #[test]
+    fn json_in_its_media_types_and_without_one_is_read() {
+        for media in [None, Some("application/json"), Some("Application/HAL+json; charset=UTF-8"), Some("")] {
+            assert_eq!(read("POST", media, r#"{"a":"호"}"#), Ok(json!({"a": "호"})), "{media:?}");
+        }
+        assert_eq!(read("PATCH", Some("application/merge-patch+json"), "{}"), Ok(json!({})));
+    }
+
+    #[test]
+    fn a_form_is_read_and_its_first_value_counts() {
+        let media = Some("application/x-www-form-urlencoded; charset=utf-8");
+        assert_eq!(read("POST", media, "a=1&b=x+y%20z&a=2"), Ok(json!({"a": "1", "b": "x y z"})));
+    }
+
+    #[test]
+    fn other_media_types_are_415() {
+        for media in ["text/plain", "application/xml", "application/json-patch+json", "multipart/form-data; boundary=x"]
+        {
+            assert_eq!(read("POST", Some(media), "{}"), Err(415), "{media}");
+        }
+        assert_eq!(read("POST", Some("application/merge-patch+json"), "{}"), Err(415));
+        assert_eq!(read("PATCH", Some("application/json"), r#"[{"op":"add"}]"#), Err(415));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_400() {
+        for body in ["", "  ", "{", "[]", "1", "null", "{\"a\":}", "quantity=1"] {
+            assert_eq!(read("POST", None, body), Err(400), "{body}");
+        }
+        let deep = "[".repeat(100_000);
+        assert_eq!(read("POST", None, &deep), Err(400), "nesting is bounded by serde_json");
+    }
+}

@@ -1,0 +1,100 @@
+//! Which request all of this goes back to: `X-Request-Id` and W3C `traceparent`.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Longest `X-Request-Id` taken over: it is kept with every event of the request.
+const MAX_REQUEST_ID: usize = 128;
+
+/// The correlation of one request, and the trace it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Correlation {
+    pub(crate) id: Arc<str>,
+    traceparent: String,
+}
+
+impl Correlation {
+    /// `X-Request-Id` when it is 1 to 128 visible ASCII bytes, else the trace id of `traceparent`, else
+    /// fresh ones. A malformed header is replaced, never an error: it says nothing about the request.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok()).filter(|text| is_traceparent(text));
+        let traceparent = given.map_or_else(fresh_traceparent, str::to_owned);
+        let trace_id = traceparent.get(3..35).expect("a traceparent is 55 ASCII bytes");
+        let id = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| {
+            (1..=MAX_REQUEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        });
+        Self { id: id.unwrap_or(trace_id).into(), traceparent }
+    }
+
+    /// Tells the client.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        for (name, text) in [(REQUEST_ID, self.id.as_ref()), (TRACEPARENT, &self.traceparent)] {
+            headers.insert(name, HeaderValue::from_str(text).expect("visible ASCII, as checked above"));
+        }
+    }
+}
+
+fn fresh_traceparent() -> String {
+    // not 0, which the standard forbids
+    format!("00-{:032x}-{:016x}-00", fastrand::u128(1..), fastrand::u64(1..))
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`, lower case, ids not all zero; the form that version 00 has.
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [version, trace, span, flags] = parts.as_slice() else { return false };
+    let hex =
+        |part: &str, digits| part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    *version == "00"
+        && hex(trace, 32)
+        && hex(span, 16)
+        && hex(flags, 2)
+        && trace.bytes().any(|byte| byte != b'0')
+        && span.bytes().any(|byte| byte != b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_request_id_goes_before_the_trace_id() {
+        let both = Correlation::of(&headers(&[("x-request-id", "abc-1"), ("traceparent", PARENT)]));
+        assert_eq!(&*both.id, "abc-1");
+        let trace = Correlation::of(&headers(&[("traceparent", PARENT)]));
+        assert_eq!(&*trace.id, "4bf92f3577b34da6a3ce929d0e0e4736");
+        let mut answer = HeaderMap::new();
+        trace.write(&mut answer);
+        assert_eq!(answer[TRACEPARENT], PARENT);
+    }
+
+    #[test]
+    fn what_is_malformed_is_replaced() {
+        for bad in ["", "with blank", &"x".repeat(129)] {
+            let correlation = Correlation::of(&headers(&[("x-request-id", bad)]));
+            assert_eq!(correlation.id.len(), 32, "{bad:?}");
+        }
+        assert_eq!(Correlation::of(&headers(&[("x-request-id", &"x".repeat(128))])).id.len(), 128);
+        for bad in ["00-0-0-00", &PARENT.to_uppercase(), &PARENT.replace("00-4", "ff-4"), &format!("{PARENT}-x")] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+        assert!(!is_traceparent("00-00000000000000000000000000000000-00f067aa0ba902b7-01"));
+    }
+
+    #[test]
+    fn two_requests_without_headers_differ() {
+        let fresh = || Correlation::of(&HeaderMap::new());
+        assert_ne!(fresh().id, fresh().id);
+        assert!(is_traceparent(&fresh().traceparent));
+    }
+}

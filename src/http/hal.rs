@@ -1,0 +1,154 @@
+//! Representations: items and collections with their links.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    coerce::{Field, FieldType},
+    request::percent_encode,
+};
+
+/// One item of a resource, before it has links.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its key: the last segment of its address.
+    pub key: Value,
+    /// Sequence of its last event, its entity tag; `None` for rows that are no entity.
+    pub sequence: Option<u64>,
+    /// Its fields, in any order; what is not there is null.
+    pub fields: Map<String, Value>,
+}
+
+/// How items of a resource look.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    /// Path segment and key in `_embedded`.
+    pub(crate) collection: &'static str,
+    /// The link of an item beside `self`.
+    pub(crate) relation: &'static str,
+    pub(crate) key: Field,
+    /// In order of declaration, without the key.
+    pub(crate) fields: Vec<Field>,
+    /// Whether lists come in pages; else all rows come unless a page is asked for.
+    pub(crate) paged: bool,
+}
+
+/// Where a representation is seen from.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Scheme, host and the system's prefix, without a slash at the end.
+    pub(crate) base: String,
+    /// The collection as the client spelled it.
+    pub(crate) asked: String,
+}
+
+impl Shape {
+    /// Address of the item with this key.
+    pub(crate) fn href(&self, key: &Value, place: &Place) -> String {
+        let key = key.as_str().map_or_else(|| key.to_string(), percent_encode);
+        format!("{}/{}/{key}", place.base, self.collection)
+    }
+
+    /// Key first, then the fields in order of declaration, links last.
+    pub(crate) fn item(&self, item: &Item, place: &Place) -> Value {
+        let mut object = Map::with_capacity(self.fields.len() + 2);
+        object.insert(self.key.name.to_owned(), item.key.clone());
+        for field in &self.fields {
+            let value = item.fields.get(field.name).cloned().unwrap_or(Value::Null);
+            object.insert(field.name.to_owned(), printed(*field, value));
+        }
+        let href = self.href(&item.key, place);
+        let mut links = Map::new();
+        links.insert("self".into(), json!({ "href": href }));
+        links.insert(self.relation.to_owned(), json!({ "href": href }));
+        object.insert("_links".into(), Value::Object(links));
+        Value::Object(object)
+    }
+
+    /// The items under the collection's name, and also under the name the client used.
+    pub(crate) fn embedded(&self, items: &[Item], place: &Place) -> Value {
+        let items: Value = items.iter().map(|item| self.item(item, place)).collect();
+        let mut embedded = Map::new();
+        if place.asked != self.collection {
+            embedded.insert(place.asked.clone(), items.clone());
+        }
+        embedded.insert(self.collection.to_owned(), items);
+        Value::Object(embedded)
+    }
+}
+
+/// A double has a fraction, also when it was made of an integer.
+fn printed(field: Field, value: Value) -> Value {
+    match (field.kind, value.as_f64()) {
+        (FieldType::Double, Some(double)) => Value::from(double),
+        _ => value,
+    }
+}
+
+/// A link that is no template.
+pub(crate) fn link(href: impl Into<String>) -> Value {
+    json!({ "href": href.into() })
+}
+
+/// A link that is a template.
+pub(crate) fn template(href: impl Into<String>) -> Value {
+    json!({ "href": href.into(), "templated": true })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The orders of http-conventions, section 4.
+    pub(crate) fn orders() -> Shape {
+        let fields = vec![Field::long("productId"), Field::int("quantity"), Field::text("status")];
+        Shape { collection: "orders", relation: "order", key: Field::long("id"), fields, paged: true }
+    }
+
+    pub(crate) fn order(id: u64) -> Item {
+        let fields = json!({"status": "order", "quantity": 3, "productId": 1, "hidden": true});
+        Item { key: id.into(), sequence: Some(2), fields: fields.as_object().unwrap().clone() }
+    }
+
+    pub(crate) fn place(asked: &str) -> Place {
+        Place { base: "http://localhost:8088".into(), asked: asked.into() }
+    }
+
+    #[test]
+    fn an_item_is_written_as_the_conventions_show_it() {
+        let expected = r#"{
+  "id": 1,
+  "productId": 1,
+  "quantity": 3,
+  "status": "order",
+  "_links": {
+    "self": {
+      "href": "http://localhost:8088/orders/1"
+    },
+    "order": {
+      "href": "http://localhost:8088/orders/1"
+    }
+  }
+}"#;
+        assert_eq!(serde_json::to_string_pretty(&orders().item(&order(1), &place("orders"))).unwrap(), expected);
+    }
+
+    #[test]
+    fn doubles_have_a_fraction_and_absent_fields_are_null() {
+        let fields = vec![Field::double("price"), Field::text("name")];
+        let shape =
+            Shape { collection: "product", relation: "product", key: Field::text("productId"), fields, paged: true };
+        let fields = json!({"price": 20000}).as_object().unwrap().clone();
+        let item = Item { key: "CD 1".into(), sequence: None, fields };
+        let text = shape.item(&item, &place("product")).to_string();
+        assert!(text.starts_with(r#"{"productId":"CD 1","price":20000.0,"name":null,"_links""#), "{text}");
+        assert!(text.contains(r#""href":"http://localhost:8088/product/CD%201""#), "{text}");
+    }
+
+    #[test]
+    fn another_spelling_of_the_collection_gets_the_items_under_both() {
+        let embedded = orders().embedded(&[order(1)], &place("ORDERS"));
+        assert_eq!(embedded["ORDERS"], embedded["orders"]);
+        assert_eq!(embedded.as_object().unwrap().len(), 2);
+        assert_eq!(orders().embedded(&[], &place("orders")), json!({"orders": []}));
+    }
+}

@@ -1,0 +1,129 @@
+//! Probes: alive, started, ready.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures::future::BoxFuture;
+use http::StatusCode;
+use serde_json::json;
+
+use super::request::{JSON, Response, json as json_response};
+
+/// Whether this instance wants traffic. Lowered before anything is closed, never raised again. All clones
+/// are one.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// From now on every readiness probe answers 503.
+    pub fn lower(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was lowered.
+    pub fn is_lowered(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Whether everything that was started is running, with the reasons when not.
+pub(crate) type Ready = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Vec<String>>> + Send + Sync>;
+
+/// Answers probes.
+#[derive(Clone)]
+pub(crate) struct Health {
+    readiness: Readiness,
+    ready: Ready,
+    started: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Health").field("readiness", &self.readiness).finish_non_exhaustive()
+    }
+}
+
+impl Health {
+    pub(crate) fn new(readiness: Readiness, ready: Ready) -> Self {
+        Self { readiness, ready, started: Arc::default() }
+    }
+
+    /// The answer to a probe; `None` when the path is none.
+    pub(crate) async fn answer(&self, segments: &[String]) -> Option<Response> {
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let reasons = match segments.as_slice() {
+            // a process that answers is alive; what is stuck inside is the supervisors' business
+            ["livez"] | ["actuator", "health", "liveness"] => Vec::new(),
+            ["startupz"] if self.started.load(Ordering::Acquire) => Vec::new(),
+            ["startupz"] => (self.ready)().await.err().unwrap_or_default(),
+            ["readyz"] | ["actuator", "health"] | ["actuator", "health", "readiness"] => self.reasons().await,
+            _ => return None,
+        };
+        if reasons.is_empty() {
+            if !matches!(segments.as_slice(), ["livez"] | ["actuator", "health", "liveness"]) {
+                self.started.store(true, Ordering::Release);
+            }
+            return Some(json_response(StatusCode::OK, JSON, &json!({ "status": "UP" })));
+        }
+        let body = json!({ "status": "DOWN", "reasons": reasons });
+        Some(json_response(StatusCode::SERVICE_UNAVAILABLE, JSON, &body))
+    }
+
+    async fn reasons(&self) -> Vec<String> {
+        if self.readiness.is_lowered() {
+            return vec!["shutting down".to_owned()];
+        }
+        (self.ready)().await.err().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    pub(crate) fn healthy() -> Health {
+        Health::new(Readiness::default(), Arc::new(|| async { Ok(()) }.boxed()))
+    }
+
+    async fn probe(health: &Health, path: &str) -> u16 {
+        let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
+        health.answer(&segments).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn probes_tell_alive_started_and_ready_apart() {
+        let down = Arc::new(AtomicBool::new(true));
+        let state = down.clone();
+        let ready: Ready = Arc::new(move || {
+            let down = state.load(Ordering::Acquire);
+            async move { if down { Err(vec!["store/order is in backoff".into()]) } else { Ok(()) } }.boxed()
+        });
+        let health = Health::new(Readiness::default(), ready);
+        assert_eq!(
+            [probe(&health, "livez").await, probe(&health, "startupz").await, probe(&health, "readyz").await],
+            [200, 503, 503]
+        );
+        down.store(false, Ordering::Release);
+        assert_eq!([probe(&health, "startupz").await, probe(&health, "actuator/health").await], [200, 200]);
+        down.store(true, Ordering::Release);
+        assert_eq!([probe(&health, "startupz").await, probe(&health, "actuator/health/readiness").await], [200, 503]);
+        let response = health.answer(&["readyz".into()]).await.unwrap();
+        assert_eq!(response.body(), r#"{"status":"DOWN","reasons":["store/order is in backoff"]}"#);
+    }
+
+    #[tokio::test]
+    async fn draining_lowers_readiness_and_nothing_else() {
+        let health = healthy();
+        assert_eq!(probe(&health, "readyz").await, 200);
+        health.readiness.lower();
+        assert_eq!([probe(&health, "readyz").await, probe(&health, "actuator/health").await], [503, 503]);
+        assert_eq!([probe(&health, "livez").await, probe(&health, "actuator/health/liveness").await], [200, 200]);
+    }
+}

@@ -1,0 +1,126 @@
+//! `Idempotency-Key`: the same key and request again get the first answer.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{Problem, correlation::Correlation, request::Request};
+use crate::{CommandId, Key};
+
+/// Longest key taken: it is hashed, so this only keeps headers sane.
+const MAX_KEY: usize = 255;
+
+/// Who asks, until there is authentication: part of the hash, so that two users cannot meet.
+const SUBJECT: &str = "";
+
+/// What a command carries about the request that it comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// From the client's key; `None` when there is none, and the runtime draws one.
+    pub(crate) command_id: Option<CommandId>,
+    /// Key of the stream that a creation begins: a retry meets the same stream.
+    pub(crate) stream: Key,
+    /// Tells a retry from another request under the same key.
+    pub(crate) fingerprint: u128,
+    /// The request that all of this goes back to.
+    pub(crate) correlation: Arc<str>,
+}
+
+impl Origin {
+    /// Of a request to `resource` (its canonical path, so that two spellings are one) with the canonical
+    /// `content`.
+    ///
+    /// # Errors
+    /// 400 when the key is not 1 to 255 visible ASCII bytes, or given twice.
+    pub(crate) fn of(request: &Request, resource: &str, content: &str) -> Result<Self, Problem> {
+        let key = key(request)?;
+        let method = request.method.as_str();
+        let parts = |key| [bytes(key), bytes(method), bytes(resource), bytes(SUBJECT)];
+        let stream = match key {
+            Some(key) => Key::derived("http", &parts(key)),
+            None => Key::new(format!("{:032x}", fastrand::u128(..))).expect("32 hexadecimal digits are a key"),
+        };
+        Ok(Self {
+            command_id: key.map(|key| CommandId::derived("http", &parts(key))),
+            stream,
+            fingerprint: fingerprint(content, &request.query),
+            correlation: Correlation::clone(&request.correlation).id,
+        })
+    }
+}
+
+fn bytes(text: &str) -> &[u8] {
+    text.as_bytes()
+}
+
+fn key(request: &Request) -> Result<Option<&str>, Problem> {
+    let mut given = request.headers.get_all("idempotency-key").iter();
+    let Some(first) = given.next() else { return Ok(None) };
+    let text = first.to_str().unwrap_or_default();
+    let visible = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !visible || given.next().is_some() {
+        let message = format!("Idempotency-Key must be given once, with 1 to {MAX_KEY} visible ASCII characters");
+        return Err(Problem::invalid("INVALID_IDEMPOTENCY_KEY", message));
+    }
+    Ok(Some(text))
+}
+
+/// The first 128 bits of SHA-256 over the canonical content and the query.
+fn fingerprint(content: &str, query: &str) -> u128 {
+    let mut hash = Sha256::new();
+    for part in [content, query] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request::tests::request;
+
+    fn origin(method: &str, resource: &str, key: &str, content: &str) -> Origin {
+        Origin::of(&request(method, "/x", &[("idempotency-key", key)], ""), resource, content).unwrap()
+    }
+
+    #[test]
+    fn command_and_stream_follow_from_key_method_and_resource_alone() {
+        let first = origin("POST", "/store/orders", "k", r#"{"a":1}"#);
+        let again = origin("POST", "/store/orders", "k", r#"{"a":2}"#);
+        assert_eq!((first.command_id, &first.stream), (again.command_id, &again.stream));
+        assert_ne!(first.fingerprint, again.fingerprint);
+        for (method, resource, key) in
+            [("PUT", "/store/orders", "k"), ("POST", "/store/orders/1", "k"), ("POST", "/store/orders", "l")]
+        {
+            let other = origin(method, resource, key, r#"{"a":1}"#);
+            assert_ne!(first.command_id, other.command_id);
+            assert_ne!(first.stream, other.stream);
+        }
+    }
+
+    #[test]
+    fn derivation_is_fixed_because_retries_outlive_a_release() {
+        let origin = origin("POST", "/store/orders", "k", "{}");
+        assert_eq!(origin.command_id.unwrap().to_string(), origin.stream.as_str());
+        assert_eq!(origin.stream.as_str(), "134208001edd71edb8156e9a2fedbeea");
+    }
+
+    #[test]
+    fn without_a_key_every_request_is_its_own() {
+        let fresh = || Origin::of(&request("POST", "/x", &[], ""), "/store/orders", "{}").unwrap();
+        assert_eq!(fresh().command_id, None);
+        assert_ne!(fresh().stream, fresh().stream);
+    }
+
+    #[test]
+    fn a_key_that_is_no_key_is_400() {
+        for bad in ["", "a b", "é", &"x".repeat(256)] {
+            let request = request("POST", "/x", &[("idempotency-key", bad)], "");
+            assert_eq!(Origin::of(&request, "/x", "").unwrap_err().status(), 400, "{bad:?}");
+        }
+        let twice = request("POST", "/x", &[("idempotency-key", "a"), ("idempotency-key", "b")], "");
+        assert_eq!(Origin::of(&twice, "/x", "").unwrap_err().status(), 400);
+        assert!(Origin::of(&request("POST", "/x", &[("idempotency-key", &"x".repeat(255))], ""), "/x", "").is_ok());
+    }
+}

@@ -1,0 +1,38 @@
+use std::time::Duration;
+
+/// What one listener accepts before it refuses. Every refusal is typed: 408, 413, 414, 431, or a closed
+/// connection where no request could be read.
+#[derive(Clone, Debug)]
+pub struct HttpLimits {
+    /// Bytes of a request body; more is 413. 1 MiB is far above any resource of the five systems.
+    pub body: usize,
+    /// Bytes of all header names and values; more is 431.
+    pub headers: usize,
+    /// Bytes of path and query; more is 414.
+    pub url: usize,
+    /// Time from the first byte of a connection, or from the previous answer, to a complete head.
+    pub header_read: Duration,
+    /// Time for a body to arrive; later is 408.
+    pub body_read: Duration,
+    /// Open connections; further ones wait in the kernel's backlog.
+    pub connections: usize,
+    /// Requests at a time on one HTTP/2 connection.
+    pub streams: u32,
+    /// How long requests in flight may take after a stop; then their connections are closed.
+    pub drain: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            body: 1024 * 1024,
+            headers: 32 * 1024,
+            url: 8 * 1024,
+            header_read: Duration::from_secs(10),
+            body_read: Duration::from_secs(30),
+            connections: 10_000,
+            streams: 200,
+            drain: Duration::from_secs(10),
+        }
+    }
+}

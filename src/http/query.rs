@@ -1,0 +1,245 @@
+//! What a query string asks of a list: a page, an order, filters.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::{Item, Problem, body, hal::Shape};
+
+/// Rows of a page when none are asked for.
+const DEFAULT_SIZE: u64 = 20;
+/// More rows than this in one page are not given: the default is taken, as for any other bad size.
+const MAX_SIZE: u64 = 1000;
+
+/// A list's query string, understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    pub(crate) page: u64,
+    pub(crate) size: u64,
+    /// Whether a page, size or order was asked for.
+    pub(crate) explicit: bool,
+    order: Vec<Order>,
+    filters: Vec<Filter>,
+    /// What was asked besides page and size, to be kept in the links of a page.
+    pub(crate) kept: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug)]
+struct Order {
+    property: String,
+    descending: bool,
+}
+
+/// Equality of one property with any of these.
+#[derive(Clone, Debug)]
+struct Filter {
+    property: String,
+    wanted: Vec<Value>,
+}
+
+impl Query {
+    /// Understands `query` for a list of `shape`. What it does not know is ignored; a bad page or size
+    /// is the default.
+    ///
+    /// # Errors
+    /// 400 when the query cannot be decoded, or filters a property by what it can never be.
+    pub(crate) fn of(query: &str, shape: &Shape) -> Result<Self, Problem> {
+        let pairs = body::pairs(query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
+        let mut this = Self {
+            page: 0,
+            size: DEFAULT_SIZE,
+            explicit: false,
+            order: Vec::new(),
+            filters: Vec::new(),
+            kept: Vec::new(),
+        };
+        for (name, value) in pairs {
+            match name.as_str() {
+                "page" => (this.page, this.explicit) = (value.trim().parse().unwrap_or(0), true),
+                "size" => {
+                    let size = value.trim().parse().ok().filter(|size| (1..=MAX_SIZE).contains(size));
+                    (this.size, this.explicit) = (size.unwrap_or(DEFAULT_SIZE), true);
+                }
+                "sort" => {
+                    this.explicit = true;
+                    this.sort(&value, shape);
+                    this.kept.push((name, value));
+                }
+                _ => {
+                    if let Some(field) = shape.property(&name) {
+                        this.filter(&name, field.coerce(&Value::String(value.clone()))?);
+                        this.kept.push((name, value));
+                    }
+                }
+            }
+        }
+        Ok(this)
+    }
+
+    /// `property[,property...][,asc|desc]`; unknown properties are ignored.
+    fn sort(&mut self, value: &str, shape: &Shape) {
+        let mut parts: Vec<&str> = value.split(',').map(str::trim).collect();
+        let direction = parts.last().copied().unwrap_or_default();
+        let descending = direction.eq_ignore_ascii_case("desc");
+        if descending || direction.eq_ignore_ascii_case("asc") {
+            parts.pop();
+        }
+        for property in parts.into_iter().filter(|property| shape.property(property).is_some()) {
+            self.order.push(Order { property: property.to_owned(), descending });
+        }
+    }
+
+    fn filter(&mut self, property: &str, wanted: Value) {
+        match self.filters.iter_mut().find(|filter| filter.property == property) {
+            Some(filter) => filter.wanted.push(wanted),
+            None => self.filters.push(Filter { property: property.to_owned(), wanted: vec![wanted] }),
+        }
+    }
+
+    /// Whether the rows can be given as they come: by key, all of them.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.order.is_empty() && self.filters.is_empty()
+    }
+
+    /// Whether every filter lets `item` pass.
+    pub(crate) fn matches(&self, item: &Item, key: &str) -> bool {
+        self.filters.iter().all(|filter| {
+            let value = property(item, &filter.property, key);
+            filter.wanted.iter().any(|wanted| compare(value, wanted) == Ordering::Equal)
+        })
+    }
+
+    /// The order asked for, then by key (`items` come by key and the sort is stable).
+    pub(crate) fn sort_items(&self, items: &mut [Item], key: &str) {
+        if self.order.is_empty() {
+            return;
+        }
+        items.sort_by(|a, b| {
+            self.order.iter().fold(Ordering::Equal, |so_far, order| {
+                so_far.then_with(|| {
+                    let by = compare(property(a, &order.property, key), property(b, &order.property, key));
+                    if order.descending { by.reverse() } else { by }
+                })
+            })
+        });
+    }
+}
+
+impl Shape {
+    /// The field with this name, the key included.
+    pub(crate) fn property(&self, name: &str) -> Option<super::Field> {
+        std::iter::once(&self.key).chain(&self.fields).find(|field| field.name == name).copied()
+    }
+}
+
+fn property<'a>(item: &'a Item, name: &str, key: &str) -> &'a Value {
+    if name == key { &item.key } else { item.fields.get(name).unwrap_or(&Value::Null) }
+}
+
+/// Null first, then false before true, numbers by value, texts by code point. An empty text asked for in
+/// a filter is null for every other type already.
+fn compare(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
+        },
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        _ => rank(a).cmp(&rank(b)),
+    }
+}
+
+fn rank(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Number(_) => 2,
+        Value::String(_) => 3,
+        Value::Array(_) => 4,
+        Value::Object(_) => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::hal::tests::{order, orders};
+
+    fn query(text: &str) -> Query {
+        Query::of(text, &orders()).unwrap()
+    }
+
+    fn items(rows: &[(u64, Value, Value)]) -> Vec<Item> {
+        let row = |(id, quantity, status): &(u64, Value, Value)| {
+            let mut item = order(*id);
+            item.fields.insert("quantity".into(), quantity.clone());
+            item.fields.insert("status".into(), status.clone());
+            item
+        };
+        rows.iter().map(row).collect()
+    }
+
+    fn sorted(text: &str, rows: &[(u64, Value, Value)]) -> Vec<u64> {
+        let mut items = items(rows);
+        query(text).sort_items(&mut items, "id");
+        items.iter().map(|item| item.key.as_u64().unwrap()).collect()
+    }
+
+    #[test]
+    fn bad_pages_and_sizes_are_the_defaults() {
+        for (text, page, size) in [
+            ("", 0, 20),
+            ("page=2&size=5", 2, 5),
+            ("page=-1&size=0", 0, 20),
+            ("page=x&size=1001", 0, 20),
+            ("size=1000", 0, 1000),
+            ("page=99999999999999999999&size=", 0, 20),
+        ] {
+            let query = query(text);
+            assert_eq!((query.page, query.size), (page, size), "{text}");
+            assert_eq!(query.explicit, !text.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_first_order_wins_first_and_unknown_properties_are_ignored() {
+        let rows = [
+            (1, json!(2), json!("b")),
+            (2, json!(10), json!("a")),
+            (3, json!(2), json!("a")),
+            (4, json!(null), json!("c")),
+        ];
+        assert_eq!(sorted("sort=quantity,desc&sort=status", &rows), [2, 3, 1, 4]);
+        assert_eq!(sorted("sort=quantity", &rows), [4, 1, 3, 2]);
+        assert_eq!(sorted("sort=status,quantity,desc", &rows), [4, 1, 2, 3], "one direction for both");
+        assert_eq!(sorted("sort=nothing,desc&sort=id,DESC", &rows), [4, 3, 2, 1]);
+        assert_eq!(sorted("sort=", &rows), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn filters_compare_values_not_texts() {
+        let rows = [(1, json!(2), json!("배트맨")), (2, json!(3), json!(null)), (3, json!(4), json!(""))];
+        let found = |text: &str| -> Vec<u64> {
+            let query = query(text);
+            items(&rows)
+                .iter()
+                .filter(|item| query.matches(item, "id"))
+                .map(|item| item.key.as_u64().unwrap())
+                .collect()
+        };
+        assert_eq!(found("quantity=02"), [1]);
+        assert_eq!(found("quantity=2&quantity=3"), [1, 2]);
+        assert_eq!(found("status=%EB%B0%B0%ED%8A%B8%EB%A7%A8&id=1"), [1]);
+        assert_eq!(found("status="), [3]);
+        assert_eq!(found("id=2&unknown=x"), [2]);
+        assert_eq!(found("quantity=2&status=x"), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_filter_by_what_can_never_be_is_400() {
+        assert_eq!(Query::of("quantity=abc", &orders()).unwrap_err().status(), 400);
+    }
+}

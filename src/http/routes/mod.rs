@@ -1,0 +1,209 @@
+//! The frame around every route: limits, correlation, CORS, panics. Inside it, routes only say yes or why not.
+
+use std::{convert::Infallible, fmt, panic::AssertUnwindSafe, sync::Arc};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use http::{HeaderMap, Method, StatusCode, header};
+use tower::Service;
+use tracing::Instrument;
+use warp::{Filter, filters::path::FullPath};
+
+use super::{
+    HttpLimits, Problem,
+    correlation::Correlation,
+    cors,
+    request::{Request, Response, set},
+};
+use crate::Timestamp;
+
+/// A body that is too long is read and dropped up to here, so that a client that is still writing gets to
+/// read the refusal; then the connection is closed on it.
+const MAX_DISCARDED: usize = 4 * 1024 * 1024;
+
+/// What answers requests.
+pub(crate) trait Routes: Send + Sync + 'static {
+    /// Answers a request; a refusal becomes a problem document.
+    fn route<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Problem>>;
+}
+
+/// Tells the time.
+pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Routes with the frame around them: everything of a listener but the socket. Cheap to clone.
+#[derive(Clone)]
+pub struct Edge(Arc<Inner>);
+
+struct Inner {
+    routes: Box<dyn Routes>,
+    cross_origin: bool,
+    limits: HttpLimits,
+    now: Now,
+}
+
+impl fmt::Debug for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edge").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+impl Edge {
+    pub(crate) fn new(routes: impl Routes, cross_origin: bool, limits: HttpLimits, now: Now) -> Self {
+        Self(Arc::new(Inner { routes: Box::new(routes), cross_origin, limits, now }))
+    }
+
+    /// The limits that it keeps.
+    pub fn limits(&self) -> &HttpLimits {
+        &self.0.limits
+    }
+
+    /// One warp filter that takes every request and never rejects.
+    pub(crate) fn service<B>(
+        &self,
+    ) -> impl Service<http::Request<B>, Response = warp::reply::Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+    where
+        B: hyper::body::Body + Send + Sync + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let edge = self.clone();
+        let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+        let filter = warp::method()
+            .and(warp::path::full())
+            .and(query)
+            .and(warp::header::headers_cloned())
+            .and(warp::body::stream())
+            .then(move |method, path: FullPath, query, headers, body| {
+                let edge = edge.clone();
+                async move { edge.answer(method, path.as_str().to_owned(), query, headers, body).await }
+            });
+        warp::service(filter)
+    }
+
+    /// Answers a request without a socket, as the listener would.
+    pub async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        use http_body_util::{BodyExt, Full};
+        let response = self.service().call(request.map(Full::new)).await.unwrap_or_else(|never| match never {});
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a body in memory does not fail").to_bytes();
+        Response::from_parts(parts, body)
+    }
+
+    async fn answer(
+        self,
+        method: Method,
+        path: String,
+        query: String,
+        headers: HeaderMap,
+        body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+    ) -> Response {
+        let Inner { routes, cross_origin, limits, now } = &*self.0;
+        let correlation = Correlation::of(&headers);
+        let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
+        let (head, origin) = (method == Method::HEAD, headers.get(header::ORIGIN).cloned());
+        let mut request = Request { method, path, query, headers, body: Bytes::new(), correlation, at: now() };
+        let mut response = async {
+            let answered = match admit(&mut request, limits, body).await {
+                Ok(()) => match cross_origin.then(|| cors::preflight(&request)).flatten() {
+                    Some(response) => Ok(response),
+                    None => guarded(routes.as_ref(), &request).await,
+                },
+                Err(problem) => Err(problem),
+            };
+            answered.unwrap_or_else(|problem| {
+                tracing::debug!(status = problem.status().as_u16(), ?problem, "refused");
+                problem.respond(&request)
+            })
+        }
+        .instrument(span)
+        .await;
+        request.correlation.write(response.headers_mut());
+        if let Some(origin) = origin.filter(|_| *cross_origin) {
+            cors::allow(&origin, response.headers_mut());
+        }
+        if head {
+            // the length is that of the GET; what a HEAD carries is nothing
+            let length = response.body().len().to_string();
+            set(&mut response, header::CONTENT_LENGTH, &length);
+            *response.body_mut() = Bytes::new();
+        }
+        response
+    }
+}
+
+/// Checks the limits and reads the body.
+async fn admit(
+    request: &mut Request,
+    limits: &HttpLimits,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+) -> Result<(), Problem> {
+    if request.path.len() + request.query.len() > limits.url {
+        let message = format!("path and query are longer than {} bytes", limits.url);
+        request.path.truncate(request.path.floor_char_boundary(256));
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, "URL_TOO_LONG", message));
+    }
+    let headers: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers > limits.headers {
+        let message = format!("the headers are longer than {} bytes", limits.headers);
+        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEADERS_TOO_LARGE", message));
+    }
+    let body = tokio::time::timeout(limits.body_read, read(body, request, limits.body)).await.map_err(|_| {
+        let message = format!("the body did not arrive within {:?}", limits.body_read);
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", message)
+    })?;
+    request.body = body?;
+    Ok(())
+}
+
+async fn read(
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+    request: &Request,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    let too_long = || {
+        let message = format!("the body is longer than {limit} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message)
+    };
+    let announced: usize =
+        request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or_default();
+    let waits_for_leave = request.headers.contains_key(header::EXPECT);
+    if announced > limit && (waits_for_leave || announced > MAX_DISCARDED) {
+        return Err(too_long());
+    }
+    let (mut read, mut length) = (BytesMut::new(), 0_usize);
+    let mut body = std::pin::pin!(body);
+    while let Some(chunk) = body.next().await {
+        let mut chunk =
+            chunk.map_err(|error| Problem::invalid("BODY_UNREADABLE", format!("the body broke off: {error}")))?;
+        length = length.saturating_add(chunk.remaining());
+        if length > MAX_DISCARDED {
+            return Err(too_long());
+        }
+        if length <= limit {
+            while chunk.has_remaining() {
+                let part = chunk.chunk();
+                read.extend_from_slice(part);
+                let taken = part.len();
+                chunk.advance(taken);
+            }
+        }
+    }
+    if length > limit { Err(too_long()) } else { Ok(read.freeze()) }
+}
+
+/// A panic in a route is our own fault; the client gets an answer and the connection stays.
+async fn guarded(routes: &dyn Routes, request: &Request) -> Result<Response, Problem> {
+    let route = AssertUnwindSafe(async { routes.route(request).await });
+    route.catch_unwind().await.unwrap_or_else(|panic| {
+        let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        tracing::error!(panic = what, method = %request.method, path = request.path, "a route panicked");
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "this is a fault of ours; it was logged"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Routes that are no resources: a method, a pattern, a function.
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+use http::{Method, StatusCode, header};
+use serde_json::Value;
+
+use super::{
+    Problem, body,
+    request::{Request, Response, empty, set},
+};
+
+/// What a pattern took from a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Vars {
+    path: Vec<String>,
+    query: Vec<(String, String)>,
+}
+
+impl Vars {
+    /// The n-th variable of the pattern.
+    pub(crate) fn segment(&self, n: usize) -> &str {
+        self.path.get(n).map_or("", String::as_str)
+    }
+
+    /// The first query parameter of this name.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+}
+
+type Handler<S> = fn(S, Vars) -> BoxFuture<'static, Result<Response, Problem>>;
+
+/// Routes in the order in which they are listed to a client that is lost.
+pub(crate) struct Table<S> {
+    state: S,
+    routes: Vec<(Method, &'static str, Handler<S>)>,
+}
+
+impl<S: Clone> Table<S> {
+    pub(crate) fn new(state: S) -> Self {
+        Self { state, routes: Vec::new() }
+    }
+
+    /// `pattern` has literal segments (any case) and variables (`{name}`).
+    pub(crate) fn on(mut self, method: Method, pattern: &'static str, handler: Handler<S>) -> Self {
+        self.routes.push((method, pattern, handler));
+        self
+    }
+
+    pub(crate) async fn answer(&self, request: &Request, segments: &[String]) -> Result<Response, Problem> {
+        let query = body::pairs(request.query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
+        let known: Vec<_> = self
+            .routes
+            .iter()
+            .filter_map(|(method, pattern, handler)| matched(pattern, segments).map(|path| (method, path, handler)))
+            .collect();
+        if known.is_empty() {
+            let exist: Value = self.routes.iter().map(|(method, pattern, _)| format!("{method} {pattern}")).collect();
+            return Err(Problem::not_found(format!("{} does not exist", request.path)).with("available", exist));
+        }
+        let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
+        if let Some((_, path, handler)) = known.iter().find(|(offered, ..)| *offered == method) {
+            return handler(self.state.clone(), Vars { path: path.clone(), query }).await;
+        }
+        let mut allow: Vec<&str> = known.iter().map(|(method, ..)| method.as_str()).collect();
+        if allow.contains(&"GET") {
+            allow.push("HEAD");
+        }
+        allow.push("OPTIONS");
+        let allow = allow.join(", ");
+        if request.method != Method::OPTIONS {
+            return Err(Problem::method_not_allowed(&request.method, allow));
+        }
+        let mut response = empty(StatusCode::OK);
+        set(&mut response, header::ALLOW, &allow);
+        Ok(response)
+    }
+}
+
+impl<S> fmt::Debug for Table<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.routes.iter().map(|(method, pattern, _)| (method, pattern))).finish()
+    }
+}
+
+/// The variables of `pattern`, when `segments` match it.
+fn matched(pattern: &str, segments: &[String]) -> Option<Vec<String>> {
+    let pattern: Vec<&str> = pattern.trim_start_matches('/').split('/').collect();
+    if pattern.len() != segments.len() {
+        return None;
+    }
+    let mut variables = Vec::new();
+    for (expected, segment) in pattern.into_iter().zip(segments) {
+        if expected.starts_with('{') {
+            variables.push(segment.clone());
+        } else if !expected.eq_ignore_ascii_case(segment) {
+            return None;
+        }
+    }
+    Some(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::http::request::{JSON, json, tests::request};
+
+    fn table() -> Table<()> {
+        Table::new(()).on(Method::GET, "/admin/tree", |(), _| async { Ok(empty(StatusCode::OK)) }.boxed()).on(
+            Method::POST,
+            "/admin/entities/{kind}/{id}/kill",
+            |(), vars| {
+                async move {
+                    let seen = format!("{} {} {:?}", vars.segment(0), vars.segment(1), vars.query("why"));
+                    Ok(json(StatusCode::OK, JSON, &seen.into()))
+                }
+                .boxed()
+            },
+        )
+    }
+
+    async fn answer(method: &str, url: &str) -> Result<Response, Response> {
+        let request = request(method, url, &[], "");
+        let answer = table().answer(&request, &request.segments().unwrap()).await;
+        answer.map_err(|problem| problem.respond(&request))
+    }
+
+    #[tokio::test]
+    async fn variables_and_parameters_reach_the_handler() {
+        let response = answer("POST", "/Admin/entities/order/1/kill?why=x%20y").await.unwrap();
+        assert_eq!(response.body(), r#""order 1 Some(\"x y\")""#);
+        assert_eq!(answer("HEAD", "/admin/tree").await.unwrap().status(), 200);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_method_is_405_and_a_wrong_path_404_with_what_exists() {
+        let refused = answer("PUT", "/admin/tree").await.unwrap_err();
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()["allow"]),
+            (405, &"GET, HEAD, OPTIONS".parse().unwrap())
+        );
+        assert_eq!(answer("OPTIONS", "/admin/tree").await.unwrap().headers()["allow"], "GET, HEAD, OPTIONS");
+        let lost = answer("GET", "/admin/trees").await.unwrap_err();
+        let body: Value = serde_json::from_slice(lost.body()).unwrap();
+        assert_eq!(lost.status(), 404);
+        assert_eq!(body["available"][1], "POST /admin/entities/{kind}/{id}/kill");
+    }
+}
