@@ -143,9 +143,11 @@ impl Fields {
     /// The same with every declared field: a replacement sets what it does not name to null or 0.
     #[must_use]
     pub fn or_nothing(mut self, declared: &[Field]) -> Self {
-        for field in declared {
-            self.given.entry(field.name).or_insert_with(|| field.nothing());
-        }
+        let whole = declared.iter().map(|field| {
+            let value = self.given.remove(field.name).unwrap_or_else(|| field.nothing());
+            (field.name.to_owned(), value)
+        });
+        self.given = whole.collect();
         self
     }
 

@@ -29,9 +29,10 @@ pub fn public(
     HttpServer::new(listener, Edge::new(gateway, true, limits, now(system)), readiness)
 }
 
-/// The operators' listener.
+/// The operators' listener. On an address that other machines can reach it serves probes only.
 pub fn admin(listener: Listener, system: &System, limits: HttpLimits, readiness: Readiness) -> HttpServer {
-    let admin = Admin::new(system.clone(), Health::new(readiness.clone(), ready(system)));
+    let health = Health::new(readiness.clone(), ready(system));
+    let admin = Admin::new(system.clone(), health, listener.is_loopback());
     HttpServer::new(listener, Edge::new(admin, false, limits, now(system)), readiness)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Problem, correlation::Correlation, request::Request};
+use super::{Problem, request::Request};
 use crate::{CommandId, Key};
 
 /// Longest key taken: it is hashed, so this only keeps headers sane.
@@ -44,7 +44,7 @@ impl Origin {
             command_id: key.map(|key| CommandId::derived("http", &parts(key))),
             stream,
             fingerprint: fingerprint(content, &request.query),
-            correlation: Correlation::clone(&request.correlation).id,
+            correlation: request.correlation.id.clone(),
         })
     }
 }

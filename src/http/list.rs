@@ -17,11 +17,9 @@ use super::{
 pub(crate) const MAX_SCANNED: u64 = 100_000;
 /// Rows fetched at a time.
 const CHUNK: usize = 1000;
-/// Scans of more than one chunk at a time, all lists together: each may hold some tens of MiB. Further
-/// ones are refused with `Retry-After`.
-const LARGE_SCANS: usize = 4;
-
-static SCANS: Semaphore = Semaphore::const_new(LARGE_SCANS);
+/// Scans of more than one chunk at a time in one collection: each may hold some tens of MiB. Further ones
+/// are refused with `Retry-After`.
+pub(crate) const LARGE_SCANS: usize = 2;
 
 /// The rows of an answer.
 #[derive(Debug)]
@@ -34,10 +32,16 @@ pub(crate) struct List {
 /// Reads what `query` asks of `source`.
 ///
 /// # Errors
-/// 400 when more than [`MAX_SCANNED`] rows would have to be looked at; what the source says.
-pub(crate) async fn read(source: &Arc<dyn Source>, shape: &Shape, query: Query) -> Result<List, Problem> {
+/// 400 when more than [`MAX_SCANNED`] rows would have to be looked at; 503 when `scans`, which has
+/// [`LARGE_SCANS`] permits, has none left for a large one; what the source says.
+pub(crate) async fn read(
+    source: &Arc<dyn Source>,
+    shape: &Shape,
+    query: Query,
+    scans: &Semaphore,
+) -> Result<List, Problem> {
     let count = source.count().await?;
-    let _scan = admitted(count)?;
+    let _scan = admitted(count, scans)?;
     if query.is_plain() {
         return plain(source, shape, &query, count).await;
     }
@@ -108,11 +112,11 @@ async fn rows(
     Ok((items, after))
 }
 
-fn admitted(count: u64) -> Result<Option<SemaphorePermit<'static>>, Problem> {
+fn admitted(count: u64, scans: &Semaphore) -> Result<Option<SemaphorePermit<'_>>, Problem> {
     if count <= CHUNK as u64 {
         return Ok(None);
     }
-    SCANS.try_acquire().map(Some).map_err(|_| {
+    scans.try_acquire().map(Some).map_err(|_| {
         let message = format!("{LARGE_SCANS} large lists are being read already");
         Problem::unavailable("OVERLOADED", message, std::time::Duration::from_secs(1))
     })
@@ -133,7 +137,7 @@ mod tests {
     async fn read_keys(rows: u64, shape: &Shape, query: &str) -> Result<(Vec<u64>, u64), u16> {
         let source: Arc<dyn Source> = Arc::new(Fake::with(rows));
         let query = Query::of(query, shape).unwrap();
-        let list = read(&source, shape, query).await.map_err(|why| why.status().as_u16())?;
+        let list = read(&source, shape, query, &Semaphore::new(1)).await.map_err(|why| why.status().as_u16())?;
         Ok((list.items.iter().map(|item| item.key.as_u64().unwrap()).collect(), list.total))
     }
 
@@ -169,5 +173,20 @@ mod tests {
         assert_eq!(read_keys(most + 1, &orders(), "size=1000&page=100").await, Err(400));
         assert_eq!(read_keys(most + 1, &orders(), "size=1000&page=101").await, Ok((vec![], most + 1)));
         assert_eq!(read_keys(most, &orders(), "size=1000&page=99").await.unwrap().0.last(), Some(&most));
+    }
+
+    #[tokio::test]
+    async fn a_large_list_beyond_the_permits_is_refused_and_a_small_one_is_not() {
+        let (orders, none_left) = (orders(), Semaphore::new(0));
+        let read = async |rows| {
+            let source: Arc<dyn Source> = Arc::new(Fake::with(rows));
+            let query = Query::of("size=1", &orders).unwrap();
+            read(&source, &orders, query, &none_left)
+                .await
+                .map(|list| list.items.len())
+                .map_err(|why| why.status().as_u16())
+        };
+        assert_eq!(read(1000).await, Ok(1));
+        assert_eq!(read(1001).await, Err(503));
     }
 }

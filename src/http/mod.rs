@@ -6,8 +6,7 @@
 //!                                             +--> Admin:   /admin/...                    --> System
 //! ```
 //!
-//! No route rejects: every request ends in a [`Response`](request::Response), and every refusal is a
-//! [`Problem`]. What a resource looks like is declared ([`Resource`]), not programmed.
+//! No route rejects: every request ends in an answer, and every refusal is a [`Problem`]. What a resource looks like is declared ([`Resource`]), not programmed.
 
 mod admin;
 mod api;
@@ -39,7 +38,7 @@ pub use limits::HttpLimits;
 pub use problem::Problem;
 pub use resource::{
     Action, Address, Call, Change, Done, EntitySource, Find, Finder, Found, Keep, Resource, RowPage, Source,
-    ViewSource, by_number, by_stream, command, shown, unchanged,
+    ViewSource, by_number, by_stream, command, numeric, shown, unchanged,
 };
 pub use routes::Edge;
 pub use serve::{BindError, HttpServer, Listener};

@@ -6,7 +6,7 @@ mod letters;
 mod services;
 
 use futures::{FutureExt, future::BoxFuture};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -25,10 +25,12 @@ use crate::System;
 pub(crate) struct Admin {
     table: Table<System>,
     health: Health,
+    /// Whether only this machine can reach it.
+    loopback: bool,
 }
 
 impl Admin {
-    pub(crate) fn new(system: System, health: Health) -> Self {
+    pub(crate) fn new(system: System, health: Health, loopback: bool) -> Self {
         let (get, post) = (Method::GET, Method::POST);
         let table = Table::new(system)
             .on(get.clone(), "/admin/tree", |system, _| async move { Ok(ok(&system.tree().await)) }.boxed())
@@ -44,7 +46,7 @@ impl Admin {
             .on(post.clone(), "/admin/dead-letters/{id}/discard", letters::discard)
             .on(get, "/admin/entities/{kind}/{id}", entities::show)
             .on(post, "/admin/entities/{kind}/{id}/kill", entities::kill);
-        Self { table, health }
+        Self { table, health, loopback }
     }
 }
 
@@ -52,13 +54,27 @@ impl Routes for Admin {
     fn route<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Problem>> {
         async move {
             let segments = request.segments().unwrap_or_default();
-            match self.health.answer(&segments).await {
-                Some(response) => reading(request, || response),
-                None => self.table.answer(request, &segments).await,
+            if let Some(response) = self.health.answer(&segments).await {
+                return reading(request, || response);
             }
+            admitted(request, self.loopback)?;
+            self.table.answer(request, &segments).await
         }
         .boxed()
     }
+}
+
+/// There is no token yet, so only this machine is served, and no web page in an operator's browser: a
+/// page may send a POST anywhere, but not without its origin.
+fn admitted(request: &Request, loopback: bool) -> Result<(), Problem> {
+    let forbidden = |why| Err(Problem::new(StatusCode::FORBIDDEN, "FORBIDDEN", why));
+    if !loopback {
+        return forbidden("operators are served on a loopback address only");
+    }
+    if request.headers.contains_key(header::ORIGIN) {
+        return forbidden("web pages are not served here");
+    }
+    Ok(())
 }
 
 fn ok(body: &impl Serialize) -> Response {
@@ -74,4 +90,21 @@ fn ok(body: &impl Serialize) -> Response {
 /// A command without a result of its own.
 fn done(what: &str) -> Response {
     ok(&json!({ "status": what }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request::tests::request;
+
+    #[test]
+    fn other_machines_and_web_pages_are_not_served() {
+        let status = |headers: &[(&str, &str)], loopback| {
+            let request = request("POST", "/admin/services/store/order/stop", headers, "");
+            admitted(&request, loopback).map_err(|problem| problem.status().as_u16())
+        };
+        assert_eq!(status(&[], true), Ok(()));
+        assert_eq!(status(&[], false), Err(403));
+        assert_eq!(status(&[("origin", "http://evil")], true), Err(403));
+    }
 }

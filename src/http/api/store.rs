@@ -8,7 +8,7 @@ use crate::{
     System, ViewKey, Views,
     http::{
         Change, Field, Fields, Find, Finder, Found, Item, Resource,
-        resource::{EntitySource, ViewSource, by_number, by_stream, command, shown, unchanged},
+        resource::{EntitySource, ViewSource, by_number, by_stream, command, numeric, shown, unchanged},
     },
     store::{
         CancelDelivery, CancelOrder, CancelPayment, ChangeDelivery, ChangeOrder, ChangePayment, ChangeProduct,
@@ -54,7 +54,7 @@ fn orders(system: &System, link: Duration) -> Resource {
     };
     let cancel = move |_: &Fields| Ok(CancelOrder { within: link });
     let within = link + BEYOND_LINK;
-    Resource::new(SYSTEM, "orders", "order", ID, vec![PRODUCT_ID, QUANTITY, STATUS], source)
+    Resource::new(SYSTEM, "orders", "order", ID, ORDER.to_vec(), source)
         .create(command(entities.clone(), within, Change::Created, by_stream, place))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
@@ -73,8 +73,7 @@ fn deliveries(system: &System) -> Resource {
         let (order_id, product_id) = (new_id(fields, "orderId"), new_id(fields, "productId"));
         Ok(ChangeDelivery { order_id, product_id, quantity: new_int(fields, "quantity"), status: status(fields) })
     };
-    let fields = vec![ORDER_ID, PRODUCT_ID, QUANTITY, STATUS];
-    Resource::new(SYSTEM, "deliveries", "delivery", ID, fields, source)
+    Resource::new(SYSTEM, "deliveries", "delivery", ID, DELIVERY.to_vec(), source)
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, create))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
@@ -110,7 +109,7 @@ fn products(system: &System) -> Resource {
         |fields: &Fields| Ok(RegisterProduct { quantity: fields.int("quantity"), price: fields.int("price") });
     let change =
         |fields: &Fields| Ok(ChangeProduct { quantity: new_int(fields, "quantity"), price: new_int(fields, "price") });
-    Resource::new(SYSTEM, "products", "product", ID, vec![QUANTITY, PRICE, STATUS], source)
+    Resource::new(SYSTEM, "products", "product", ID, PRODUCT.to_vec(), source)
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, register))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
@@ -128,7 +127,7 @@ fn payments(system: &System) -> Resource {
         let (quantity, price) = (new_int(fields, "quantity"), new_int(fields, "price"));
         Ok(ChangePayment { product_id: new_id(fields, "productId"), quantity, price })
     };
-    Resource::new(SYSTEM, "payments", "payment", ID, vec![PRODUCT_ID, QUANTITY, PRICE], source)
+    Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source)
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, pay))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
@@ -145,7 +144,7 @@ fn messages(system: &System) -> Resource {
         Ok(RewriteMessage { content: content(fields) })
     });
     let (merge, as_it_is) = (rewrite.clone(), unchanged(source.clone()));
-    Resource::new(SYSTEM, "messages", "message", ID, vec![Field::text("content")], source)
+    Resource::new(SYSTEM, "messages", "message", ID, MESSAGE.to_vec(), source)
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, write))
         .replace(rewrite)
         .merge(Arc::new(move |call| if call.fields.has("content") { merge(call) } else { as_it_is(call) }))
@@ -154,15 +153,14 @@ fn messages(system: &System) -> Resource {
 
 fn order_statuses(system: &System) -> Resource {
     let row = |key: &u64, row: &OrderStatus| Item { key: (*key).into(), sequence: None, fields: shown(&row.item()) };
-    let source = ViewSource::new(system.views::<OrderStatus>(), |key| key.parse().ok(), row);
-    let fields = vec![ORDER_ID, PRODUCT_ID, STATUS, QUANTITY];
-    Resource::new(SYSTEM, "orderStatuses", "orderStatus", ID, fields, source).unpaged()
+    let source = ViewSource::new(system.views::<OrderStatus>(), numeric, row);
+    Resource::new(SYSTEM, "orderStatuses", "orderStatus", ID, ORDER_STATUS.to_vec(), source).unpaged()
 }
 
 fn product_pages(system: &System) -> Resource {
     let row = |key: &u64, row: &ProductPage| Item { key: (*key).into(), sequence: None, fields: shown(row) };
-    let source = ViewSource::new(system.views::<ProductPage>(), |key| key.parse().ok(), row);
-    Resource::new(SYSTEM, "productPages", "productPage", ID, vec![QUANTITY, PRICE, STATUS], source).unpaged()
+    let source = ViewSource::new(system.views::<ProductPage>(), numeric, row);
+    Resource::new(SYSTEM, "productPages", "productPage", ID, PRODUCT.to_vec(), source).unpaged()
 }
 
 const ID: Field = Field::long("id");
@@ -171,6 +169,15 @@ const PRODUCT_ID: Field = Field::long("productId");
 const QUANTITY: Field = Field::int("quantity");
 const PRICE: Field = Field::int("price");
 const STATUS: Field = Field::text("status");
+
+// What each item shows, in this order, after its key and before its links.
+const ORDER: [Field; 3] = [PRODUCT_ID, QUANTITY, STATUS];
+const DELIVERY: [Field; 4] = [ORDER_ID, PRODUCT_ID, QUANTITY, STATUS];
+/// A product and its page.
+const PRODUCT: [Field; 3] = [QUANTITY, PRICE, STATUS];
+const PAYMENT: [Field; 3] = [PRODUCT_ID, QUANTITY, PRICE];
+const MESSAGE: [Field; 1] = [Field::text("content")];
+const ORDER_STATUS: [Field; 4] = [ORDER_ID, PRODUCT_ID, STATUS, QUANTITY];
 
 /// The entity that a creation names; 0, which the entities refuse, when it names none.
 fn id(fields: &Fields, name: &str) -> u64 {
@@ -189,4 +196,65 @@ fn new_int(fields: &Fields, name: &str) -> Option<i32> {
 /// The status is the system's: a client may repeat it, and a null is no wish to clear it.
 fn status(fields: &Fields) -> Option<String> {
     fields.text("status").map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+    use crate::store::{
+        DeliveryItem, DeliveryStatus, MessageItem, OrderItem, OrderProgress, OrderStatusItem, PageStatus, PaymentItem,
+        ProductItem, StockStatus,
+    };
+
+    /// What the declaration shows of a representation: key, fields, and nothing that it forgot.
+    fn as_shown(declared: &[Field], representation: &impl Serialize) -> String {
+        let fields = shown(representation);
+        let known = |name: &str| name == ID.name || declared.iter().any(|field| field.name == name);
+        assert!(fields.keys().all(|name| known(name)), "undeclared: {fields:?}");
+        let values = std::iter::once(&ID).chain(declared).map(|field| format!("{}={}", field.name, fields[field.name]));
+        values.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn every_item_shows_what_its_entity_tells() {
+        let (id, order_id, product_id, quantity, price) = (1, 1, 1, 3, 1000);
+        let order = OrderItem { id, product_id, quantity, status: OrderProgress::Ordered };
+        assert_eq!(as_shown(&ORDER, &order), r#"id=1 productId=1 quantity=3 status="order""#);
+        let delivery = DeliveryItem { id, order_id, product_id, quantity, status: DeliveryStatus::Started };
+        assert_eq!(as_shown(&DELIVERY, &delivery), r#"id=1 orderId=1 productId=1 quantity=3 status="delivery""#);
+        let product = ProductItem { id, quantity, price, status: StockStatus::Register };
+        assert_eq!(as_shown(&PRODUCT, &product), r#"id=1 quantity=3 price=1000 status="register""#);
+        let payment = PaymentItem { id, product_id, quantity, price };
+        assert_eq!(as_shown(&PAYMENT, &payment), "id=1 productId=1 quantity=3 price=1000");
+        let message = MessageItem { id, content: Some("상품 ID : 1".into()) };
+        assert_eq!(as_shown(&MESSAGE, &message), r#"id=1 content="상품 ID : 1""#);
+        let status = DeliveryStatus::Canceled;
+        let row = OrderStatusItem { id, order_id, product_id, status, quantity };
+        let expected = r#"id=1 orderId=1 productId=1 status="cancel delivery" quantity=3"#;
+        assert_eq!(as_shown(&ORDER_STATUS, &row), expected);
+        let page = ProductPage { id, quantity, price, status: PageStatus::Add };
+        assert_eq!(as_shown(&PRODUCT, &page), r#"id=1 quantity=3 price=1000 status="add""#);
+    }
+
+    #[test]
+    fn a_change_names_only_what_was_sent() {
+        let body = serde_json::json!({"productId": null, "status": null});
+        let fields = Fields::of(&ORDER, body.as_object().unwrap()).unwrap();
+        assert_eq!(
+            (new_id(&fields, "productId"), new_int(&fields, "quantity"), status(&fields)),
+            (Some(0), None, None)
+        );
+        let whole = fields.or_nothing(&ORDER);
+        assert_eq!(new_int(&whole, "quantity"), Some(0));
+    }
+
+    #[test]
+    fn what_no_entity_can_have_is_left_to_the_entity_to_refuse() {
+        for (given, expected) in [("7", 7), ("-7", 0), ("", 0)] {
+            let body = serde_json::json!({"productId": given});
+            assert_eq!(id(&Fields::of(&ORDER, body.as_object().unwrap()).unwrap(), "productId"), expected);
+        }
+    }
 }

@@ -190,7 +190,7 @@ impl Resource {
         }
         let query = Query::of(&request.query, &self.shape)?;
         let caught_up = self.source.catch_up(Self::CATCH_UP).await?;
-        let list = list::read(&self.source, &self.shape, query.clone()).await?;
+        let list = list::read(&self.source, &self.shape, query.clone(), &self.scans).await?;
         let mut body = json!({
             "_embedded": self.shape.embedded(&list.items, place),
             "_links": links(&self.shape, place, &query, list.total, !self.finders.is_empty()),

@@ -7,11 +7,12 @@ mod typed;
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 
-use super::{Field, Fields, Item, Problem, hal::Shape, idempotency::Origin};
+use super::{Field, Fields, Item, Problem, hal::Shape, idempotency::Origin, list::LARGE_SCANS};
 pub(crate) use handle::Target;
 pub use source::{Keep, RowPage, Source};
-pub use typed::{Address, EntitySource, ViewSource, by_number, by_stream, command, shown, unchanged};
+pub use typed::{Address, EntitySource, ViewSource, by_number, by_stream, command, numeric, shown, unchanged};
 
 /// What a command needs to know of its request.
 #[derive(Debug)]
@@ -88,6 +89,7 @@ pub struct Resource {
     remove: Option<Action>,
     finders: Vec<Finder>,
     single: Option<Finder>,
+    scans: Arc<Semaphore>,
 }
 
 impl Resource {
@@ -106,7 +108,18 @@ impl Resource {
     ) -> Self {
         let shape = Shape { collection, relation, key, fields, paged: true };
         let (create, replace, merge, remove) = (None, None, None, None);
-        Self { system, shape, source, create, replace, merge, remove, finders: Vec::new(), single: None }
+        Self {
+            system,
+            shape,
+            source,
+            create,
+            replace,
+            merge,
+            remove,
+            finders: Vec::new(),
+            single: None,
+            scans: Arc::new(Semaphore::new(LARGE_SCANS)),
+        }
     }
 
     /// Lists all rows unless a page is asked for, as the old read models do.

@@ -126,7 +126,7 @@ async fn a_replacement_has_every_field_and_a_merge_what_was_sent() {
         assert_eq!((response.status(), text(&response)), (StatusCode::OK, ITEM.to_owned()));
     }
     let calls = calls.lock().unwrap();
-    assert_eq!(calls[0].fields.canonical(), r#"{"status":null,"productId":null,"quantity":0}"#);
+    assert_eq!(calls[0].fields.canonical(), r#"{"productId":null,"quantity":0,"status":null}"#);
     assert_eq!(calls[1].fields.canonical(), r#"{"status":null}"#);
     assert_eq!(calls[1].key.as_deref(), Some("1"));
 }

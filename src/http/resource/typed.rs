@@ -156,9 +156,14 @@ pub fn by_stream(call: &Call) -> Result<NumberedId, Problem> {
     Ok(NumberedId::Key(call.origin.stream.clone()))
 }
 
-fn number(key: &str) -> Option<Number> {
+/// The key as a positive number in its one canonical spelling; `None` for every other text.
+pub fn numeric(key: &str) -> Option<u64> {
     let canonical = key.bytes().all(|byte| byte.is_ascii_digit()) && !key.starts_with('0');
-    key.parse().ok().filter(|_| canonical).map(Number::new)
+    key.parse().ok().filter(|_| canonical)
+}
+
+fn number(key: &str) -> Option<Number> {
+    numeric(key).map(Number::new)
 }
 
 /// A command behind a method.
@@ -226,6 +231,19 @@ pub fn shown(representation: &impl Serialize) -> Map<String, Value> {
         Err(error) => {
             tracing::error!(%error, "a representation cannot be written as JSON");
             Map::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numeric;
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        assert_eq!(numeric("18446744073709551615"), Some(u64::MAX));
+        for other in ["", "0", "01", "+1", "-1", " 1", "1.0", "x", "18446744073709551616"] {
+            assert_eq!(numeric(other), None, "{other:?}");
         }
     }
 }

@@ -21,7 +21,10 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 use tower::Service;
 
 use super::{Edge, HttpLimits, Readiness};
@@ -70,6 +73,11 @@ impl Listener {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether only this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        self.address.ip().is_loopback()
     }
 
     /// The socket for one run; bound again when the last run was stopped.
@@ -153,8 +161,9 @@ struct Connections {
     graceful: GracefulShutdown,
     /// Cancelled when no request may begin any more.
     closing: CancellationToken,
-    /// Cancelled when the drain limit has passed.
-    kill: CancellationToken,
+    /// Cancelled when the drain limit has passed, and when a run ends without a drain: no connection
+    /// outlives its server.
+    kill: DropGuard,
 }
 
 struct Accepted {
@@ -178,7 +187,7 @@ impl Connections {
             .keep_alive_timeout(Duration::from_secs(10));
         let slots = Arc::new(Semaphore::new(limits.connections));
         let (tasks, graceful) = (TaskTracker::new(), GracefulShutdown::new());
-        let (closing, kill) = (CancellationToken::new(), CancellationToken::new());
+        let (closing, kill) = (CancellationToken::new(), CancellationToken::new().drop_guard());
         Self { edge, limits, builder, slots, tasks, graceful, closing, kill }
     }
 
@@ -209,11 +218,12 @@ impl Connections {
             tracing::debug!(%error, %peer, "no TCP_NODELAY");
         }
         let (edge, builder, watcher) = (self.edge.clone(), self.builder.clone(), self.graceful.watcher());
-        let (closing, kill, first) = (self.closing.clone(), self.kill.clone(), self.limits.header_read);
+        let (closing, kill, first) = (self.closing.clone(), self.kill.token().clone(), self.limits.header_read);
         self.tasks.spawn(async move {
             let _slot = slot;
             let http2 = tokio::select! {
                 () = closing.cancelled() => return,
+                () = kill.cancelled() => return,
                 http2 = timeout(first, begins_http2(&stream)) => http2,
             };
             let builder = match http2 {
@@ -222,7 +232,7 @@ impl Connections {
                 Ok(None) | Err(_) => return tracing::debug!(%peer, "no request"),
             };
             tokio::select! {
-                () = kill.cancelled() => tracing::warn!(%peer, "closed: the drain limit passed"),
+                () = kill.cancelled() => tracing::warn!(%peer, "closed with a request in flight"),
                 () = converse(builder, stream, edge, watcher) => {}
             }
         });
@@ -234,7 +244,7 @@ impl Connections {
         sleep(SETTLE).await;
         self.closing.cancel();
         if timeout(limit, self.graceful.shutdown()).await.is_err() {
-            self.kill.cancel();
+            self.kill.disarm().cancel();
         }
         self.tasks.wait().await;
     }

@@ -188,8 +188,13 @@ async fn an_occupied_address_is_told_by_its_kind() {
 #[expect(clippy::disallowed_methods, reason = "the test awaits it")]
 async fn a_server_that_failed_starts_again_on_the_same_socket() {
     let running = serving(HttpLimits::default()).await;
+    let (mut idle, mut busy) = (running.connect().await, running.connect().await);
+    send(&mut busy, get("/slow")).await;
+    running.begun.notified().await;
     running.ended.abort();
     assert!(running.ended.await.unwrap_err().is_cancelled());
+    assert!(rest(&mut idle).await.is_empty(), "no connection outlives its server");
+    assert!(rest(&mut busy).await.is_empty());
     let mut waiting = TcpStream::connect(running.server.address()).await.unwrap();
     send(&mut waiting, get("/a")).await;
     let again = tokio::spawn(running.server.start(running.stop.clone()).await.unwrap());
