@@ -146,3 +146,20 @@ async fn siblings_without_a_name_of_their_own_are_refused() {
     }
     stage.saw("").await;
 }
+
+/// What relied on the child that failed often fails for the same reason. Counted as well, one incident would
+/// use up the restarts that are meant for several.
+#[tokio::test(start_paused = true)]
+async fn a_sibling_that_fails_while_it_waits_to_be_stopped_is_no_second_failure() {
+    let stage = Stage::new();
+    let children = [stage.worker("a"), stage.worker("b"), stage.stubborn("c").within(ms(500))];
+    let guardian = stage.start(supervisor("guardian", RestForOne, 1, children)).await.unwrap();
+    stage.saw("a+ b+ c+").await;
+    stage.order("a", Order::Fail("poisoned"));
+    until(&guardian, &["a"], NodeState::Backoff).await;
+    stage.order("b", Order::Fail("storage is gone"));
+    stage.saw("a+ b+ c+").await;
+    let b = until(&guardian, &["b"], NodeState::Running).await;
+    assert_eq!((b.restarts, b.last_reason.as_deref()), (1, Some("storage is gone")));
+    assert_eq!(guardian.tree().state, NodeState::Running);
+}
