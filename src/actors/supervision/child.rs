@@ -15,6 +15,7 @@ use super::{
     worker::{self, OnStarted, Worker},
 };
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts; the table in `order` has them all")]
 pub(super) struct Child {
     pub(super) node: Arc<Node>,
     pub(super) phase: Phase,

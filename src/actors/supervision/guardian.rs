@@ -157,11 +157,10 @@ impl Guardian {
         let names = path.iter().map(ToString::to_string).collect();
         let request = Message::Control(Control { operation, path: names, reply });
         self.inner.root.send_message(request).map_err(|_| ControlError::Ended)?;
-        answer.await.unwrap_or(Err(ControlError::Ended)).map_err(|error| match error {
-            // Further down only the rest of the path is known.
-            ControlError::NoSuchChild(_) => ControlError::NoSuchChild(path.join("/")),
-            other => other,
-        })
+        let answer = answer.await.unwrap_or(Err(ControlError::Ended));
+        // Further down only the rest of the path is known.
+        let unknown = matches!(answer, Err(ControlError::NoSuchChild(_)));
+        if unknown { Err(ControlError::NoSuchChild(path.join("/"))) } else { answer }
     }
 
     async fn ended(&self) -> Life {

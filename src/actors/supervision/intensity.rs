@@ -67,7 +67,7 @@ mod tests {
             ("past the edge it does not", 1, vec![(0, GoOn), (1001, GoOn)]),
             ("the window slides", 2, vec![(0, GoOn), (900, GoOn), (1001, GoOn), (1800, GiveUp)]),
         ] {
-            let mut window = RestartWindow::new(Intensity { at_most, within: Duration::from_millis(1000) });
+            let mut window = RestartWindow::new(Intensity { at_most, within: Duration::from_secs(1) });
             for (at, verdict) in moments {
                 assert_eq!(window.record(Duration::from_millis(at)), verdict, "{story}, at {at}");
             }
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn it_keeps_one_moment_more_than_the_limit_and_no_others() {
-        let mut window = RestartWindow::new(Intensity { at_most: 3, within: Duration::from_secs(60) });
+        let mut window = RestartWindow::new(Intensity { at_most: 3, within: Duration::from_mins(1) });
         for at in 0..1000 {
             window.record(Duration::from_millis(at));
             assert!(window.recent.len() <= 4, "{} kept", window.recent.len());

@@ -14,6 +14,7 @@
 
 mod backoff;
 mod child;
+mod config;
 mod control;
 mod guardian;
 mod intensity;
@@ -28,6 +29,10 @@ mod tree;
 mod worker;
 
 pub use backoff::Backoff;
+pub use config::{
+    ByteCount, ConfigError, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, Problem,
+    ServerConfig, ServiceConfig, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+};
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};
 pub use intensity::Intensity;

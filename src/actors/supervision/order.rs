@@ -90,7 +90,7 @@ mod tests {
     use super::{
         Due,
         Phase::{Down, Running, Starting, Stopping, Waiting},
-        Standing,
+        Standing, Strategy,
         Strategy::{OneForAll, OneForOne, RestForOne},
         due,
     };
@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn siblings_are_started_first_to_last_and_stopped_last_to_first() {
-        let table: &[(&str, _, bool, &[Standing], &[usize], &[usize])] = &[
+        type Row<'a> = (&'a str, Strategy, bool, &'a [Standing], &'a [usize], &'a [usize]);
+        let table: &[Row<'_>] = &[
             ("first start, one at a time", OneForOne, false, &[NEW, NEW], &[], &[0]),
             ("the next waits for it", OneForOne, false, &[FRESH, NEW], &[], &[]),
             ("then it is next", OneForOne, false, &[UP, NEW], &[], &[1]),

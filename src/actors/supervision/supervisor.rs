@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     child::{self, Child, Timer},
-    control::{Control, ControlError, Operation},
+    control::{Control, ControlError},
     intensity::{RestartWindow, Verdict},
     order::{self, Phase},
     process::Failure,
@@ -51,17 +51,17 @@ pub(super) enum Message {
 }
 
 pub(super) struct State {
-    family: Arc<Family>,
-    tree: Arc<Tree>,
-    children: Vec<Child>,
+    pub(super) family: Arc<Family>,
+    pub(super) tree: Arc<Tree>,
+    pub(super) children: Vec<Child>,
     window: RestartWindow,
-    closing: Option<Closing>,
+    pub(super) closing: Option<Closing>,
     on_started: Option<OnStarted>,
     last_number: u64,
 }
 
 #[derive(Default)]
-struct Closing {
+pub(super) struct Closing {
     deadline: Option<Instant>,
     /// It gives up: its end is a failure.
     failure: Option<Failure>,
@@ -293,7 +293,7 @@ impl State {
     }
 
     /// Marks who goes down and who comes back. What an operator stopped stays down.
-    fn turn_over(&mut self, actions: &Actions, by_supervisor: bool) {
+    pub(super) fn turn_over(&mut self, actions: &Actions, by_supervisor: bool) {
         for index in &actions.stop {
             if let Some(child) = self.children.get_mut(*index) {
                 child.leave();
@@ -338,72 +338,7 @@ impl State {
         }
     }
 
-    fn control(&mut self, mut control: Control) {
-        let named = |name: &String| self.children.iter().position(|child| child.node.name == *name);
-        let Some(index) = control.path.first().and_then(named) else {
-            let unknown = ControlError::NoSuchChild(control.path.join("/"));
-            return drop(control.reply.send(Err(unknown)));
-        };
-        if control.path.len() == 1 {
-            return self.operate(index, control);
-        }
-        let name = control.path.remove(0);
-        let Some(child) = self.children.get(index) else { return };
-        match (&child.node.kind, child.live.as_ref().and_then(child::Incarnation::supervisor)) {
-            (Kind::Worker(_), _) => drop(control.reply.send(Err(ControlError::NoSuchChild(control.path.join("/"))))),
-            (Kind::Supervisor(_), None) => drop(control.reply.send(Err(ControlError::SupervisorDown(name)))),
-            // When it ends meanwhile, the reply is dropped with the message, which says so.
-            (Kind::Supervisor(_), Some(supervisor)) => drop(supervisor.send_message(Message::Control(control))),
-        }
-    }
-
-    fn operate(&mut self, index: usize, Control { operation, reply, .. }: Control) {
-        if self.closing.is_some() {
-            return drop(reply.send(Err(ControlError::Ended)));
-        }
-        let group = strategy::restart(self.family.strategy, &self.restart_kinds(), index);
-        let Some(child) = self.children.get_mut(index) else { return };
-        match operation {
-            Operation::Stop => {
-                child.answer(true, &Err(ControlError::Superseded));
-                child.node.hold(true);
-                child.wanted = false;
-                child.comes_back = false;
-                child.wait(false, reply);
-                child.leave();
-                if child.phase == Phase::Down {
-                    self.tree.set(&child.node, NodeState::Stopped);
-                    child.answer(false, &Ok(()));
-                }
-            }
-            Operation::Start => {
-                child.node.hold(false);
-                child.wait(true, reply);
-                self.want(index);
-            }
-            Operation::Restart => {
-                child.node.hold(false);
-                child.wait(true, reply);
-                child.leave();
-                self.turn_over(&group, false);
-                self.want(index);
-            }
-        }
-    }
-
-    /// Lets a child come up without waiting for its backoff; says so when it is up already.
-    fn want(&mut self, index: usize) {
-        let Some(child) = self.children.get_mut(index) else { return };
-        child.wanted = true;
-        child.failures = 0;
-        match child.phase {
-            Phase::Waiting => child.down(),
-            Phase::Running if !child.leaving => child.answer(true, &Ok(())),
-            Phase::Down | Phase::Starting | Phase::Running | Phase::Stopping => {}
-        }
-    }
-
-    fn restart_kinds(&self) -> Vec<Restart> {
+    pub(super) fn restart_kinds(&self) -> Vec<Restart> {
         self.children.iter().map(|child| child.node.restart).collect()
     }
 }

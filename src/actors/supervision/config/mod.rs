@@ -1,0 +1,160 @@
+//! `supervision.toml`: parsed with the place of every value, then validated into plain structs.
+//!
+//! Layers, later wins: defaults, file, environment (`STEADFAST__SECTION__KEY`); flags are laid over the
+//! result by whoever has them. Every key has a default, so the file may be empty or absent. An unknown key
+//! or a broken rule refuses the whole configuration and says where.
+
+mod entity;
+mod error;
+mod section;
+mod server;
+mod storage;
+mod supervisors;
+#[cfg(test)]
+mod tests;
+mod units;
+mod value;
+
+use std::{collections::BTreeMap, io, path::Path};
+
+pub use entity::{EntityConfig, LinkConfig, ServiceConfig};
+pub use error::{ConfigError, Place, Problem};
+pub use server::{LimitsConfig, ServerConfig};
+pub use storage::{JournalKind, StorageConfig};
+pub use supervisors::{SupervisorConfig, SupervisorConfigs};
+pub use units::ByteCount;
+
+use section::{Asked, Section};
+use value::Table;
+
+/// The configuration of a process. `default()` is that of an empty file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SupervisionConfig {
+    /// `[server]`.
+    pub server: ServerConfig,
+    /// `[limits]`.
+    pub limits: LimitsConfig,
+    /// `[storage]`.
+    pub storage: StorageConfig,
+    /// `[[supervisor]]`.
+    pub supervisors: SupervisorConfigs,
+    /// `[systems.<name>]`: each system's own switches, which the system itself reads and checks.
+    pub systems: BTreeMap<String, toml::Table>,
+    entity: EntityConfig,
+    entities: BTreeMap<String, EntityConfig>,
+    service: ServiceConfig,
+    services: BTreeMap<String, ServiceConfig>,
+    links: BTreeMap<String, LinkConfig>,
+}
+
+impl SupervisionConfig {
+    /// Reads the file at `path`; an absent one is an empty one.
+    ///
+    /// # Errors
+    /// The first broken rule, or that the file cannot be read.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::load_with(path, [])
+    }
+
+    /// Reads the file at `path` and lays `variables` over it, names and values of the environment. Variables
+    /// whose names do not begin with `STEADFAST__` are ignored.
+    ///
+    /// # Errors
+    /// The first broken rule, or that the file cannot be read.
+    pub fn load_with(
+        path: impl AsRef<Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+        };
+        Self::parse_with(&text, &path.display().to_string(), variables)
+    }
+
+    /// Reads the text of a file; errors call it `file_name`.
+    ///
+    /// # Errors
+    /// The first broken rule.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, ConfigError> {
+        Self::parse_with(text, file_name, [])
+    }
+
+    /// Reads the text of a file and lays `variables` over it, as [`load_with`](Self::load_with) does.
+    ///
+    /// # Errors
+    /// The first broken rule.
+    pub fn parse_with(
+        text: &str,
+        file_name: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut root = value::from_text(text, file_name)?;
+        value::overlay(&mut root, variables)?;
+        Self::validate(root, &Asked::default())
+    }
+
+    fn validate(root: Table, asked: &Asked) -> Result<Self, ConfigError> {
+        let mut root = Section::root(root, asked);
+        let (server, drain) = server::server(root.section("server")?)?;
+        let (entity, entities) = entity::entities(root.section("entity")?)?;
+        let (service, services) = entity::services(root.section("service")?)?;
+        let mut systems = root.section("systems")?;
+        let switches = systems.named()?.into_iter().map(|(name, _, switches)| (name, switches.into_toml())).collect();
+        systems.finish()?;
+        let config = Self {
+            server,
+            limits: server::limits(root.section("limits")?)?,
+            storage: storage::storage(root.section("storage")?)?,
+            supervisors: supervisors::supervisors(root.sections("supervisor")?, &drain)?,
+            systems: switches,
+            entity,
+            entities,
+            service,
+            services,
+            links: entity::links(root.section("link")?)?,
+        };
+        root.finish()?;
+        Ok(config)
+    }
+
+    /// The limits of the entities of a kind, `<system>.<entity>`: its own section, that of its short name,
+    /// or `[entity]`.
+    pub fn entity(&self, kind: &str) -> &EntityConfig {
+        let kind = kind.to_ascii_lowercase();
+        let short = || kind.split_once('.').and_then(|(_, short)| self.entities.get(short));
+        self.entities.get(&kind).or_else(short).unwrap_or(&self.entity)
+    }
+
+    /// The limits of a service: its own section, or `[service]`.
+    pub fn service(&self, system: &str, service: &str) -> &ServiceConfig {
+        self.services.get(&format!("{system}/{service}").to_ascii_lowercase()).unwrap_or(&self.service)
+    }
+
+    /// The limits of calls from one service of a system to another.
+    pub fn link(&self, system: &str, from: &str, to: &str) -> LinkConfig {
+        self.links.get(&format!("{system}.{from}.{to}").to_ascii_lowercase()).cloned().unwrap_or_default()
+    }
+
+    /// The names of kinds, services and links that have a section of their own, as the sections have them.
+    /// Whoever knows all names refuses those that nothing has.
+    pub fn named(&self) -> impl Iterator<Item = (NamedSection, &str)> {
+        let entities = self.entities.keys().map(|name| (NamedSection::Entity, name.as_str()));
+        let services = self.services.keys().map(|name| (NamedSection::Service, name.as_str()));
+        let links = self.links.keys().map(|name| (NamedSection::Link, name.as_str()));
+        entities.chain(services).chain(links)
+    }
+}
+
+/// What a named section is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedSection {
+    /// An entity kind: `order` or `store.order`.
+    Entity,
+    /// A service: `store/order`.
+    Service,
+    /// A link: `store.order.delivery`.
+    Link,
+}

@@ -1,0 +1,106 @@
+//! `[server]` and `[limits]`: the edge.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::{
+    error::{ConfigError, Problem},
+    section::{Placed, Section},
+    units::ByteCount,
+};
+
+/// `[server]`: where the process listens, and how long it waits for clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// The public address. `None`: 127.0.0.1 and the gateway port of the system that runs.
+    pub listen: Option<SocketAddr>,
+    /// The address of the admin API. Default 127.0.0.1:9900.
+    pub admin_listen: SocketAddr,
+    /// Whether the ports of the single services are opened too. Default no.
+    pub service_ports: bool,
+    /// Where the bound addresses are written once the process serves. Default nowhere.
+    pub ready_file: Option<PathBuf>,
+    /// The time that requests have to finish after the listener closed. Default 10 s, at most 10 min.
+    pub drain: Duration,
+    /// The time a client has to send its headers. Default 10 s, from 100 ms to 10 min.
+    pub header_deadline: Duration,
+    /// The time a connection may stay open without a request. Default 60 s, from 100 ms to 1 h.
+    pub idle_deadline: Duration,
+    /// The time a client has to send a body. Default 30 s, from 100 ms to 10 min.
+    pub body_deadline: Duration,
+    /// Connections at a time, per listener. Default 1024, from 1 to 100 000.
+    pub max_connections: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9900)),
+            service_ports: false,
+            ready_file: None,
+            drain: Duration::from_secs(10),
+            header_deadline: Duration::from_secs(10),
+            idle_deadline: Duration::from_mins(1),
+            body_deadline: Duration::from_secs(30),
+            max_connections: 1024,
+        }
+    }
+}
+
+/// `[limits]`: what is refused at the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// The largest body. Default 1 MiB, from 1 KiB to 64 MiB.
+    pub body: ByteCount,
+    /// The largest header block. Default 32 KiB, from 8 KiB to 1 MiB.
+    pub headers: ByteCount,
+    /// The longest URL. Default 8 KiB, from 256 B to 64 KiB, and not more than `headers`.
+    pub url: ByteCount,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { body: ByteCount::mib(1), headers: ByteCount::kib(32), url: ByteCount::kib(8) }
+    }
+}
+
+const SHORTEST: Duration = Duration::from_millis(100);
+const TEN_MINUTES: Duration = Duration::from_mins(10);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Also gives `drain` with its place: the edge's supervisor has to be as patient.
+pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<Duration>), ConfigError> {
+    let default = ServerConfig::default();
+    let listen = section.optional::<SocketAddr>("listen")?;
+    let admin = section.or("admin_listen", default.admin_listen)?;
+    if let Some(listen) = listen.as_ref().filter(|listen| listen.value == admin.value && admin.value.port() != 0)
+        && let Some(place) = admin.place.as_ref().or(listen.place.as_ref())
+    {
+        let problem = Problem::Same { key: admin.key, other: listen.key.clone(), value: admin.value.to_string() };
+        return Err(ConfigError::refused(place.clone(), problem));
+    }
+    let drain = section.bounded("drain", default.drain, Duration::ZERO..=TEN_MINUTES)?;
+    let config = ServerConfig {
+        listen: listen.map(|listen| listen.value),
+        admin_listen: admin.value,
+        service_ports: section.or("service_ports", default.service_ports)?.value,
+        ready_file: section.optional("ready_file")?.map(|file| file.value),
+        drain: drain.value,
+        header_deadline: section.bounded("header_deadline", default.header_deadline, SHORTEST..=TEN_MINUTES)?.value,
+        idle_deadline: section.bounded("idle_deadline", default.idle_deadline, SHORTEST..=HOUR)?.value,
+        body_deadline: section.bounded("body_deadline", default.body_deadline, SHORTEST..=TEN_MINUTES)?.value,
+        max_connections: section.bounded("max_connections", default.max_connections, 1..=100_000)?.value,
+    };
+    section.finish()?;
+    Ok((config, drain))
+}
+
+pub(super) fn limits(mut section: Section<'_>) -> Result<LimitsConfig, ConfigError> {
+    let default = LimitsConfig::default();
+    let headers = section.bounded("headers", default.headers, ByteCount::kib(8)..=ByteCount::mib(1))?;
+    let url = section.bounded("url", default.url, ByteCount::bytes(256)..=ByteCount::kib(64))?;
+    url.at_most(&headers)?;
+    let body = section.bounded("body", default.body, ByteCount::kib(1)..=ByteCount::mib(64))?.value;
+    section.finish()?;
+    Ok(LimitsConfig { body, headers: headers.value, url: url.value })
+}

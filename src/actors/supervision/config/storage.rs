@@ -1,0 +1,127 @@
+//! `[storage]`: what is kept where.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::{
+    error::{ConfigError, Place, Problem},
+    section::{Read, Section},
+    units::ByteCount,
+    value::Value,
+};
+
+/// `[storage]`: the data directory and its journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// The data directory. Default `./data`.
+    pub data: PathBuf,
+    /// What keeps the journal. Default segments.
+    pub journal: JournalKind,
+    /// Partitions of a storage unit; counts when its data is created, later the data's own number holds.
+    /// Default 16, from 1 to 1024.
+    pub partitions: u32,
+    /// The size of a segment file. Default 64 MiB, from 64 KiB to 1 GiB.
+    pub segment_bytes: ByteCount,
+    /// Appends that may wait for the writer of a unit. Default 4096, from 1 to 65 536.
+    pub queue: u32,
+    /// The cache of each sled database. Default 64 MiB, from 1 MiB to 16 GiB.
+    pub sled_cache: ByteCount,
+    /// The services with a storage unit of their own, by the unit's name: `<system>/<service>` in small
+    /// letters. Default: `alarm` has `store/alarm`. A file that names units replaces the default.
+    pub units: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./data"),
+            journal: JournalKind::Segments,
+            partitions: 16,
+            segment_bytes: ByteCount::mib(64),
+            queue: 4096,
+            sled_cache: ByteCount::mib(64),
+            units: BTreeMap::from([("alarm".to_owned(), vec!["store/alarm".to_owned()])]),
+        }
+    }
+}
+
+/// What keeps a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalKind {
+    /// Segment files: survives the process and the power.
+    Segments,
+    /// Memory: gone with the process.
+    Memory,
+}
+
+impl Read for JournalKind {
+    const EXPECTED: &'static str = "\"segments\" or \"memory\"";
+    fn read(value: &Value) -> Option<Self> {
+        match String::read(value)?.as_str() {
+            "segments" => Some(Self::Segments),
+            "memory" => Some(Self::Memory),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigError> {
+    let default = StorageConfig::default();
+    let segment_bounds = ByteCount::kib(64)..=ByteCount::mib(1024);
+    let cache_bounds = ByteCount::mib(1)..=ByteCount::mib(16 * 1024);
+    let config = StorageConfig {
+        data: section.or("data", default.data)?.value,
+        journal: section.or("journal", default.journal)?.value,
+        partitions: section.bounded("partitions", default.partitions, 1..=1024)?.value,
+        segment_bytes: section.bounded("segment_bytes", default.segment_bytes, segment_bounds)?.value,
+        queue: section.bounded("queue", default.queue, 1..=65_536)?.value,
+        sled_cache: section.bounded("sled_cache", default.sled_cache, cache_bounds)?.value,
+        units: units(section.section("unit")?)?.unwrap_or(default.units),
+    };
+    section.finish()?;
+    Ok(config)
+}
+
+/// `None`: the file says nothing about units.
+fn units(mut section: Section<'_>) -> Result<Option<BTreeMap<String, Vec<String>>>, ConfigError> {
+    if section.is_empty() {
+        return Ok(None);
+    }
+    let mut units = BTreeMap::new();
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for (name, place, mut unit) in section.named()? {
+        check_name(&name, &place, section.key(&name))?;
+        let Some(services) = unit.optional::<Vec<String>>("services")? else {
+            return Err(ConfigError::refused(place, Problem::Missing { key: unit.key("services") }));
+        };
+        let names: Vec<_> = services.value.iter().map(|service| service.to_ascii_lowercase()).collect();
+        for service in &names {
+            let at = || services.place.clone().unwrap_or_else(|| place.clone());
+            if !service.split_once('/').is_some_and(|(system, rest)| !system.is_empty() && !rest.is_empty()) {
+                let expected = "names of services, as \"store/alarm\"".to_owned();
+                let problem =
+                    Problem::Unreadable { key: services.key.clone(), value: format!("{service:?}"), expected };
+                return Err(ConfigError::refused(at(), problem));
+            }
+            if let Some(other) = taken.insert(service.clone(), services.key.clone()) {
+                let problem = Problem::Same { key: services.key.clone(), other, value: service.clone() };
+                return Err(ConfigError::refused(at(), problem));
+            }
+        }
+        unit.finish()?;
+        units.insert(name, names);
+    }
+    section.finish()?;
+    Ok(Some(units))
+}
+
+/// A unit's name is also the name of its directory.
+fn check_name(name: &str, place: &Place, key: String) -> Result<(), ConfigError> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !name.is_empty() && name.len() <= 64 && name.chars().all(fits) {
+        return Ok(());
+    }
+    let expected = "a name of at most 64 letters, digits and -".to_owned();
+    let problem = Problem::Unreadable { key, value: format!("{name:?}"), expected };
+    Err(ConfigError::refused(place.clone(), problem))
+}

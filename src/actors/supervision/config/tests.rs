@@ -1,0 +1,270 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    ByteCount, ConfigError, EntityConfig, JournalKind, LinkConfig, NamedSection, SupervisionConfig,
+    section::Asked,
+    value::{from_text, overlay},
+};
+use crate::actors::supervision::{Intensity, Strategy};
+
+const SHIPPED: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/supervision.toml"));
+
+fn parse(text: &str) -> SupervisionConfig {
+    SupervisionConfig::parse(text, "supervision.toml").unwrap()
+}
+
+fn refusal(text: &str) -> String {
+    SupervisionConfig::parse(text, "supervision.toml").unwrap_err().to_string()
+}
+
+fn with(text: &str, variables: &[(&str, &str)]) -> Result<SupervisionConfig, ConfigError> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    SupervisionConfig::parse_with(text, "supervision.toml", variables)
+}
+
+#[test]
+fn the_shipped_file_says_the_defaults() {
+    let mut shipped = parse(SHIPPED);
+    // The one section with a name of its own: it shows the default of a link.
+    assert_eq!(shipped.links.remove("store.order.delivery"), Some(LinkConfig::default()));
+    assert_eq!(shipped, SupervisionConfig::default());
+    assert_eq!(parse(""), SupervisionConfig::default());
+}
+
+#[test]
+fn the_shipped_file_mentions_every_key() {
+    let asked = Asked::default();
+    SupervisionConfig::validate(from_text(SHIPPED, "supervision.toml").unwrap(), &asked).unwrap();
+    let mut section = String::new();
+    let mut mentioned = vec![];
+    for line in SHIPPED.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            section = header.trim_matches(['[', ']']).to_owned();
+            let parts: Vec<_> = section.split('.').collect();
+            mentioned.extend((1..=parts.len()).map(|n| parts[..n].join(".")));
+        } else if let Some((key, value)) = line.trim_start_matches("# ").split_once(" = ") {
+            mentioned.push(format!("{section}.{key}"));
+            let inline = value.trim_matches(['{', '}', ' ']).split(", ").filter_map(|part| part.split_once(" = "));
+            mentioned.extend(inline.map(|(below, _)| format!("{section}.{key}.{below}")));
+        }
+    }
+    let asked = asked.into_inner();
+    assert!(asked.len() > 50, "{asked:?}");
+    for key in asked {
+        assert!(mentioned.contains(&key), "{key} is not in supervision.toml");
+    }
+}
+
+#[test]
+fn an_absent_file_is_an_empty_one_and_an_unreadable_one_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let absent = SupervisionConfig::load(directory.path().join("supervision.toml")).unwrap();
+    assert_eq!(absent, SupervisionConfig::default());
+    let error = SupervisionConfig::load(directory.path()).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }), "{error}");
+    let file = directory.path().join("mine.toml");
+    std::fs::write(&file, "\n[server]\ndrain = 5\n").unwrap();
+    let error = SupervisionConfig::load(&file).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{}:3:1: ", file.display())), "{error}");
+}
+
+#[test]
+fn values_are_read_into_their_types() {
+    let config = parse(
+        r#"
+        server = { listen = "0.0.0.0:80", drain = "500ms", ready_file = "r.json" }
+        storage = { journal = "memory", segment_bytes = "1 MiB" }
+        [entity]
+        mailbox = 10
+        restarts.at_most = 1
+        [entity.order]
+        mailbox = 20
+        [entity.stay.room]
+        mailbox = 30
+        [entity."store.product"]
+        snapshot_every = 7
+        [service.station.POS]
+        recoveries = 3
+        [link.store.order.delivery]
+        timeout = "2s"
+        [systems.stay]
+        exclusive = true
+        [[supervisor]]
+        name = "service"
+        strategy = "one_for_all"
+        backoff.min = "1s"
+        "#,
+    );
+    assert_eq!(config.server.listen.unwrap().port(), 80);
+    assert_eq!(config.server.drain, Duration::from_millis(500));
+    assert_eq!((config.storage.journal, config.storage.segment_bytes), (JournalKind::Memory, ByteCount::mib(1)));
+    let kind = |kind: &str| config.entity(kind).mailbox;
+    assert_eq!((kind("store.order"), kind("stay.room"), kind("store.room")), (20, 30, 10));
+    let product = EntityConfig {
+        mailbox: 10,
+        snapshot_every: 7,
+        restarts: Intensity { at_most: 1, within: Duration::from_mins(1) },
+        ..EntityConfig::default()
+    };
+    assert_eq!(config.entity("store.product"), &product, "a kind takes over what [entity] says");
+    assert_eq!((config.service("station", "POS").recoveries, config.service("store", "order").recoveries), (3, 16));
+    assert_eq!(config.link("store", "order", "delivery").timeout, Duration::from_secs(2));
+    assert_eq!(config.link("store", "delivery", "order").timeout, Duration::from_secs(1));
+    assert_eq!(config.systems["stay"]["exclusive"].as_bool(), Some(true));
+    let service = config.supervisors.service;
+    assert_eq!((service.strategy, service.backoff.min), (Strategy::OneForAll, Duration::from_secs(1)));
+    let names: Vec<_> = config.named().collect();
+    assert!(names.contains(&(NamedSection::Service, "station/pos")), "{names:?}");
+    assert!(names.contains(&(NamedSection::Entity, "store.product")), "{names:?}");
+    assert_eq!(names.len(), 5, "{names:?}");
+}
+
+#[test]
+fn every_broken_rule_is_refused_with_its_place_and_both_values() {
+    for (text, refused) in [
+        ("[server\n", "1:8: unclosed table, expected `]`"),
+        ("[server]\nlisten = ", "2:10: string values must be quoted, expected literal string"),
+        ("\n[sever]\n", "2:2: unknown key `sever`; did you mean `server`?"),
+        ("[server]\n\ndrian = \"1s\"", "3:1: unknown key `server.drian`; did you mean `drain`?"),
+        ("[storage]\ncolour = 1", "2:1: unknown key `storage.colour`"),
+        ("[entity.order]\nmailbx = 1", "2:1: unknown key `entity.order.mailbx`; did you mean `mailbox`?"),
+        ("[entity.store.order]\ncolour = 1", "2:1: unknown key `entity.store.order.colour`"),
+        ("[service.store]\nrecoveries = 1", "2:1: unknown key `service.store.recoveries`"),
+        ("[link.a.b.c]\ntimeuot = 1", "2:1: unknown key `link.a.b.c.timeuot`; did you mean `timeout`?"),
+        ("server = 3", "1:1: `server` is 3; it takes a table"),
+        ("[supervisor]\nname = 3", "1:2: `supervisor` is a table; it takes a list of tables"),
+        ("systems.stay = 1", "1:9: unknown key `systems.stay`"),
+        (
+            "[server]\ndrain = 5",
+            "2:1: `server.drain` is 5; it takes a duration with its unit, as \"250ms\", \"2s\", \"5m\" or \"1h\"",
+        ),
+        (
+            "[limits]\nbody = \"1 MB\"",
+            "2:1: `limits.body` is \"1 MB\"; it takes a size with its unit, as \"512 B\", \"64 KiB\", \"1 MiB\" or \"2 GiB\"",
+        ),
+        (
+            "[server]\nlisten = \"here\"",
+            "2:1: `server.listen` is \"here\"; it takes an address and a port, as \"127.0.0.1:8088\"",
+        ),
+        ("[server]\nservice_ports = \"yes\"", "2:1: `server.service_ports` is \"yes\"; it takes true or false"),
+        ("[entity]\nmailbox = -1", "2:1: `entity.mailbox` is -1; it takes a whole number from 0"),
+        ("[entity]\nmailbox = 0", "2:1: `entity.mailbox` is 0; it takes 1 to 65536"),
+        ("[entity]\nrestarts = { at_most = 9999 }", "2:14: `entity.restarts.at_most` is 9999; it takes 0 to 1000"),
+        ("[storage]\npartitions = 2000", "2:1: `storage.partitions` is 2000; it takes 1 to 1024"),
+        ("[storage]\nsegment_bytes = \"1 B\"", "2:1: `storage.segment_bytes` is 1 B; it takes 64 KiB to 1 GiB"),
+        ("[storage]\njournal = \"sled\"", "2:1: `storage.journal` is \"sled\"; it takes \"segments\" or \"memory\""),
+        ("[storage]\ndata = 1979-05-27", "2:1: `data` is 1979-05-27; it takes no date or time"),
+        (
+            "server.listen = \"127.0.0.1:9900\"",
+            "1:8: `server.admin_listen` and `server.listen` are both 127.0.0.1:9900",
+        ),
+        (
+            "[limits]\nheaders = \"8 KiB\"\nurl = \"9 KiB\"",
+            "3:1: `limits.url` is 9 KiB, more than `limits.headers`, which is 8 KiB",
+        ),
+        ("[storage.unit.alarm]", "1:15: `storage.unit.alarm.services` is missing"),
+        (
+            "[storage.unit.\"a/b\"]\nservices = []",
+            "1:15: `storage.unit.a/b` is \"a/b\"; it takes a name of at most 64 letters, digits and -",
+        ),
+        (
+            "[storage.unit.a]\nservices = [\"alarm\"]",
+            "2:1: `storage.unit.a.services` is \"alarm\"; it takes names of services, as \"store/alarm\"",
+        ),
+        (
+            "[storage.unit]\na.services = [\"store/x\"]\nb.services = [\"Store/X\"]",
+            "3:3: `storage.unit.b.services` and `storage.unit.a.services` are both store/x",
+        ),
+        ("[link.store.order.order]", "1:19: `caller` and `callee` are both `order`"),
+        ("[[supervisor]]\nat_most = 1", "1:1: `supervisor.name` is missing"),
+        (
+            "[[supervisor]]\nname = \"gaurdian\"",
+            "2:1: `supervisor.name` is \"gaurdian\"; it takes \"guardian\", \"storage\", \"services\", \"service\" or \"edge\"",
+        ),
+        (
+            "[[supervisor]]\nname = \"edge\"\n[[supervisor]]\nname = \"edge\"",
+            "4:1: `supervisor.name` and `supervisor.name at supervision.toml:2:1` are both \"edge\"",
+        ),
+        (
+            "[[supervisor]]\nname = \"edge\"\nstrategy = \"all\"",
+            "3:1: `supervisor.strategy` is \"all\"; it takes \"one_for_one\", \"one_for_all\" or \"rest_for_one\"",
+        ),
+        (
+            "[[supervisor]]\nname = \"edge\"\nbackoff = { jitter = 1.5 }",
+            "3:13: `supervisor.backoff.jitter` is 1.5; it takes 0.0 to 1.0",
+        ),
+        (
+            "[[supervisor]]\nname = \"services\"\n[supervisor.backoff]\nmin = \"5s\"\nmax = \"1s\"",
+            "4:1: `supervisor.backoff.min` is 5s, more than `supervisor.backoff.max`, which is 1s",
+        ),
+        (
+            "[[supervisor]]\nname = \"services\"\nbackoff.max = \"1ms\"",
+            "3:9: `supervisor.backoff.min` is 100ms, more than `supervisor.backoff.max`, which is 1ms",
+        ),
+        (
+            "[[supervisor]]\nname = \"edge\"\nshutdown = \"2s\"",
+            "3:1: `server.drain` is 10s, more than `supervisor.edge.shutdown`, which is 2s",
+        ),
+    ] {
+        let expected = format!("supervision.toml:{refused}");
+        assert_eq!(refusal(text), expected, "for {text:?}");
+    }
+}
+
+#[test]
+fn the_environment_is_laid_over_the_file() {
+    let file = "[entity]\nmailbox = 1\n[[supervisor]]\nname = \"edge\"\nat_most = 1";
+    let config = with(
+        file,
+        &[
+            ("PATH", "/bin"),
+            ("STEADFAST__ENTITY__MAILBOX", "2"),
+            ("STEADFAST__ENTITY__RESTARTS__WITHIN", "5s"),
+            ("STEADFAST__ENTITY__STORE__ORDER__MAILBOX", "3"),
+            ("STEADFAST__SUPERVISOR__EDGE__AT_MOST", "9"),
+            ("STEADFAST__SUPERVISOR__STORAGE__BACKOFF__JITTER", "0.5"),
+            ("STEADFAST__SERVER__SERVICE_PORTS", "true"),
+            ("STEADFAST__STORAGE__UNIT__ALARM__SERVICES", "store/alarm, stay/alarm"),
+            ("STEADFAST__SYSTEMS__STAY__EXCLUSIVE", "true"),
+            ("STEADFAST__SYSTEMS__STAY__PREFIX", "room"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((config.entity("a.b").mailbox, config.entity("store.order").mailbox), (2, 3));
+    assert_eq!(config.entity("a.b").restarts.within, Duration::from_secs(5));
+    assert_eq!(config.supervisors.edge.intensity.at_most, 9);
+    assert!((config.supervisors.storage.backoff.jitter - 0.5).abs() < f64::EPSILON);
+    assert!(config.server.service_ports);
+    let alarm = vec!["store/alarm".to_owned(), "stay/alarm".to_owned()];
+    assert_eq!(config.storage.units, BTreeMap::from([("alarm".to_owned(), alarm)]));
+    assert_eq!(config.systems["stay"]["exclusive"].as_bool(), Some(true));
+    assert_eq!(config.systems["stay"]["prefix"].as_str(), Some("room"));
+}
+
+#[test]
+fn an_error_in_the_environment_names_the_variable() {
+    for (variable, value, refused) in [
+        ("STEADFAST__ENTITY__MAILBOX", "many", "`entity.mailbox` is \"many\"; it takes a whole number from 0"),
+        ("STEADFAST__ENTITY__MAILBX", "1", "unknown key `entity.mailbx`; did you mean `mailbox`?"),
+        ("STEADFAST__SERVER", "1", "`server` is \"1\"; it takes a table"),
+        ("STEADFAST__SERVER____DRAIN", "1s", "the name has an empty part; it is STEADFAST__SECTION__KEY"),
+        (
+            "STEADFAST__SUPERVISOR__NOBODY__AT_MOST",
+            "1",
+            "`supervisor.name` is \"nobody\"; it takes \"guardian\", \"storage\", \"services\", \"service\" or \"edge\"",
+        ),
+    ] {
+        let error = with("", &[(variable, value)]).unwrap_err().to_string();
+        assert_eq!(error, format!("{variable}: {refused}"));
+    }
+}
+
+#[test]
+fn a_later_layer_replaces_what_has_another_shape() {
+    let mut root = from_text("server = 3\nsupervisor = 4", "supervision.toml").unwrap();
+    let variables = [("STEADFAST__SERVER__DRAIN", "1s"), ("STEADFAST__SUPERVISOR__EDGE__AT_MOST", "2")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    overlay(&mut root, variables).unwrap();
+    let config = SupervisionConfig::validate(root, &Asked::default()).unwrap();
+    assert_eq!((config.server.drain, config.supervisors.edge.intensity.at_most), (Duration::from_secs(1), 2));
+}
