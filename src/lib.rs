@@ -7,7 +7,9 @@ pub mod persistence;
 pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::{
-    Backoff, Failure, Intensity, NodeKind, NodeState, Process, Restart, Running, Stop, Strategy, TreeNode, process,
+    Backoff, ByteCount, ConfigError, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig, LinkConfig, NodeKind,
+    NodeState, Place, Problem, Process, Restart, Running, ServerConfig, ServiceConfig, Stop, StorageConfig, Strategy,
+    SupervisionConfig, SupervisorConfig, SupervisorConfigs, TreeNode, process,
 };
 pub use actors::systems::{Refusal, RefusalClass, store};
 pub use actors::testkit;

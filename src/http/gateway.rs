@@ -17,15 +17,17 @@ use super::{
 };
 use crate::System;
 
-/// The public listener: the systems' `resources`, and the probes.
+/// The public listener: the systems' `resources`, and the probes. A system that is `rooted` answers at the
+/// root as well as under its name; only a single one can be.
 pub fn public(
     listener: Listener,
     system: &System,
     resources: Vec<Resource>,
+    rooted: bool,
     limits: HttpLimits,
     readiness: Readiness,
 ) -> HttpServer {
-    let gateway = Gateway::new(resources, Health::new(readiness.clone(), ready(system)));
+    let gateway = Gateway::new(resources, rooted, Health::new(readiness.clone(), ready(system)));
     HttpServer::new(listener, Edge::new(gateway, true, limits, now(system)), readiness)
 }
 
@@ -57,6 +59,7 @@ fn now(system: &System) -> super::routes::Now {
 #[derive(Debug)]
 pub(crate) struct Gateway {
     systems: Vec<Catalog>,
+    rooted: bool,
     health: Health,
 }
 
@@ -69,7 +72,7 @@ struct Catalog {
 }
 
 impl Gateway {
-    pub(crate) fn new(resources: Vec<Resource>, health: Health) -> Self {
+    pub(crate) fn new(resources: Vec<Resource>, rooted: bool, health: Health) -> Self {
         let mut systems: Vec<Catalog> = Vec::new();
         for resource in resources {
             let known = systems.iter().position(|catalog| catalog.system == resource.system);
@@ -81,7 +84,8 @@ impl Gateway {
                 systems.push(catalog);
             }
         }
-        Self { systems, health }
+        let rooted = rooted && systems.len() == 1;
+        Self { systems, rooted, health }
     }
 
     /// The system that serves these segments, its prefix in links, and what follows.
@@ -93,7 +97,7 @@ impl Gateway {
             }
         }
         match self.systems.as_slice() {
-            [only] => Some((only, String::new(), segments)),
+            [only] if self.rooted => Some((only, String::new(), segments)),
             _ => None,
         }
     }
@@ -103,7 +107,7 @@ impl Gateway {
         if let Some(response) = self.health.answer(&segments).await {
             return reading(request, || response);
         }
-        if segments.is_empty() && self.systems.len() != 1 {
+        if segments.is_empty() && !self.rooted {
             return reading(request, || self.root(request));
         }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
@@ -141,7 +145,7 @@ impl Gateway {
             .systems
             .iter()
             .flat_map(|catalog| {
-                let prefix = if self.systems.len() == 1 { String::new() } else { format!("/{}", catalog.system) };
+                let prefix = if self.rooted { String::new() } else { format!("/{}", catalog.system) };
                 catalog.resources.iter().map(move |resource| format!("{prefix}/{}", resource.shape.collection))
             })
             .collect();

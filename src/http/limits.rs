@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::{ByteCount, SupervisionConfig};
+
 /// What one listener accepts before it refuses. Every refusal is typed: 408, 413, 414, 431, or a closed
 /// connection where no request could be read.
 #[derive(Clone, Debug)]
@@ -33,6 +35,23 @@ impl Default for HttpLimits {
             connections: 10_000,
             streams: 200,
             drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl HttpLimits {
+    /// The limits that a configuration gives.
+    pub fn of(config: &SupervisionConfig) -> Self {
+        let bytes = ByteCount::as_usize;
+        Self {
+            body: bytes(config.limits.body),
+            headers: bytes(config.limits.headers),
+            url: bytes(config.limits.url),
+            header_read: config.server.header_deadline,
+            body_read: config.server.body_deadline,
+            connections: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
+            drain: config.server.drain,
+            ..Self::default()
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::actors::supervision::{ByteCount, SupervisionConfig};
+
 /// Bounds of one kind of entity.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EntityLimits {
@@ -37,50 +39,45 @@ pub(crate) struct ServiceLimits {
     pub(crate) drain: Duration,
 }
 
-impl Default for EntityLimits {
-    fn default() -> Self {
-        Self {
-            mailbox: 64,
-            snapshot_every: 100,
-            snapshot_bytes: 64 << 10,
-            passivate_after: Duration::from_mins(2),
-            max_live: 200_000,
-            restarts: 5,
-            restarts_within: Duration::from_mins(1),
-            deadline: Duration::from_secs(5),
-        }
-    }
-}
-
-impl Default for ServiceLimits {
-    fn default() -> Self {
-        Self { messages: 16_384, bytes: 64 << 20, recoveries: 64, command_keys: 100_000, drain: Duration::from_secs(5) }
-    }
-}
-
-/// The configuration (read from a file in a later commit).
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct SupervisionConfig;
-
-impl SupervisionConfig {
-    pub(crate) fn unit_of(&self, service: &str) -> &str {
-        if service == "store/alarm" { "alarm" } else { "main" }
-    }
-}
-
 impl EntityLimits {
-    pub(crate) fn by_kind(_: &SupervisionConfig) -> Box<dyn Fn(&str) -> Self + Send> {
-        Box::new(|_| Self::default())
+    /// The limits of each kind, as the configuration has them.
+    pub(crate) fn by_kind(config: &SupervisionConfig) -> Box<dyn Fn(&str) -> Self + Send> {
+        let config = config.clone();
+        Box::new(move |kind| {
+            let entity = config.entity(kind);
+            Self {
+                mailbox: count(entity.mailbox),
+                snapshot_every: entity.snapshot_every,
+                snapshot_bytes: bytes(entity.snapshot_bytes),
+                passivate_after: entity.passivate_after,
+                max_live: count(entity.max_live),
+                restarts: count(entity.restarts.at_most),
+                restarts_within: entity.restarts.within,
+                deadline: entity.deadline,
+            }
+        })
     }
 }
 
 impl ServiceLimits {
-    pub(crate) fn of(_: &SupervisionConfig, _: &str, _: &str) -> Self {
-        Self::default()
+    /// The limits of a service, as the configuration has them.
+    pub(crate) fn of(config: &SupervisionConfig, system: &str, service: &str) -> Self {
+        let limits = config.service(system, service);
+        Self {
+            messages: count(limits.budget_messages),
+            bytes: bytes(limits.budget_bytes),
+            recoveries: count(limits.recoveries),
+            command_keys: count(limits.command_keys),
+            // What is left of its time to stop is for dropping the cells.
+            drain: config.supervisors.service.shutdown.mul_f64(0.8),
+        }
     }
+}
 
-    pub(crate) fn internal(_: &SupervisionConfig) -> Self {
-        Self::default()
-    }
+fn count(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+fn bytes(n: ByteCount) -> usize {
+    n.as_usize()
 }

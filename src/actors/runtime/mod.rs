@@ -44,7 +44,6 @@ pub use clock::Clock;
 pub use declare::Service;
 pub use dispatcher::LetterError;
 pub use entities::{Answered, AskRequest, Current, Entities};
-pub use limits::SupervisionConfig;
 pub use operate::{ConsumerStatus, InspectError, ServiceError, ServiceStatus, WaitingLetter};
 pub use projector::{ViewError, Views};
 pub use system::{ShutdownReport, StartError, System, SystemBuilder};

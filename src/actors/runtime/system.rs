@@ -18,7 +18,7 @@ use super::{
     dispatcher::Retry,
     entities::Entities,
     kinds::{KindHost, Kinds},
-    limits::{EntityLimits, ServiceLimits, SupervisionConfig},
+    limits::{EntityLimits, ServiceLimits},
     projector::{ViewError, Views},
     service::{Cells, ServiceRuntime},
     storage::{JournalWatch, SnapshotWriter},
@@ -28,9 +28,9 @@ use super::{
 use crate::{
     actors::{
         entity::{Entity, Key, Listed, Listing, View},
-        supervision::{Guardian, Process, TreeNode},
+        supervision::{Guardian, NamedSection, Process, SupervisionConfig, TreeNode},
     },
-    persistence::Storage,
+    persistence::{Storage, StorageConfig},
 };
 
 /// A running system. Cheap to clone; all clones are the same system.
@@ -103,6 +103,12 @@ pub enum StartError {
         service: String,
         /// The unit.
         unit: String,
+    },
+    /// The configuration has a section for something that does not exist here, so it would have no effect.
+    #[error("the configuration has [{section}], but nothing here is called that")]
+    Unused {
+        /// The section.
+        section: String,
     },
     /// The supervision tree could not be started.
     #[error("{0}")]
@@ -274,8 +280,12 @@ impl SystemBuilder {
         let mut internal = Vec::new();
         for unit in &units {
             let name: &'static str = Box::leak(unit.name.to_string().into_boxed_str());
-            let service =
-                ServiceRuntime::new("steadfast", name, self.clock.clone(), ServiceLimits::internal(&self.config));
+            let service = ServiceRuntime::new(
+                "steadfast",
+                name,
+                self.clock.clone(),
+                ServiceLimits::of(&self.config, "steadfast", name),
+            );
             let place = Place { service: service.clone(), unit: unit.clone() };
             let progress = add_progress(&mut assembly, &place);
             internal.push((place, progress));
@@ -300,6 +310,7 @@ impl SystemBuilder {
             services.push(place);
         }
 
+        check_names(&self.config, &assembly.hosts, &services)?;
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
         assembly.kinds.fill(&kinds);
@@ -357,9 +368,39 @@ fn unit_of(
     units: &[Arc<UnitRuntime>],
     service: &str,
 ) -> Result<Arc<UnitRuntime>, StartError> {
-    let wanted = config.unit_of(service);
+    let own =
+        config.storage.units.iter().find(|(_, services)| services.iter().any(|s| s.eq_ignore_ascii_case(service)));
+    let wanted = own.map_or(StorageConfig::MAIN, |(unit, _)| unit.as_str());
     let unit = units.iter().find(|unit| unit.name.as_ref() == wanted);
     unit.cloned().ok_or_else(|| StartError::NoUnit { service: service.to_owned(), unit: wanted.to_owned() })
+}
+
+/// A section about something that does not exist would have no effect: a slip that should be known.
+/// Sections of systems that this process does not run are left alone.
+fn check_names(config: &SupervisionConfig, hosts: &[Arc<dyn KindHost>], services: &[Place]) -> Result<(), StartError> {
+    let here = |system: &str| services.iter().any(|place| place.service.system.eq_ignore_ascii_case(system));
+    let service = |name: &str| services.iter().any(|place| place.service.full_name.eq_ignore_ascii_case(name));
+    let kind = |name: &str| {
+        let short = |kind: &str| kind.split_once('.').is_some_and(|(_, short)| short.eq_ignore_ascii_case(name));
+        hosts.iter().any(|host| host.kind().eq_ignore_ascii_case(name) || short(host.kind()))
+    };
+    for (section, name) in config.named() {
+        let (prefix, known) = match section {
+            NamedSection::Entity => ("entity", kind(name) || name.split_once('.').is_some_and(|(s, _)| !here(s))),
+            NamedSection::Service => {
+                ("service", service(name) || name.split_once('/').is_some_and(|(system, _)| !here(system)))
+            }
+            NamedSection::Link => {
+                let mut parts = name.split('.');
+                let system = parts.next().unwrap_or_default();
+                ("link", !here(system) || parts.all(|part| service(&format!("{system}/{part}"))))
+            }
+        };
+        if !known {
+            return Err(StartError::Unused { section: format!("{prefix}.{name}") });
+        }
+    }
+    Ok(())
 }
 
 /// Numbers and counters are rebuilt from what the journal knows of each stream.

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{clock::Clock, declare::Named, limits::SupervisionConfig, system::StartError};
+use super::{clock::Clock, declare::Named, system::StartError};
 use crate::actors::supervision::{
-    Backoff, ChildSpec, ControlError, Guardian, Intensity, Process, Strategy, SupervisorSpec, TreeNode,
+    ChildSpec, ControlError, Guardian, Process, SupervisionConfig, SupervisorSpec, TreeNode,
 };
 
 /// The processes of a system by the part of the tree that they belong to.
@@ -40,38 +40,20 @@ impl Parts {
 
     /// What lies above stops with what it stands on: without a journal no service, without services no edge.
     fn spec(self, config: &SupervisionConfig) -> SupervisorSpec {
-        let services = self.services.into_iter().map(|(name, children)| {
-            let children = workers(children);
-            ChildSpec::supervisor(supervisor(config, "service", name, children))
-        });
-        let services = services.collect();
+        let levels = &config.supervisors;
+        let service = |(name, children)| ChildSpec::supervisor(levels.service.spec(name, workers(children)));
+        let services = self.services.into_iter().map(service).collect();
         let children = vec![
-            ChildSpec::supervisor(supervisor(config, "storage", "storage".to_owned(), workers(self.storage))),
-            ChildSpec::supervisor(supervisor(config, "services", "services".to_owned(), services)),
-            ChildSpec::supervisor(supervisor(config, "edge", "edge".to_owned(), workers(self.edge))),
+            ChildSpec::supervisor(levels.storage.spec("storage", workers(self.storage))),
+            ChildSpec::supervisor(levels.services.spec("services", services)),
+            ChildSpec::supervisor(levels.edge.spec("edge", workers(self.edge))),
         ];
-        supervisor(config, "guardian", "guardian".to_owned(), children)
+        levels.guardian.spec("guardian", children)
     }
 }
 
 fn workers(processes: Vec<Named>) -> Vec<ChildSpec> {
     processes.into_iter().map(|(name, process)| ChildSpec::worker(name, process)).collect()
-}
-
-fn supervisor(_: &SupervisionConfig, role: &str, name: String, children: Vec<ChildSpec>) -> SupervisorSpec {
-    SupervisorSpec {
-        name,
-        strategy: if role == "guardian" { Strategy::RestForOne } else { Strategy::OneForOne },
-        intensity: Intensity { at_most: 5, within: Duration::from_secs(30) },
-        backoff: Backoff {
-            min: Duration::from_millis(100),
-            max: Duration::from_secs(10),
-            jitter: 0.2,
-            reset_after: Duration::from_secs(30),
-        },
-        shutdown: Duration::from_secs(10),
-        children,
-    }
 }
 
 /// The running tree, as the rest of the runtime uses it.

@@ -15,16 +15,12 @@ pub struct ServerConfig {
     pub listen: Option<SocketAddr>,
     /// The address of the admin API. Default 127.0.0.1:9900.
     pub admin_listen: SocketAddr,
-    /// Whether the ports of the single services are opened too. Default no.
-    pub service_ports: bool,
     /// Where the bound addresses are written once the process serves. Default nowhere.
     pub ready_file: Option<PathBuf>,
     /// The time that requests have to finish after the listener closed. Default 10 s, at most 10 min.
     pub drain: Duration,
-    /// The time a client has to send its headers. Default 10 s, from 100 ms to 10 min.
+    /// The time a client has to send its headers, from the first byte or the previous answer on. Default 10 s, from 100 ms to 10 min.
     pub header_deadline: Duration,
-    /// The time a connection may stay open without a request. Default 60 s, from 100 ms to 1 h.
-    pub idle_deadline: Duration,
     /// The time a client has to send a body. Default 30 s, from 100 ms to 10 min.
     pub body_deadline: Duration,
     /// Connections at a time, per listener. Default 1024, from 1 to 100 000.
@@ -36,11 +32,9 @@ impl Default for ServerConfig {
         Self {
             listen: None,
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9900)),
-            service_ports: false,
             ready_file: None,
             drain: Duration::from_secs(10),
             header_deadline: Duration::from_secs(10),
-            idle_deadline: Duration::from_mins(1),
             body_deadline: Duration::from_secs(30),
             max_connections: 1024,
         }
@@ -66,7 +60,6 @@ impl Default for LimitsConfig {
 
 const SHORTEST: Duration = Duration::from_millis(100);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
-const HOUR: Duration = Duration::from_hours(1);
 
 /// Also gives `drain` with its place: the edge's supervisor has to be as patient.
 pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<Duration>), ConfigError> {
@@ -83,11 +76,9 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
     let config = ServerConfig {
         listen: listen.map(|listen| listen.value),
         admin_listen: admin.value,
-        service_ports: section.or("service_ports", default.service_ports)?.value,
         ready_file: section.optional("ready_file")?.map(|file| file.value),
         drain: drain.value,
         header_deadline: section.bounded("header_deadline", default.header_deadline, SHORTEST..=TEN_MINUTES)?.value,
-        idle_deadline: section.bounded("idle_deadline", default.idle_deadline, SHORTEST..=HOUR)?.value,
         body_deadline: section.bounded("body_deadline", default.body_deadline, SHORTEST..=TEN_MINUTES)?.value,
         max_connections: section.bounded("max_connections", default.max_connections, 1..=100_000)?.value,
     };

@@ -146,7 +146,6 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
             "[server]\nlisten = \"here\"",
             "2:1: `server.listen` is \"here\"; it takes an address and a port, as \"127.0.0.1:8088\"",
         ),
-        ("[server]\nservice_ports = \"yes\"", "2:1: `server.service_ports` is \"yes\"; it takes true or false"),
         ("[entity]\nmailbox = -1", "2:1: `entity.mailbox` is -1; it takes a whole number from 0"),
         ("[entity]\nmailbox = 0", "2:1: `entity.mailbox` is 0; it takes 1 to 65536"),
         ("[entity]\nrestarts = { at_most = 9999 }", "2:14: `entity.restarts.at_most` is 9999; it takes 0 to 1000"),
@@ -223,7 +222,6 @@ fn the_environment_is_laid_over_the_file() {
             ("STEADFAST__ENTITY__STORE__ORDER__MAILBOX", "3"),
             ("STEADFAST__SUPERVISOR__EDGE__AT_MOST", "9"),
             ("STEADFAST__SUPERVISOR__STORAGE__BACKOFF__JITTER", "0.5"),
-            ("STEADFAST__SERVER__SERVICE_PORTS", "true"),
             ("STEADFAST__STORAGE__UNIT__ALARM__SERVICES", "store/alarm, stay/alarm"),
             ("STEADFAST__SYSTEMS__STAY__EXCLUSIVE", "true"),
             ("STEADFAST__SYSTEMS__STAY__PREFIX", "room"),
@@ -234,7 +232,6 @@ fn the_environment_is_laid_over_the_file() {
     assert_eq!(config.entity("a.b").restarts.within, Duration::from_secs(5));
     assert_eq!(config.supervisors.edge.intensity.at_most, 9);
     assert!((config.supervisors.storage.backoff.jitter - 0.5).abs() < f64::EPSILON);
-    assert!(config.server.service_ports);
     let alarm = vec!["store/alarm".to_owned(), "stay/alarm".to_owned()];
     assert_eq!(config.storage.units, BTreeMap::from([("alarm".to_owned(), alarm)]));
     assert_eq!(config.systems["stay"]["exclusive"].as_bool(), Some(true));

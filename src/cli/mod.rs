@@ -1,0 +1,93 @@
+//! One file per subcommand, and what they have in common: exit codes.
+
+mod config;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A durable actor runtime that runs shops.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the systems.
+    Serve(serve::Serve),
+    /// Looks at the configuration.
+    #[command(subcommand)]
+    Config(config::Config),
+}
+
+/// Why the program ends other than well. The codes are part of its interface.
+#[derive(Debug)]
+enum Exit {
+    /// 2: the command line or the configuration is wrong.
+    Usage(anyhow::Error),
+    /// 3: data is damaged; nothing was touched.
+    Damaged(anyhow::Error),
+    /// 4: the address or the data directory is in use.
+    InUse(anyhow::Error),
+    /// 70: the supervision tree gave up.
+    GaveUp(anyhow::Error),
+    /// 1: anything else, such as a disk that cannot be read.
+    Other(anyhow::Error),
+}
+
+impl Exit {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Damaged(_) => 3,
+            Self::InUse(_) => 4,
+            Self::GaveUp(_) => 70,
+            Self::Other(_) => 1,
+        }
+    }
+
+    fn reason(&self) -> &anyhow::Error {
+        match self {
+            Self::Usage(reason)
+            | Self::Damaged(reason)
+            | Self::InUse(reason)
+            | Self::GaveUp(reason)
+            | Self::Other(reason) => reason,
+        }
+    }
+}
+
+/// Runs the command line.
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version are no errors; clap knows its own code for the others: 2.
+        Err(error) => error.exit(),
+    };
+    let done = match arguments.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Config(config) => config.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => {
+            complain(&format!("steadfast: {:#}", exit.reason()));
+            ExitCode::from(exit.code())
+        }
+    }
+}
+
+/// A line for the person at the terminal.
+#[expect(clippy::print_stdout, reason = "the program's own output")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+/// A line about what went wrong.
+fn complain(line: &str) {
+    eprintln!("{line}");
+}
