@@ -1,4 +1,4 @@
-//! The actor that runs one run of a [`Process`](super::Process) and tells its supervisor how it went.
+//! The actor that runs one run of a [`Process`] and tells its supervisor how it went.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
