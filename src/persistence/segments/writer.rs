@@ -19,6 +19,7 @@ use std::{
 };
 
 use super::{
+    epoch::{self, Witness},
     frame::{FRAME_HEADER, FrameHeader, JournalId},
     index::{Index, Tip},
     queue::{Done, Queue, Queued},
@@ -163,6 +164,7 @@ impl<D: Disk> Writer<D> {
             self.tail.segment.checked_add(1).ok_or_else(|| io::Error::other("no segment numbers are left"))?;
         let header = SegmentHeader { segment, partitions: self.partitions, id: self.id, first_frame: self.next_frame };
         let file = self.disk.create(&self.dir, header, capacity)?;
+        epoch::write(&self.dir, Witness { epoch: self.epoch, segment })?;
         self.tail = Tail { file, segment, at: SEGMENT_HEADER as u64, capacity };
         Ok(())
     }
