@@ -158,12 +158,12 @@ impl Journal for SegmentsJournal {
             Err(refusal) => (Err(AppendError::Refused(refusal)), 0),
         };
         let queued = Queued { append, size, done: Done::new(done) };
-        if let Err((why, queued)) = self.shared.queue.push(queued) {
+        if let Err((why, done)) = self.shared.queue.push(queued) {
             let refusal = match why {
                 NotQueued::Full => Refusal::Overloaded { retry_after: RETRY_AFTER },
                 NotQueued::Closed => Refusal::Closed,
             };
-            queued.done.tell(Err(AppendError::Refused(refusal)));
+            done.tell(Err(AppendError::Refused(refusal)));
         }
     }
 

@@ -4,10 +4,8 @@ fn refused(dir: &Path) -> (PathBuf, u64, String) {
     let before = image(dir);
     let error = SegmentsJournal::open(&config(dir)).unwrap_err();
     assert_eq!(image(dir), before, "nothing on disk is changed");
-    match error {
-        OpenError::Damaged { file, at, what } => (file, at, what),
-        other => panic!("{other}"),
-    }
+    let OpenError::Damaged { file, at, what } = error else { panic!("{error}") };
+    (file, at, what)
 }
 
 fn change(path: &Path, at: u64, with: impl FnOnce(&mut u8)) {
@@ -171,8 +169,9 @@ fn an_event_that_looks_like_a_frame_does_not_keep_a_torn_tail_from_being_cut() {
     let journal = SegmentsJournal::open(&config(dir.path())).unwrap();
     let forged = frame::FrameHeader { number: 9, length: 0, count: 0, checksum: 0 }.encode(JournalId(1));
     let stream = sample::stream("1");
-    let events = vec![sample::event(forged.repeat(20))];
-    let append = Append { events, ..sample::append(&stream, journal.lease(stream.partition(2)), 0, 1) };
+    let looks_like_frames = vec![sample::event(forged.repeat(20))];
+    let append =
+        Append { events: looks_like_frames, ..sample::append(&stream, journal.lease(stream.partition(2)), 0, 1) };
     let (sender, receiver) = channel();
     journal.append(append, Box::new(move |outcome| sender.send(outcome).unwrap()));
     receiver.recv().unwrap().unwrap();
@@ -181,11 +180,7 @@ fn an_event_that_looks_like_a_frame_does_not_keep_a_torn_tail_from_being_cut() {
     change(&first(dir.path()), SEGMENT_HEADER as u64 + 50, |byte| *byte ^= 1);
     let journal = SegmentsJournal::open(&config(dir.path())).unwrap();
     assert!(journal.torn().is_some());
-    assert_eq!(events_of(&journal), 0);
-}
-
-fn events_of(journal: &SegmentsJournal) -> usize {
-    super::events(journal)
+    assert_eq!(events(&journal), 0);
 }
 
 #[test]

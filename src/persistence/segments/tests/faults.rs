@@ -1,6 +1,7 @@
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, AtomicUsize, Ordering},
+    mpsc::Sender,
 };
 
 use super::*;
@@ -109,24 +110,54 @@ fn failed_at(operation: Operation, countdown: usize) -> bool {
     fired
 }
 
-/// Lets a write through for each token.
-struct Gated(Mutex<Receiver<()>>);
+/// Says that a sync has begun, and lets it go on, or fail, when told so; without end once nobody tells.
+struct Gated {
+    began: Sender<()>,
+    gate: Mutex<Receiver<io::Result<()>>>,
+}
+
+impl Gated {
+    fn new() -> (Self, Receiver<()>, Sender<io::Result<()>>) {
+        let (began, syncs) = channel();
+        let (opener, gate) = channel();
+        (Self { began, gate: Mutex::new(gate) }, syncs, opener)
+    }
+}
 
 impl Disk for Gated {
     fn sync(&mut self, file: &fs::File) -> io::Result<()> {
-        let _closed = lock(&self.0).recv();
+        let _nobody_watches = self.began.send(());
+        lock(&self.gate).recv().unwrap_or(Ok(()))?;
         file.sync_data()
+    }
+}
+
+/// The repeat meets an append that is on its way: should that be lost, "already there" would be a lie.
+#[test]
+fn a_duplicate_within_a_group_that_fails_is_unknown_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, syncs, opener) = Gated::new();
+    let journal = SegmentsJournal::open_on(&config(dir.path()), disk).unwrap();
+    let gate = opener; // dropped before the journal, should an assertion fail
+    let first = hand_over(&journal, "0", 0);
+    syncs.recv().unwrap();
+    let together = [hand_over(&journal, "1", 0), hand_over(&journal, "1", 0)];
+    gate.send(Ok(())).unwrap();
+    gate.send(Err(io::Error::other("no"))).unwrap();
+    first.recv().unwrap().unwrap();
+    for told in together {
+        assert!(matches!(told.recv().unwrap(), Err(AppendError::Unknown(_))));
     }
 }
 
 #[test]
 fn what_comes_while_a_sync_runs_is_one_group_and_what_finds_no_place_is_overload() {
     let dir = tempfile::tempdir().unwrap();
-    let (gate, tokens) = channel();
+    let (disk, _syncs, opener) = Gated::new();
     let queue = 5;
     let config = SegmentsConfig { queue, ..config(dir.path()) };
-    let journal = SegmentsJournal::open_on(&config, Gated(Mutex::new(tokens))).unwrap();
-    let gate = gate; // dropped before the journal, should an assertion fail
+    let journal = SegmentsJournal::open_on(&config, disk).unwrap();
+    let gate = opener; // dropped before the journal, should an assertion fail
     let mut told = vec![hand_over(&journal, "0", 0)];
     // Filled until it refuses: the first append may or may not have left the queue by then.
     let overloaded = loop {

@@ -40,7 +40,9 @@ fn a_partition_is_read_across_many_marks() {
     let config = SegmentsConfig { segment_bytes: 4 << 20, ..config(dir.path()) };
     let journal = SegmentsJournal::open(&config).unwrap();
     let told: Vec<_> = (0..4000).map(|n| hand_over(&journal, &n.to_string(), 0)).collect();
-    told.into_iter().for_each(|told| drop(told.recv().unwrap().unwrap()));
+    for told in told {
+        told.recv().unwrap().unwrap();
+    }
     for n in 4000..4100 {
         write(&journal, &n.to_string());
     }
@@ -88,7 +90,7 @@ fn a_segment_whose_making_was_cut_short_is_removed() {
 fn a_new_segment_without_a_frame_is_written_on() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), 2);
-    let id = segment::SegmentHeader::decode(&fs::read(segment::path(&config(dir.path()).dir, 1)).unwrap()).unwrap().id;
+    let id = SegmentHeader::decode(&fs::read(segment::path(&config(dir.path()).dir, 1)).unwrap()).unwrap().id;
     let header = SegmentHeader { segment: 2, partitions: 2, id, first_frame: 3 };
     segment::create(&config(dir.path()).dir, header, SMALL).unwrap();
     let journal = SegmentsJournal::open(&config(dir.path())).unwrap();

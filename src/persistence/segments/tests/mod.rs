@@ -56,7 +56,7 @@ fn image(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// Where each frame of a segment begins, and where the last one ends.
 fn frames(path: &Path) -> (Vec<u64>, u64) {
     let bytes = fs::read(path).unwrap();
-    let id = segment::SegmentHeader::decode(&bytes).unwrap().id;
+    let id = SegmentHeader::decode(&bytes).unwrap().id;
     let mut at = SEGMENT_HEADER as u64;
     let mut starts = Vec::new();
     while let Some(frame) = frame::FrameHeader::decode(&bytes[usize::try_from(at).unwrap()..], id) {
