@@ -336,7 +336,8 @@ pub trait Journal: Send + Sync + 'static {
     /// The stream's durable head; `None` for a stream without events. From memory: never blocks on a disk.
     fn head(&self, stream: &StreamId) -> Option<StreamHead>;
 
-    /// Shows every stream's durable head, in no order. From memory; appends may wait meanwhile.
+    /// Shows every stream's durable head, in no order. From memory; appends may wait meanwhile, so `visit` must not
+    /// call the journal.
     fn heads(&self, visit: &mut dyn FnMut(&StreamId, &StreamHead));
 
     /// The records of a stream with events after `after`, in order, at most `limit` records. May block on

@@ -24,7 +24,7 @@ pub trait Snapshots: Send + Sync + 'static {
     /// survive a power cut once this returns. May block on the disk.
     ///
     /// # Errors
-    /// Any of them may be lost then; nothing else is.
+    /// Any of them may be lost then; nothing else is. A store may refuse a state above 4 MiB.
     fn save(&self, batch: Vec<(StreamId, StoredSnapshot)>) -> Result<(), StoreError>;
 
     /// The stream's snapshots, newest first, at most two. One that is damaged is left out (and reported by

@@ -27,7 +27,7 @@ fn write_all(journal: &Arc<dyn Journal>, appended: &(dyn Fn(&Record) + Sync)) {
                 let stream = stream(&writer.to_string());
                 let mut expected = 0;
                 for n in 0..EACH {
-                    let events = vec![event(n.to_string()); 1 + (n as usize + writer) % 3];
+                    let events = vec![event(n.to_string()); 1 + (usize::try_from(n).unwrap() + writer) % 3];
                     let append = Append { events, ..next(&*journal, &stream, expected, u128::from(n)) };
                     let stood = wait(&*journal, append.clone()).unwrap();
                     expected = stood.sequence;
@@ -86,9 +86,9 @@ pub(super) fn nobody_reads_what_is_not_durable(mut open: Reopen<dyn Journal>) {
         assert!(journal.durable(partition) >= record.last_offset());
         assert!(journal.head(&record.append.stream).unwrap().sequence >= record.last_sequence());
         let found = journal.read_feed(partition, record.offset - 1, 1).unwrap();
-        assert_eq!(found, [record.clone()]);
+        assert_eq!(found, std::slice::from_ref(record));
         let own = journal.read_stream(&record.append.stream, record.append.expected, 1).unwrap();
-        assert_eq!(own, [record.clone()]);
+        assert_eq!(own, std::slice::from_ref(record));
         told.fetch_add(1, Ordering::Relaxed);
     });
     assert_eq!(told.into_inner() as u64, WRITERS as u64 * EACH);

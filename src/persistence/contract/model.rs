@@ -100,7 +100,7 @@ pub(super) fn every_history_is_as_the_model_says(backend: fn() -> Reopen<dyn Jou
                     let stream = stream(&key.to_string());
                     let sequence = model.of(&stream).last().map_or(0, Record::last_sequence);
                     let expected = sequence.saturating_add_signed(i64::from(off));
-                    let incarnation = if late { 0 } else { 1 };
+                    let incarnation = u64::from(!late);
                     let events = vec![event(index.to_string()); events];
                     Append { incarnation, events, ..next(&*journal, &stream, expected, index as u128) }
                 }

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Image, Live, MemoryStore, Stream};
+use super::{Image, Live, MemoryStore, Stream, Waiting};
 use crate::persistence::{
     Append, AppendDone, AppendError, Appended, Journal, Lease, PartitionId, ReadError, Record, Refusal, StreamHead,
     StreamId,
@@ -40,16 +40,15 @@ impl MemoryStore {
             return;
         }
         let mut durable = lock(&self.durable);
+        // Otherwise a newer opening of this memory has taken over while appends were held.
+        let current = durable.epoch == self.epoch;
         let Live { waiting, answers, .. } = &mut *live;
-        for (outcome, done) in waiting.drain(..) {
-            let outcome = outcome.and_then(|record| {
-                // A newer opening of this memory has taken over while this append was held.
-                if durable.epoch == self.epoch {
-                    Ok(durable.store(record, self.partitions))
-                } else {
-                    Err(AppendError::Fenced { stream: record.append.stream })
-                }
-            });
+        for Waiting { stream, outcome, done } in waiting.drain(..) {
+            let outcome = match outcome {
+                // Also a duplicate, since it may be one of an append that was held.
+                Ok(_) | Err(AppendError::Duplicate(_)) if !current => Err(AppendError::Fenced { stream }),
+                outcome => outcome.map(|record| durable.store(record, self.partitions)),
+            };
             answers.push_back((outcome, done));
         }
         live.heads.clear();
@@ -117,8 +116,9 @@ impl Journal for MemoryStore {
             drop(live);
             return done(Err(AppendError::Refused(refusal)));
         }
+        let stream = append.stream.clone();
         let outcome = self.decide(append, &mut live);
-        live.waiting.push_back((outcome, done));
+        live.waiting.push_back(Waiting { stream, outcome, done });
         drop(live);
         self.commit();
         self.tell();

@@ -46,11 +46,18 @@ struct Stream {
     records: Vec<Arc<Record>>,
 }
 
+/// An append that is not yet told what became of it.
+struct Waiting {
+    stream: StreamId,
+    outcome: Result<Record, AppendError>,
+    done: AppendDone,
+}
+
 /// What one opening has in hand.
 #[derive(Default)]
 struct Live {
     /// Appends that are taken or refused, and not yet told so, in the order they came.
-    waiting: VecDeque<(Result<Record, AppendError>, AppendDone)>,
+    waiting: VecDeque<Waiting>,
     /// Heads as of the waiting appends.
     heads: HashMap<StreamId, Head>,
     /// Last position of each partition as of the waiting appends, where that is beyond the durable one.
@@ -119,9 +126,13 @@ impl MemoryStore {
         let mut live = lock(&self.live);
         live.poisoned.get_or_insert_with(|| Arc::clone(&reason));
         let Live { waiting, answers, .. } = &mut *live;
-        for (outcome, done) in waiting.drain(..) {
-            let unknown = outcome.and_then(|_| Err(AppendError::Unknown(Arc::clone(&reason))));
-            answers.push_back((unknown, done));
+        for Waiting { outcome, done, .. } in waiting.drain(..) {
+            let outcome = match outcome {
+                // A duplicate may be one of an append that waits.
+                Ok(_) | Err(AppendError::Duplicate(_)) => Err(AppendError::Unknown(Arc::clone(&reason))),
+                Err(other) => Err(other),
+            };
+            answers.push_back((outcome, done));
         }
         live.heads.clear();
         live.positions.clear();

@@ -56,9 +56,11 @@ fn more_held_appends_than_the_queue_takes_are_overload() {
 fn after_poison_what_was_held_is_unknown_and_the_rest_refused() {
     let store = MemoryStore::new(1);
     store.hold();
-    let held = hand_over(&store, "1");
+    let held = [hand_over(&store, "1"), hand_over(&store, "1")];
     store.poison("the disk is gone");
-    assert_eq!(held.try_recv().unwrap(), Err(AppendError::Unknown("the disk is gone".into())));
+    for held in held {
+        assert_eq!(held.try_recv().unwrap(), Err(AppendError::Unknown("the disk is gone".into())));
+    }
     store.release();
     let late = hand_over(&store, "2").try_recv().unwrap();
     assert_eq!(late, Err(AppendError::Refused(Refusal::Poisoned("the disk is gone".into()))));

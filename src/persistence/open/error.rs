@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf, sync::Arc};
 
-/// Why a storage could not be opened. Nothing on disk was changed.
+/// Why a storage could not be opened. Nothing was changed in the unit that it is about.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {

@@ -61,7 +61,7 @@ struct Opened {
 /// Opens every unit of `config`, making it when it is not there. Blocks until each journal is checked.
 ///
 /// # Errors
-/// See [`OpenError`]; nothing on disk was changed then.
+/// See [`OpenError`]. Units before the one that failed were opened, and are closed again.
 pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
     let names = unit_names(config)?;
     match config.journal {

@@ -20,7 +20,7 @@ const MAGIC: u32 = u32::from_le_bytes(*b"SFfr");
 pub(super) const FRAME_HEADER: usize = 32;
 
 /// Frames begin at multiples of this, so that a search for one need not try every byte.
-pub(super) const ALIGN: u64 = 16;
+pub(super) const ALIGN: usize = 16;
 
 /// Makes checksums of one journal's frames its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl FrameHeader {
 
     /// Where the frame after this one begins, when this one begins at `start`.
     pub(super) fn next(self, start: u64) -> u64 {
-        (start + FRAME_HEADER as u64 + u64::from(self.length)).next_multiple_of(ALIGN)
+        (start + FRAME_HEADER as u64 + u64::from(self.length)).next_multiple_of(ALIGN as u64)
     }
 }
 

@@ -24,6 +24,7 @@ use std::{
 };
 
 use self::{
+    epoch::Witness,
     frame::JournalId,
     queue::{Done, NotQueued, Queue, Queued},
     reader::Reader,
@@ -74,14 +75,14 @@ impl SegmentsJournal {
         let segments = prepare(config)?;
         let names = Arc::new(Names::default());
         let found = recovery::scan(dir, &segments, *partitions, &names)?;
-        let before = epoch::read(dir).map_err(io)?.unwrap_or(0).max(found.epoch);
+        let before = epoch::read(dir).map_err(io)?.map_or(0, |witness| witness.epoch).max(found.epoch);
         let file = recovery::settle(dir, &found, *segment_bytes).map_err(io)?;
         if let Some(TornTail { file, at, bytes }) = &found.torn {
             let file = file.display();
             tracing::warn!(%file, at, bytes, "the end of the journal was no frame and has been cut off");
         }
         let epoch = before + 1;
-        epoch::write(dir, epoch).map_err(io)?;
+        epoch::write(dir, Witness { epoch, segment: found.segment }).map_err(io)?;
         let capacity = file.metadata().map_err(io)?.len().min(u64::from(u32::MAX));
         let tail = Tail { file, segment: found.segment, at: found.end, capacity };
         let shared =
@@ -131,12 +132,15 @@ fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
         segment::sync_dir(parent).map_err(|error| OpenError::io(parent, error))?;
     }
     let segments = segment::list(dir).map_err(io)?;
-    if !segments.is_empty() {
-        return Ok(segments);
+    let last = segments.last().copied().unwrap_or(0);
+    if let Some(witness) = epoch::read(dir).map_err(io)?
+        && witness.segment > last
+    {
+        let what = format!("the segment is missing; the epoch file says that there was one up to {}", witness.segment);
+        return Err(OpenError::Damaged { file: segment::path(dir, last + 1), at: 0, what });
     }
-    if epoch::read(dir).map_err(io)?.is_some() {
-        let what = "the segment is missing, and the epoch file says that there was one".to_owned();
-        return Err(OpenError::Damaged { file: segment::path(dir, 1), at: 0, what });
+    if last > 0 {
+        return Ok(segments);
     }
     let id = JournalId(fastrand::u128(..));
     let header = SegmentHeader { segment: 1, partitions: *partitions, id, first_frame: 1 };
@@ -154,12 +158,12 @@ impl Journal for SegmentsJournal {
             Err(refusal) => (Err(AppendError::Refused(refusal)), 0),
         };
         let queued = Queued { append, size, done: Done::new(done) };
-        if let Err((why, queued)) = self.shared.queue.push(queued) {
+        if let Err((why, done)) = self.shared.queue.push(queued) {
             let refusal = match why {
                 NotQueued::Full => Refusal::Overloaded { retry_after: RETRY_AFTER },
                 NotQueued::Closed => Refusal::Closed,
             };
-            queued.done.tell(Err(AppendError::Refused(refusal)));
+            done.tell(Err(AppendError::Refused(refusal)));
         }
     }
 

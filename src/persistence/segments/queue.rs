@@ -69,15 +69,15 @@ impl Queue {
         Self { state: Mutex::default(), filled: Condvar::new(), max_appends }
     }
 
-    /// Never waits. Gives back what it does not take.
-    pub(super) fn push(&self, queued: Queued) -> Result<(), (NotQueued, Queued)> {
+    /// Never waits. What it does not take is to be told so by the caller.
+    pub(super) fn push(&self, queued: Queued) -> Result<(), (NotQueued, Done)> {
         let mut state = lock(&self.state);
         if state.closed {
-            return Err((NotQueued::Closed, queued));
+            return Err((NotQueued::Closed, queued.done));
         }
         let full = state.waiting.len() >= self.max_appends || state.bytes + queued.size > Self::MAX_BYTES;
         if full && !state.waiting.is_empty() {
-            return Err((NotQueued::Full, queued));
+            return Err((NotQueued::Full, queued.done));
         }
         state.bytes += queued.size;
         state.waiting.push_back(queued);

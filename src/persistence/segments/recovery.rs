@@ -212,7 +212,7 @@ impl Scan<'_> {
             let bytes = window.get(from, AHEAD + FRAME_HEADER).map_err(|error| OpenError::io(path, error))?;
             if let Some(last) = last_nonzero(bytes) {
                 end = from + last as u64 + 1;
-                for offset in (0..bytes.len()).step_by(ALIGN as usize).filter(|offset| from + *offset as u64 > at) {
+                for offset in (0..bytes.len()).step_by(ALIGN).filter(|offset| from + *offset as u64 > at) {
                     let behind = bytes.get(offset..).and_then(|bytes| FrameHeader::decode(bytes, self.found.id));
                     if let Some(behind) = behind {
                         let place = from + offset as u64;

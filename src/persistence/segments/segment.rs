@@ -103,11 +103,9 @@ const UNFINISHED: &str = ".seg.new";
 /// Gives the file its space, so that a write in it need not sync its size; only grows it.
 pub(super) fn preallocate(file: &File, bytes: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, bytes) {
-        Ok(()) => Ok(()),
-        // A file system without it: the size then grows sparse, which is slower and as safe.
-        Err(Errno::OPNOTSUPP) if file.metadata()?.len() < bytes => file.set_len(bytes),
-        Err(Errno::OPNOTSUPP) => Ok(()),
-        Err(error) => Err(error.into()),
+        // A file system without it: the file is then sparse, which is slower and as safe.
+        Err(Errno::OPNOTSUPP) => file.set_len(bytes.max(file.metadata()?.len())),
+        outcome => Ok(outcome?),
     }
 }
 

@@ -19,6 +19,7 @@ use std::{
 };
 
 use super::{
+    epoch::{self, Witness},
     frame::{FRAME_HEADER, FrameHeader, JournalId},
     index::{Index, Tip},
     queue::{Done, Queue, Queued},
@@ -132,19 +133,19 @@ impl<D: Disk> Writer<D> {
             && !self.fits(first.size)
             && let Err(error) = self.roll(first.size)
         {
-            // Nothing was written of what waits; all of it is refused by the caller's next look.
+            // Nothing was written of what waits; the caller finds the journal poisoned and refuses all of it.
             poison(&self.shared, &format!("a new segment could not be made: {error}"));
             return;
         }
         let mut group = self.gather(waiting);
-        if !group.notes.is_empty() {
-            if let Err(error) = self.store(&mut group) {
-                let reason =
-                    poison(&self.shared, &format!("segment {} could not be written: {error}", self.tail.segment));
-                for (_, outcome) in &mut group.told {
-                    if outcome.is_ok() {
-                        *outcome = Err(AppendError::Unknown(Arc::clone(&reason)));
-                    }
+        if !group.notes.is_empty()
+            && let Err(error) = self.store(&mut group)
+        {
+            let reason = poison(&self.shared, &format!("segment {} could not be written: {error}", self.tail.segment));
+            for (_, outcome) in &mut group.told {
+                // A duplicate may be one of an append in this very group.
+                if matches!(outcome, Ok(_) | Err(AppendError::Duplicate(_))) {
+                    *outcome = Err(AppendError::Unknown(Arc::clone(&reason)));
                 }
             }
         }
@@ -163,6 +164,7 @@ impl<D: Disk> Writer<D> {
             self.tail.segment.checked_add(1).ok_or_else(|| io::Error::other("no segment numbers are left"))?;
         let header = SegmentHeader { segment, partitions: self.partitions, id: self.id, first_frame: self.next_frame };
         let file = self.disk.create(&self.dir, header, capacity)?;
+        epoch::write(&self.dir, Witness { epoch: self.epoch, segment })?;
         self.tail = Tail { file, segment, at: SEGMENT_HEADER as u64, capacity };
         Ok(())
     }

@@ -101,7 +101,7 @@ impl SledStore {
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
         guarded(doing, || act(&opened.db))?;
         let synced = guarded(doing, || Ok(opened.db.flush().map(drop)?))
-            .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error)));
+            .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error.to_string())));
         if synced.is_err() {
             self.unsynced.store(true, Ordering::Release);
         }
@@ -109,14 +109,14 @@ impl SledStore {
     }
 }
 
-fn failed(doing: &'static str, reason: impl ToString) -> StoreError {
-    StoreError { doing, reason: reason.to_string() }
+fn failed(doing: &'static str, reason: impl Into<String>) -> StoreError {
+    StoreError { doing, reason: reason.into() }
 }
 
 /// sled panics where others answer that bytes are damaged.
 fn guarded<T>(doing: &'static str, act: impl FnOnce() -> Result<T, ValueError>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(outcome) => outcome.map_err(|error| failed(doing, error)),
+        Ok(outcome) => outcome.map_err(|error| failed(doing, error.to_string())),
         Err(_) => Err(failed(doing, "sled panicked")),
     }
 }

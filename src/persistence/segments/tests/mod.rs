@@ -1,0 +1,72 @@
+//! What only segments do: files, damage, and disks that fail.
+
+mod damage;
+mod faults;
+mod files;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, channel},
+};
+
+use super::*;
+use crate::persistence::{Appended, sample};
+
+const SMALL: u64 = 4 << 10;
+
+fn config(dir: &Path) -> SegmentsConfig {
+    SegmentsConfig { dir: dir.join("journal"), partitions: 2, segment_bytes: SMALL, queue: 8192 }
+}
+
+fn hand_over(journal: &SegmentsJournal, key: &str, expected: u64) -> Receiver<Result<Appended, AppendError>> {
+    let stream = sample::stream(key);
+    let lease = journal.lease(stream.partition(journal.partitions()));
+    let (sender, receiver) = channel();
+    let append = sample::append(&stream, lease, expected, u128::from(expected));
+    journal.append(append, Box::new(move |outcome| sender.send(outcome).unwrap()));
+    receiver
+}
+
+/// Appends one event, as one frame.
+fn write(journal: &SegmentsJournal, key: &str) {
+    let expected = journal.head(&sample::stream(key)).map_or(0, |head| head.sequence);
+    hand_over(journal, key, expected).recv().unwrap().unwrap();
+}
+
+/// A closed journal of `frames` frames.
+fn written(dir: &Path, frames: usize) {
+    let journal = SegmentsJournal::open(&config(dir)).unwrap();
+    for n in 0..frames {
+        write(&journal, &(n % 3).to_string());
+    }
+    journal.close();
+}
+
+/// Every file in the journal's directory with its bytes.
+fn image(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fs::read_dir(config(dir).dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+/// Where each frame of a segment begins, and where the last one ends.
+fn frames(path: &Path) -> (Vec<u64>, u64) {
+    let bytes = fs::read(path).unwrap();
+    let id = SegmentHeader::decode(&bytes).unwrap().id;
+    let mut at = SEGMENT_HEADER as u64;
+    let mut starts = Vec::new();
+    while let Some(frame) = frame::FrameHeader::decode(&bytes[usize::try_from(at).unwrap()..], id) {
+        starts.push(at);
+        at = frame.next(at);
+    }
+    (starts, at)
+}
+
+/// Everything that can be read.
+fn events(journal: &SegmentsJournal) -> usize {
+    (0..2).map(|partition| journal.read_feed(PartitionId(partition), 0, usize::MAX).unwrap().len()).sum()
+}
