@@ -12,4 +12,4 @@ pub use actors::supervision::{
     SupervisionConfig, SupervisorConfig, SupervisorConfigs, TreeNode, process,
 };
 pub use actors::systems::{Refusal, RefusalClass, store};
-pub use actors::testkit;
+pub use actors::{supervision, testkit};

@@ -2,6 +2,6 @@
 
 pub(crate) mod entity;
 pub(crate) mod runtime;
-pub(crate) mod supervision;
+pub mod supervision;
 pub(crate) mod systems;
 pub mod testkit;

@@ -1,7 +1,7 @@
 //! `steadfast serve`: runs the systems until a signal, or until the supervision tree gives up.
 
 use std::{
-    io::Write,
+    io::{IsTerminal, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -123,11 +123,11 @@ impl Serve {
 }
 
 fn bind(address: SocketAddr, flag: &str) -> Result<Listener, Exit> {
-    Listener::bind(address).map_err(|error| match error.source.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            Exit::InUse(anyhow::anyhow!("the address {address} is in use; choose another with {flag}"))
+    Listener::bind(address).map_err(|error| {
+        if error.source.kind() == std::io::ErrorKind::AddrInUse {
+            return Exit::InUse(anyhow::anyhow!("the address {address} is in use; choose another with {flag}"));
         }
-        _ => Exit::Usage(anyhow::Error::new(error)),
+        Exit::Usage(anyhow::Error::new(error))
     })
 }
 
@@ -135,7 +135,7 @@ fn open(config: &SupervisionConfig) -> Result<Storage, Exit> {
     persistence::open(&storage_config(&config.storage)).map_err(|error| match &error {
         OpenError::InUse { .. } => Exit::InUse(anyhow::Error::new(error).context("choose another with --data")),
         OpenError::Damaged { .. } => Exit::Damaged(error.into()),
-        OpenError::Format(_) | OpenError::Io { .. } => Exit::Usage(error.into()),
+        OpenError::Format(_) | OpenError::Io { .. } | _ => Exit::Usage(error.into()),
     })
 }
 
@@ -145,7 +145,7 @@ fn storage_config(config: &steadfast::StorageConfig) -> persistence::StorageConf
         data: config.data.clone(),
         journal: match config.journal {
             JournalKind::Memory => persistence::Backend::Memory,
-            _ => persistence::Backend::Segments,
+            JournalKind::Segments | _ => persistence::Backend::Segments,
         },
         partitions: u16::try_from(config.partitions).unwrap_or(u16::MAX),
         units: config.units.keys().cloned().collect(),
@@ -225,7 +225,10 @@ fn start_log(format: LogFormat) {
     use tracing_subscriber::EnvFilter;
     // ractor logs each actor's life at info; the tree says it better.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,ractor=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

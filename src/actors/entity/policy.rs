@@ -83,6 +83,6 @@ impl<T: Entity> fmt::Debug for Dispatch<T> {
             .field("kind", &T::KIND)
             .field("target", &self.target)
             .field("command", &self.command.name())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -16,8 +16,9 @@ use crate::{
     persistence::{ReadError, Record},
 };
 
-/// Records read at once: bounds what a recovery holds in memory.
-const PAGE: usize = 256;
+/// Records read at once: bounds what a recovery holds in memory. Large, because a journal finds the first of a
+/// page by walking back from the last.
+const PAGE: usize = 16_384;
 
 /// Why an entity could not be brought back.
 #[derive(Debug)]

@@ -97,12 +97,6 @@ impl<E: Entity> Host<E> {
             self.effect(cell, active, Effect::Answer(port, Err(AskError::Expired(self.config.deadline))));
             return Ok(());
         }
-        if let Some(sequence) = expecting.filter(|expected| *expected != active.book.sequence) {
-            tracing::trace!(kind = E::KIND, expected = sequence, actual = active.book.sequence, "precondition");
-            let moved = AskError::Moved { sequence: active.book.sequence };
-            self.effect(cell, active, Effect::Answer(port, Err(moved)));
-            return Ok(());
-        }
         let command = match body {
             Body::Command(command) => command,
             Body::Read => {
@@ -131,6 +125,10 @@ impl<E: Entity> Host<E> {
         let answer = match seen {
             Seen::New if matches!(meta.origin, Origin::Repeatable { .. }) && !self.service.keys.has_room() => {
                 Err(AskError::Overloaded { retry_after: IN_PROGRESS_RETRY })
+            }
+            // A repeat gets its first answer also when the entity has moved since.
+            Seen::New if expecting.is_some_and(|expected| expected != active.book.sequence) => {
+                Err(AskError::Moved { sequence: active.book.sequence })
             }
             Seen::New => {
                 let asker = Asker { port: Some(port), meta, closes: None };
