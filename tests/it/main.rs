@@ -1,0 +1,7 @@
+//! The real binary over HTTP, as its users and operators meet it.
+
+#[cfg(test)]
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(test)]
+mod harness;
