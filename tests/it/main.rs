@@ -8,4 +8,10 @@ mod common;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod script;
+#[cfg(test)]
+mod shop;
