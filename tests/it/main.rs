@@ -6,6 +6,8 @@ mod acceptance;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod operators;
