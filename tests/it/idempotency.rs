@@ -166,3 +166,23 @@ fn a_key_that_is_none_is_refused() {
     }
     assert_eq!(rows(&client, "orders").len(), 0);
 }
+
+#[test]
+fn a_replay_does_not_ask_for_the_old_version_again() {
+    let server = Server::store();
+    let client = server.client();
+    product(&client, 10);
+    let tag = client.get("/products/1").header("etag").unwrap().to_owned();
+    for (key, condition) in [("one", tag.clone()), ("several", format!("\"98\", \"99\", {tag}"))] {
+        let tag = client.get("/products/1").header("etag").unwrap().to_owned();
+        let condition = condition.replace(condition.rsplit(", ").next().unwrap(), &tag);
+        let body = json!({"quantity": key.len()});
+        let change = keyed("PATCH", "/products/1", key, Some(&body)).header("If-Match", &condition);
+        client.send(&change).is(200);
+        assert!(is_replay(&client.send(&change).is(200)), "{key}");
+    }
+    let tag = client.get("/products/1").header("etag").unwrap().to_owned();
+    let remove = keyed("DELETE", "/products/1", "gone", None).header("If-Match", &format!("\"99\", {tag}"));
+    client.send(&remove).is(204);
+    assert!(is_replay(&client.send(&remove).is(204)));
+}

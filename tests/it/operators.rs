@@ -274,6 +274,32 @@ fn an_entity_that_is_killed_heals_itself_and_loses_nothing() {
 }
 
 #[test]
+fn an_entity_that_fails_too_often_is_quarantined_alone_until_its_service_is_restarted() {
+    let server = Server::store();
+    let (client, admin) = (server.client(), server.admin());
+    let (poisoned, healthy) = (product(&client, 10), product(&client, 10));
+    eventually(SOON, "quarantine", || {
+        admin.post("/admin/entities/product/1/kill");
+        (client.get("/products/1").status == 503).then_some(())
+    });
+    let refused = eventually(SOON, "not only backoff", || {
+        let refused = client.http("PATCH :8088/products/1 price=1").is(503);
+        refused.text().contains("quarantined").then_some(refused)
+    });
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    // What is dispatched to it waits; what is dispatched to others does not.
+    place(&client, poisoned, 3).created();
+    place(&client, healthy, 4).created();
+    becomes(&client, "/products/2", "quantity", &json!(14));
+    client.get("/products").is(200);
+    assert_eq!(client.get("/products/1").status, 503);
+    operate(&server, "product", "restart");
+    becomes(&client, "/products/1", "quantity", &json!(13));
+    quiet(&server);
+    assert_eq!((stock(&client, poisoned), stock(&client, healthy)), (13, 14));
+}
+
+#[test]
 fn probes_answer_on_both_addresses() {
     let server = Server::store();
     for client in [server.client(), server.admin()] {

@@ -35,7 +35,7 @@ fn n1_without_delivery_nothing_is_ordered_or_cancelled_and_nothing_changes() {
         let watch = Watch::start();
         let refused = client.http(command).is(503);
         assert!(watch.passed() < Duration::from_millis(1500), "{command}: {:?}", watch.passed());
-        assert!(refused.header("retry-after").is_some_and(|after| after.parse::<u64>().is_ok()), "{refused}");
+        assert_eq!(refused.header("retry-after"), Some("5"), "{refused}");
         assert_eq!(world(&server), before, "{command}");
     }
 

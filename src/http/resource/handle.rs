@@ -158,9 +158,11 @@ impl Resource {
             Some(Tags::Of(sequences)) => match sequences.as_slice() {
                 [] => Err(failed()),
                 [one] => Ok(Some(*one)),
-                several => {
+                // Also when none of them is the present one, the entity says so: the request may be a repetition of
+                // one that it has done, which is answered whatever happened since.
+                [first, ..] => {
                     let now = self.source.item(key).await?.and_then(|item| item.sequence);
-                    now.filter(|now| several.contains(now)).map(Some).ok_or_else(failed)
+                    Ok(now.filter(|now| sequences.contains(now)).or(Some(*first)))
                 }
             },
         }
