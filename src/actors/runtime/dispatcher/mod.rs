@@ -240,10 +240,16 @@ impl<P: Policy> Dispatching<P> {
         self.on_their_way.push(self.delivery.clone().see_through(outgoing).boxed());
     }
 
-    /// A command was done or put aside: the next of its lane goes, and the cursor moves.
+    /// A command was done or put aside: the next of its lane goes, and the cursor moves. One that gave up
+    /// because of a stop is neither: the cursor stays before it, and the next run dispatches it again.
     fn settle(&mut self, done: &Outgoing<P>) {
+        if !done.is_settled {
+            return;
+        }
         self.consumer.busy.fetch_sub(1, Ordering::AcqRel);
-        if let Some(queue) = self.waiting.get_mut(&done.lane) {
+        // After a stop nothing new is begun: what waits is dispatched by the next run.
+        let goes_on = !self.delivery.stop.is_requested();
+        if let Some(queue) = self.waiting.get_mut(&done.lane).filter(|_| goes_on) {
             match queue.pop_front() {
                 Some(next) => self.send(next),
                 None => {
@@ -296,9 +302,7 @@ impl<P: Policy> Dispatching<P> {
         loop {
             tokio::select! {
                 done = self.on_their_way.next() => match done {
-                    // One that gave up because of the stop is not settled; it is dispatched again.
-                    Some(done) if done.is_settled => self.settle(&done),
-                    Some(_) => {}
+                    Some(done) => self.settle(&done),
                     None => break,
                 },
                 () = &mut limit => break,
