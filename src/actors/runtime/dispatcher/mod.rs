@@ -103,6 +103,8 @@ impl<P: Policy> Process for Dispatcher<P> {
         };
         let (consumer, progress, kinds) = (self.consumer.clone(), self.progress.clone(), self.kinds.clone());
         async move {
+            // A predecessor that was killed has left its count behind.
+            consumer.busy.store(0, Ordering::Release);
             let mut partitions = Vec::with_capacity(consumer.lanes.len());
             for (index, lane) in consumer.lanes.iter().enumerate() {
                 let id = progress_id::<P>(&lane.unit.name, lane.partition);
