@@ -41,7 +41,9 @@ use crate::actors::{
     supervision::{Failure, Process, Running, Stop},
 };
 
-/// Commands of one policy that are on their way at the same time. Beyond, it reads no further.
+/// Commands of one policy that are on their way at the same time. Beyond, it reads no further. Those that
+/// wait behind one of them do not count, so that one target that is away does not hold up the others; they
+/// are bounded by the windows.
 const IN_FLIGHT: usize = 256;
 
 /// How often progress is journaled: after a crash at most so much is dispatched again (and recognised by
@@ -77,6 +79,8 @@ struct Dispatching<P: Policy> {
     /// Commands that wait behind an earlier one for the same lane.
     waiting: HashMap<Lane, VecDeque<Outgoing<P>>>,
     on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing<P>>>,
+    /// The partition that is read first the next time.
+    first: usize,
 }
 
 /// One partition of one storage unit, as far as this policy has come.
@@ -123,6 +127,7 @@ impl<P: Policy> Process for Dispatcher<P> {
                 partitions,
                 waiting: HashMap::new(),
                 on_their_way: FuturesUnordered::new(),
+                first: 0,
             };
             Ok(dispatching.run(stop).boxed())
         }
@@ -172,14 +177,18 @@ impl<P: Policy> Dispatching<P> {
     }
 
     fn has_room(&self) -> bool {
-        self.consumer.busy.load(Ordering::Acquire) < IN_FLIGHT
+        self.on_their_way.len() < IN_FLIGHT
     }
 
-    /// Reads a piece of every partition; says whether there may be more.
+    /// Reads a piece of every partition; says whether there may be more. Each time another one comes first,
+    /// so that one with a long backlog does not keep all the room to itself.
     async fn read(&mut self) -> Result<bool, String> {
         let consumer = self.consumer.clone();
         let mut more = false;
-        for (index, lane) in consumer.lanes.iter().enumerate() {
+        let lanes = consumer.lanes.len();
+        let order = (0..lanes).map(|turn| (self.first + turn) % lanes);
+        self.first = (self.first + 1) % lanes.max(1);
+        for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
             let Some(partition) = self.partitions.get(index) else { continue };
             if !self.has_room() || partition.window.is_full() || lane.durable() <= partition.read {
                 continue;
