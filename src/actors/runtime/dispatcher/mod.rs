@@ -185,9 +185,9 @@ impl<P: Policy> Dispatching<P> {
     async fn read(&mut self) -> Result<bool, String> {
         let consumer = self.consumer.clone();
         let mut more = false;
-        let lanes = consumer.lanes.len();
-        let order = (0..lanes).map(|turn| (self.first + turn) % lanes);
-        self.first = (self.first + 1) % lanes.max(1);
+        let (first, lanes) = (self.first, consumer.lanes.len());
+        self.first = (first + 1) % lanes.max(1);
+        let order = (0..lanes).map(|turn| (first + turn) % lanes);
         for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
             let Some(partition) = self.partitions.get(index) else { continue };
             if !self.has_room() || partition.window.is_full() || lane.durable() <= partition.read {
