@@ -199,7 +199,7 @@ impl<P: Policy> Dispatching<P> {
                 .read(&self.kinds, lane.partition, partition.read, IN_FLIGHT)
                 .await
                 .map_err(|error| error.to_string())?;
-            more |= !batch.items.is_empty();
+            more |= batch.upto > partition.read;
             for item in batch.items {
                 let event = item.event.filter(|_| item.kind.as_ref() == P::Source::KIND);
                 match event.and_then(|event| event.downcast::<Recorded<P::Source>>().ok()) {

@@ -173,7 +173,7 @@ impl<V: View> Projecting<V> {
             }
             let batch = lane.unit.feed.read(&self.kinds, lane.partition, after, BATCH).await;
             let batch = batch.map_err(|error| error.to_string())?;
-            more |= !batch.items.is_empty();
+            more |= batch.upto > after;
             let missing = self.missing(&batch.items);
             if !missing.is_empty() {
                 let loading = load(self.rows.clone(), self.unit.clone(), missing);
