@@ -19,7 +19,7 @@ use std::{
 
 use futures::{
     StreamExt,
-    future::{BoxFuture, FutureExt},
+    future::{BoxFuture, FutureExt, join_all},
     stream::FuturesUnordered,
 };
 use tokio::time::Instant;
@@ -288,22 +288,23 @@ impl<P: Policy> Dispatching<P> {
         self.partitions.iter().any(Partition::is_worth_journaling)
     }
 
-    /// Journals the cursors that moved. One that cannot be journaled now is tried again later.
+    /// Journals the cursors that moved, in one group commit. One that cannot be journaled now is tried again
+    /// later.
     async fn journal_progress(&mut self) {
-        for (lane, partition) in self.consumer.lanes.iter().zip(&mut self.partitions) {
-            if !partition.is_worth_journaling() {
-                continue;
-            }
+        let progress = &self.progress;
+        let lanes = self.consumer.lanes.iter().zip(&mut self.partitions);
+        let advances = lanes.filter(|(_, partition)| partition.is_worth_journaling()).map(|(lane, partition)| async {
             let cursor = partition.cursor();
             let id = progress_id::<P>(&lane.unit.name, lane.partition);
-            match self.progress.ask(&id, Advance { cursor }).await {
+            match progress.ask(&id, Advance { cursor }).await {
                 Ok(()) => {
                     partition.journaled = cursor;
                     partition.dispatched = partition.window.len() > 0;
                 }
                 Err(error) => tracing::debug!(policy = P::NAME, %error, "progress is journaled later"),
             }
-        }
+        });
+        join_all(advances).await;
     }
 
     /// Waits for what is on its way, at most [`STOP_LIMIT`], and journals how far it came.
