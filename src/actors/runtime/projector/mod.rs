@@ -50,6 +50,8 @@ pub(crate) struct Projector<V: View> {
 }
 
 struct Projecting<V: View> {
+    /// This run's number; see [`ViewRows::begin_run`].
+    run: u64,
     rows: Arc<ViewRows<V>>,
     unit: Arc<UnitRuntime>,
     consumer: Arc<Consumer>,
@@ -73,9 +75,9 @@ impl<V: View> Process for Projector<V> {
         let (rows, unit, consumer, kinds) =
             (self.rows.clone(), self.unit.clone(), self.consumer.clone(), self.kinds.clone());
         async move {
-            let projections = unit.projections.clone();
-            let progress = blocking(move || projections.progress(view_name::<V>())).await;
-            let progress = progress.map_err(|error| Failure::new(error.to_string()))?;
+            let (projections, own) = (unit.projections.clone(), rows.clone());
+            let begun = blocking(move || Ok((own.begin_run(), projections.progress(view_name::<V>())?))).await;
+            let (run, progress) = begun.map_err(|error| Failure::new(error.to_string()))?;
             let progress = if let Some(progress) = progress.filter(|progress| !is_ahead(progress, &consumer)) {
                 progress
             } else {
@@ -97,6 +99,7 @@ impl<V: View> Process for Projector<V> {
                 consumer.set_cursor(index, *cursor);
             }
             let projecting = Projecting {
+                run,
                 rows,
                 unit,
                 consumer,
@@ -176,7 +179,7 @@ impl<V: View> Projecting<V> {
             more |= batch.upto > after;
             let missing = self.missing(&batch.items);
             if !missing.is_empty() {
-                let loading = load(self.rows.clone(), self.unit.clone(), missing);
+                let loading = load(self.run, self.rows.clone(), self.unit.clone(), missing);
                 loading.await.map_err(|error| error.to_string())?;
             }
             let mut upto = batch.upto;
@@ -246,8 +249,11 @@ impl<V: View> Projecting<V> {
                 .collect(),
             listed: self.rows.listed(),
         };
-        let projections = self.unit.projections.clone();
-        let write = blocking(move || projections.commit(view_name::<V>(), changes, &progress).map(|()| cursors));
+        let (run, rows, projections) = (self.run, self.rows.clone(), self.unit.projections.clone());
+        let write = blocking(move || {
+            rows.during(run, || projections.commit(view_name::<V>(), changes, &progress))?;
+            Ok(cursors)
+        });
         self.commit.push(write.boxed());
     }
 
@@ -274,17 +280,20 @@ impl<V: View> Projecting<V> {
 
 /// Brings stored rows into memory.
 async fn load<V: View>(
+    run: u64,
     rows: Arc<ViewRows<V>>,
     unit: Arc<UnitRuntime>,
     keys: HashSet<Vec<u8>>,
 ) -> Result<(), StoreError> {
     let projections = unit.projections.clone();
     let load = move || {
-        for key in keys {
-            let row = projections.get(view_name::<V>(), &key)?;
-            rows.load(key, row.as_deref())?;
-        }
-        Ok(())
+        rows.during(run, || {
+            for key in keys {
+                let row = projections.get(view_name::<V>(), &key)?;
+                rows.load(key, row.as_deref())?;
+            }
+            Ok(())
+        })
     };
     blocking(load).await
 }
