@@ -78,7 +78,7 @@ impl<V: View> Process for Projector<V> {
             let (projections, own) = (unit.projections.clone(), rows.clone());
             let begun = blocking(move || Ok((own.begin_run(), projections.progress(view_name::<V>())?))).await;
             let (run, progress) = begun.map_err(|error| Failure::new(error.to_string()))?;
-            let progress = if let Some(progress) = progress.filter(|progress| !is_ahead(progress, &consumer)) {
+            let progress = if let Some(progress) = progress.filter(|progress| is_of_these_journals(progress, &consumer)) {
                 progress
             } else {
                 let projections = unit.projections.clone();
@@ -116,12 +116,13 @@ impl<V: View> Process for Projector<V> {
     }
 }
 
-/// Whether the stored rows know of events that the journal does not have: they are not of this journal.
-fn is_ahead(progress: &ViewProgress, consumer: &Consumer) -> bool {
-    progress.cursors.iter().any(|cursor| {
+/// Whether the journals have every event that the stored rows know of. Rows of a unit that is not open now
+/// would stay without their cursor, and its events would be applied again when it comes back.
+fn is_of_these_journals(progress: &ViewProgress, consumer: &Consumer) -> bool {
+    progress.cursors.iter().filter(|cursor| cursor.offset > 0).all(|cursor| {
         let mut lanes = consumer.lanes.iter();
         let lane = lanes.find(|lane| lane.unit.name == cursor.unit && lane.partition == cursor.partition.0);
-        lane.is_some_and(|lane| lane.durable() < cursor.offset)
+        lane.is_some_and(|lane| cursor.offset <= lane.durable())
     })
 }
 
