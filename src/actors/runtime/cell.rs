@@ -108,9 +108,11 @@ impl<E: Entity> Cell<E> {
 }
 
 impl<E: Entity> Inner<E> {
-    /// Whether the cell can be dropped from its shard without losing anything.
+    /// Whether the cell can be dropped from its shard without losing anything. A lost state is not at rest: a
+    /// snapshot of it would be a lie.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.phase == Phase::Idle
+            && !self.lost
             && self.queue.is_empty()
             && self.follow_ups.is_empty()
             && self.asks.is_empty()

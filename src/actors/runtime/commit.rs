@@ -65,7 +65,6 @@ impl<E: Entity> Host<E> {
                 for effect in commit.effects.into_iter().chain(commit.gate.settle(Ok(()))) {
                     self.perform(cell, effect);
                 }
-                cell.lock().in_flight -= 1;
             }
             Err(error) => {
                 tracing::warn!(kind = E::KIND, key = %cell.key, %error, "append failed");
@@ -77,7 +76,6 @@ impl<E: Entity> Host<E> {
                 for effect in commit.effects.into_iter().chain(commit.gate.settle(Err(error))) {
                     self.cancel(cell, effect, &told);
                 }
-                cell.lock().in_flight -= 1;
             }
         }
         self.after_append(cell);
@@ -86,6 +84,7 @@ impl<E: Entity> Host<E> {
     /// The last answer of a cell whose state was lost lets it recover.
     fn after_append(self: &Arc<Self>, cell: &Arc<Cell<E>>) {
         let mut inner = cell.lock();
+        inner.in_flight -= 1;
         if inner.in_flight > 0 {
             return;
         }
