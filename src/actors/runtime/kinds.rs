@@ -188,11 +188,14 @@ impl<E: Entity> KindHost for Host<E> {
     }
 
     fn drop_cells(&self) {
+        let why = super::entities::stopped(&self.service.full_name);
         self.retain(|cell| {
             let mut inner = cell.lock();
             inner.phase = Phase::Gone;
             inner.active = None;
-            inner.queue.clear();
+            for envelope in inner.queue.drain(..) {
+                envelope.port.send(Err(AskError::Unavailable(why.clone())));
+            }
             inner.follow_ups.clear();
             for ask in inner.asks.drain(..) {
                 self.service.ask_closed();

@@ -88,6 +88,9 @@ impl<E: Entity> Host<E> {
             .map_err(|panic| Panicked(super::turn::panic_text(panic.as_ref())))?;
         let mut begin: Vec<Step> = Vec::new();
         let mut inner = cell.lock();
+        if inner.phase == Phase::Gone {
+            return Ok(());
+        }
         for continuation in wanted {
             let step = continuation.step();
             if inner.asks.iter().any(|ask| ask.step == step) {
@@ -111,6 +114,9 @@ impl<E: Entity> Host<E> {
 
     fn next(&self, cell: &Cell<E>, active: Box<Active<E>>) -> Next<E> {
         let mut inner = cell.lock();
+        if inner.phase == Phase::Gone {
+            return Next::End; // dropped while it ran: whoever needs the entity has another cell by now
+        }
         if inner.lost {
             drop(active);
             if inner.in_flight > 0 {

@@ -293,12 +293,19 @@ impl<E: Entity> Host<E> {
                         correlation: asker.meta.correlation,
                     },
                 });
+                let mut inner = cell.lock();
+                if inner.phase == Phase::Gone {
+                    // Nobody would bring the answer home; the journal has the step for the next activation.
+                    let reason = "the service was stopped before another entity was asked".to_owned();
+                    let unsettled = Err(AskError::Unsettled { reason });
+                    return asker.port.map(|port| Effect::Answer(port, unsettled)).into_iter().collect();
+                }
                 if let Some(port) = &asker.port {
                     port.claim.begin();
                 }
                 self.service.ask_opened();
                 let ask = OpenAsk { step, opened, port: asker.port, continuation: Some(continuation) };
-                cell.lock().asks.push(ask);
+                inner.asks.push(ask);
                 vec![Effect::Begin(step)]
             }
         }
