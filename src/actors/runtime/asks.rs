@@ -8,7 +8,7 @@ use super::{
     cell::{Cell, FollowUp, Phase},
     host::Host,
     mailbox::Meta,
-    turn::step_command,
+    turn::{panic_text, step_command},
 };
 use crate::{
     actors::entity::{Address, AskError, Entity, Step, Unavailable},
@@ -44,13 +44,9 @@ impl<E: Entity> Host<E> {
             };
             // The constructor of the follow-up is the author's code.
             let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || (asked.next)(answer)));
-            match next {
-                Ok(command) => host.follow_up(&cell, FollowUp { step, command }),
-                Err(panic) => {
-                    let reason = super::turn::panic_text(panic.as_ref());
-                    Self::quarantine(&cell, format!("the follow-up of {step} {reason}").into());
-                }
-            }
+            // A panic fails the entity in its own turn, not here beside one that may be running.
+            let command = next.map_err(|panic| format!("the follow-up of {step} {}", panic_text(panic.as_ref())).into());
+            host.follow_up(&cell, FollowUp { step, command });
         });
     }
 

@@ -68,10 +68,10 @@ pub(crate) struct Active<E: Entity> {
     pub(crate) gate: Option<Arc<Gate<E>>>,
 }
 
-/// The answer to a step, as a command.
+/// The answer to a step, as a command; or what the author's code said when it panicked making it.
 pub(crate) struct FollowUp<E: Entity> {
     pub(crate) step: Step,
-    pub(crate) command: Box<dyn AnyCommand<E>>,
+    pub(crate) command: Result<Box<dyn AnyCommand<E>>, Arc<str>>,
 }
 
 /// One ask of this stream.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    cell::{Active, Cell, FollowUp, Inner, Phase},
+    cell::{Active, Cell, Inner, Phase},
     host::Host,
     recovery::NotRecovered,
     turn::{Panicked, Work},
@@ -126,8 +126,8 @@ impl<E: Entity> Host<E> {
             inner.lost = false;
             return Next::Recover;
         }
-        if let Some(FollowUp { step, command }) = inner.follow_ups.pop_front() {
-            return Next::Work(active, Work::FollowUp(FollowUp { step, command }));
+        if let Some(follow_up) = inner.follow_ups.pop_front() {
+            return Next::Work(active, Work::FollowUp(follow_up));
         }
         if let Some(envelope) = inner.queue.pop_front() {
             return Next::Work(active, Work::Message(envelope));

@@ -68,7 +68,6 @@ impl<E: Entity> Host<E> {
             Work::FollowUp(follow_up) => {
                 // An answer to a step that is not open changes nothing.
                 let Some(ask) = cell.lock().close(follow_up.step) else { return Ok(()) };
-                self.service.ask_closed();
                 let meta = Meta {
                     command: step_command(&Self::stream_name(&cell.key), follow_up.step, "follow-up"),
                     origin: Origin::Fresh,
@@ -76,7 +75,13 @@ impl<E: Entity> Host<E> {
                     causation: Causation::Command(ask.opened.origin),
                 };
                 let asker = Asker { port: ask.port, meta, closes: Some(ask.opened) };
-                self.command(cell, active, follow_up.command, asker, Some(follow_up.step))
+                let done = match follow_up.command {
+                    Ok(command) => self.command(cell, active, command, asker, Some(follow_up.step)),
+                    Err(reason) => self.panicked(None, asker, "follow-up", &reason),
+                };
+                // Only now, so that there is no moment at which nothing seems to be under way.
+                self.service.ask_closed();
+                done
             }
         }
     }
@@ -88,8 +93,8 @@ impl<E: Entity> Host<E> {
         envelope: Envelope<E>,
     ) -> Result<(), Panicked> {
         let Envelope { body, meta, port, deadline, expecting, permit } = envelope;
-        // The room in the service's budget is for messages that wait.
-        drop(permit);
+        // Given back when the turn is over, so that there is no moment at which nothing seems to be under way.
+        let _room = permit;
         if !port.claim.take() || port.tx.is_closed() {
             return Ok(()); // withdrawn, or nobody waits: it was never begun
         }
