@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     book::{OpenStep, save},
-    cell::{Active, Cell, FollowUp, OpenAsk},
+    cell::{Active, Cell, FollowUp, OpenAsk, Phase},
     commit::Commit,
     dedup::Seen,
     gate::{Behind, Effect, Gate, append_failure},
