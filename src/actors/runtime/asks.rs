@@ -23,6 +23,9 @@ impl<E: Entity> Host<E> {
             let ask = inner.asks.iter_mut().find(|ask| ask.step == step);
             ask.and_then(|ask| {
                 let continuation = ask.continuation.take()?;
+                if let Some(port) = &ask.port {
+                    port.claim.set_under_way();
+                }
                 Some((continuation.take_up(), ask.opened.correlation.clone(), ask.opened.origin))
             })
         };

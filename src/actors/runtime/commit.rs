@@ -116,13 +116,13 @@ impl<E: Entity> Host<E> {
     /// Undoes what waited for an append that failed.
     pub(crate) fn cancel(&self, cell: &Arc<Cell<E>>, effect: Effect<E>, why: &AskError<E::Rejection>) {
         match effect {
-            Effect::Answer(port, _) => port.send(Err(why.clone())),
+            Effect::Answer(port, _) => port.fail(why.clone()),
             Effect::Begin(step) => {
                 let ask = cell.lock().close(step);
                 if let Some(ask) = ask {
                     self.service.ask_closed();
                     if let Some(port) = ask.port {
-                        port.send(Err(why.clone()));
+                        port.fail(why.clone());
                     }
                 }
             }

@@ -357,7 +357,7 @@ impl<E: Entity> Host<E> {
     fn panicked(&self, drawn: Option<u64>, asker: Asker<E>, name: &str, reason: &str) -> Result<(), Panicked> {
         self.unused(drawn);
         if let Some(port) = asker.port {
-            port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
+            port.fail(AskError::Unavailable(Unavailable::Panicked));
         }
         Err(Panicked(format!("{name}: {reason}").into()))
     }
