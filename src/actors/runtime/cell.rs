@@ -119,6 +119,11 @@ impl<E: Entity> Inner<E> {
             && self.in_flight == 0
     }
 
+    /// Whether this step is being asked, or will be once its append is durable.
+    pub(crate) fn is_asking(&self, step: Step) -> bool {
+        self.asks.iter().any(|ask| ask.step == step)
+    }
+
     /// Takes the ask of this step out of the table; `None` when the step is not open.
     pub(crate) fn close(&mut self, step: Step) -> Option<OpenAsk<E>> {
         let at = self.asks.iter().position(|ask| ask.step == step)?;

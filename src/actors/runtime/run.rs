@@ -93,7 +93,7 @@ impl<E: Entity> Host<E> {
         }
         for continuation in wanted {
             let step = continuation.step();
-            if inner.asks.iter().any(|ask| ask.step == step) {
+            if inner.is_asking(step) {
                 continue;
             }
             let Some(opened) = active.book.open.iter().find(|open| open.is(step)).cloned() else {

@@ -224,11 +224,11 @@ impl<E: Entity> Host<E> {
         };
         let is_follow_up = asker.closes.is_some();
         let begun = match &outcome {
-            Outcome::Then(next) => {
+            Outcome::Then(next) if !cell.lock().is_asking(next.step()) => {
                 let Step(step, round) = next.step();
                 Some(Begun { origin, how: how.clone(), step: step.into(), round })
             }
-            Outcome::Reply { .. } | Outcome::NotDone(_) => None,
+            Outcome::Then(_) | Outcome::Reply { .. } | Outcome::NotDone(_) => None,
         };
         let bytes = match &outcome {
             Outcome::Reply { bytes, .. } => Some(bytes.clone()),
@@ -304,6 +304,11 @@ impl<E: Entity> Host<E> {
                     let reason = "the service was stopped before another entity was asked".to_owned();
                     let unsettled = Err(AskError::Unsettled { reason });
                     return asker.port.map(|port| Effect::Answer(port, unsettled)).into_iter().collect();
+                }
+                if inner.is_asking(step) {
+                    // One ask per step: who comes second hears how it ended by asking again.
+                    let wait = Err(AskError::InProgress { retry_after: IN_PROGRESS_RETRY });
+                    return asker.port.map(|port| Effect::Answer(port, wait)).into_iter().collect();
                 }
                 if let Some(port) = &asker.port {
                     port.claim.begin();
