@@ -63,7 +63,7 @@ impl<E: Entity> Host<E> {
         let recovered = self.recover(&cell.key).await;
         drop(permit);
         match recovered {
-            Ok(active) => match self.resume(cell, &active) {
+            Ok(mut active) => match self.resume(cell, &mut active) {
                 Ok(()) => Some(active),
                 Err(Panicked(reason)) => {
                     self.failed(cell, &reason);
@@ -82,10 +82,13 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Takes up the steps that the recovered state shows begun: an ask that still runs is joined.
-    fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &Active<E>) -> Result<(), Panicked> {
+    /// Takes up the steps that the recovered state shows begun: an ask that still runs is joined. A step that
+    /// the state does not show (its follow-up wrote nothing) is over, whatever the journal says of it;
+    /// otherwise a repeat of its command would be told to wait for ever.
+    fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &mut Active<E>) -> Result<(), Panicked> {
         let wanted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| active.state.resume()))
             .map_err(|panic| Panicked(super::turn::panic_text(panic.as_ref())))?;
+        active.book.open.retain(|open| wanted.iter().any(|continuation| open.is(continuation.step())));
         let mut begin: Vec<Step> = Vec::new();
         let mut inner = cell.lock();
         if inner.phase == Phase::Gone {

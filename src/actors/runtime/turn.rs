@@ -173,6 +173,7 @@ impl<E: Entity> Host<E> {
             Ok(Ok(Ok(decided))) => decided,
             Ok(Ok(Err(rejection))) => {
                 self.unused(drawn);
+                active.book.close(asker.closes.as_ref());
                 if let Some(effect) = asker.answer(Err(AskError::Rejected(rejection))) {
                     self.effect(cell, active, effect);
                 }
@@ -184,18 +185,15 @@ impl<E: Entity> Host<E> {
 
         if events.is_empty() {
             self.unused(drawn);
-            if let Some(closed) = &asker.closes {
-                match &outcome {
-                    // Another round that nothing was written about: the same asker waits on.
-                    Outcome::Then(next) => {
-                        for open in active.book.open.iter_mut().filter(|open| open.origin == closed.origin) {
-                            (open.step, open.round) = (next.step().0.into(), next.step().1);
-                        }
-                    }
-                    Outcome::Reply { .. } | Outcome::NotDone(_) => {
-                        active.book.open.retain(|open| open.origin != closed.origin);
+            match (&asker.closes, &outcome) {
+                // Another round that nothing was written about: the same asker waits on.
+                (Some(closed), Outcome::Then(next)) => {
+                    for open in active.book.open.iter_mut().filter(|open| open.origin == closed.origin) {
+                        (open.step, open.round) = (next.step().0.into(), next.step().1);
                     }
                 }
+                (closed, Outcome::Reply { .. } | Outcome::NotDone(_)) => active.book.close(closed.as_ref()),
+                (None, Outcome::Then(_)) => {}
             }
             for effect in self.effects(cell, active, asker, outcome, None) {
                 self.effect(cell, active, effect);
