@@ -72,6 +72,19 @@ pub(crate) struct Active<E: Entity> {
 pub(crate) struct FollowUp<E: Entity> {
     pub(crate) step: Step,
     pub(crate) command: Result<Box<dyn AnyCommand<E>>, Arc<str>>,
+    /// Whether the answer leaves open what the other entity did.
+    pub(crate) in_doubt: bool,
+}
+
+/// What is known of earlier asks of the same step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// There was none.
+    Nothing,
+    /// One came to nothing, and this one was decided at once: it takes its time.
+    Again,
+    /// Nobody knows what one came to.
+    InDoubt,
 }
 
 /// One ask of this stream.
@@ -80,6 +93,7 @@ pub(crate) struct OpenAsk<E: Entity> {
     pub(crate) opened: OpenStep,
     /// The original asker; `None` when it went away in a crash.
     pub(crate) port: Option<ReplyPort<E>>,
+    pub(crate) earlier: Earlier,
     /// What to ask; taken when the asking begins.
     pub(crate) continuation: Option<AnyContinuation<E>>,
 }

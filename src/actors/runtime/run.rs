@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    cell::{Active, Cell, Inner, Phase},
+    cell::{Active, Cell, Earlier, Inner, OpenAsk, Phase},
     host::Host,
     recovery::NotRecovered,
     turn::{Panicked, Work},
@@ -104,8 +104,9 @@ impl<E: Entity> Host<E> {
                 continue;
             };
             self.service.ask_opened();
-            let continuation = Some(continuation);
-            inner.asks.push(super::cell::OpenAsk { step, opened, port: None, continuation });
+            // It may have been asked before the crash.
+            let (earlier, continuation) = (Earlier::InDoubt, Some(continuation));
+            inner.asks.push(OpenAsk { step, opened, port: None, earlier, continuation });
             begin.push(step);
         }
         drop(inner);

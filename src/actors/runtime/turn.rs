@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     book::{OpenStep, save},
-    cell::{Active, Cell, FollowUp, OpenAsk, Phase},
+    cell::{Active, Cell, Earlier, FollowUp, OpenAsk, Phase},
     commit::Commit,
     dedup::Seen,
     gate::{Behind, Effect, Gate, append_failure},
@@ -43,6 +43,8 @@ struct Asker<E: Entity> {
     meta: Meta,
     /// The step that is closed by this turn.
     closes: Option<OpenStep>,
+    /// Whether the answer to that step leaves open what the other entity did.
+    in_doubt: bool,
 }
 
 impl<E: Entity> Asker<E> {
@@ -74,7 +76,7 @@ impl<E: Entity> Host<E> {
                     correlation: ask.opened.correlation.clone(),
                     causation: Causation::Command(ask.opened.origin),
                 };
-                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened) };
+                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened), in_doubt: follow_up.in_doubt };
                 let done = match follow_up.command {
                     Ok(command) => self.command(cell, active, command, asker, Some(follow_up.step)),
                     Err(reason) => self.panicked(None, asker, "follow-up", &reason),
@@ -136,7 +138,7 @@ impl<E: Entity> Host<E> {
                 Err(AskError::Moved { sequence: active.book.sequence })
             }
             Seen::New => {
-                let asker = Asker { port: Some(port), meta, closes: None };
+                let asker = Asker { port: Some(port), meta, closes: None, in_doubt: false };
                 return self.command(cell, active, command, asker, None);
             }
             Seen::Done(bytes) => Ok(reply(active, ReplyValue::Recorded(bytes.to_vec()), true)),
@@ -285,6 +287,11 @@ impl<E: Entity> Host<E> {
                     Some(_) => active.book.open.iter().find(|open| open.is(step)).cloned(),
                     None => None,
                 };
+                let earlier = match &asker.closes {
+                    Some(closed) if closed.is(step) && asker.in_doubt => Earlier::InDoubt,
+                    Some(closed) if closed.is(step) => Earlier::Again,
+                    Some(_) | None => Earlier::Nothing,
+                };
                 let opened = opened.unwrap_or_else(|| match asker.closes {
                     // The same asker waits on, for another round that nothing was written about.
                     Some(closed) => OpenStep { step: step.0.into(), round: step.1, ..closed },
@@ -312,7 +319,7 @@ impl<E: Entity> Host<E> {
                     port.claim.begin();
                 }
                 self.service.ask_opened();
-                let ask = OpenAsk { step, opened, port: asker.port, continuation: Some(continuation) };
+                let ask = OpenAsk { step, opened, port: asker.port, earlier, continuation: Some(continuation) };
                 inner.asks.push(ask);
                 vec![Effect::Begin(step)]
             }
