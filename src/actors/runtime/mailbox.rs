@@ -19,6 +19,10 @@ use crate::{
 /// When a full mailbox is worth another try: a group commit takes some milliseconds.
 pub(crate) const MAILBOX_RETRY: Duration = Duration::from_millis(250);
 
+/// Asks that one entity may have open. Beyond, it takes no commands; what it had queued may still open a
+/// mailbox full more.
+pub(crate) const OPEN_ASKS: usize = 1024;
+
 /// A message for an entity.
 pub(crate) struct Envelope<E: Entity> {
     pub(crate) body: Body<E>,
