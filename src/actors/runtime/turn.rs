@@ -107,8 +107,16 @@ impl<E: Entity> Host<E> {
         let command = match body {
             Body::Command(command) => command,
             Body::Read => {
+                let copied = catch_unwind(AssertUnwindSafe(|| active.state.clone()));
+                let state = match copied {
+                    Ok(state) => state,
+                    Err(panic) => {
+                        port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
+                        return Err(Panicked(panic_text(panic.as_ref())));
+                    }
+                };
                 let current = super::entities::Current {
-                    state: active.state.clone(),
+                    state,
                     number: Number::new(active.book.number),
                     sequence: active.book.sequence,
                     key: cell.key.clone(),
