@@ -217,6 +217,7 @@ impl<E: Entity> KindHost for Host<E> {
         let idle_for = u32::try_from(self.config.passivate_after.as_secs()).unwrap_or(u32::MAX);
         let mut excess = live.saturating_sub(self.config.max_live);
         let oldest = if excess > 0 { self.age_of_excess(excess, now) } else { u32::MAX };
+        let mut gone = Vec::new();
         self.retain(|cell| {
             let mut inner = cell.lock();
             let idle = now.saturating_sub(inner.touched);
@@ -226,16 +227,18 @@ impl<E: Entity> KindHost for Host<E> {
             }
             excess = excess.saturating_sub(1);
             inner.phase = Phase::Gone;
-            if let Some(mut active) = inner.active.take() {
-                // Reading ten events back is cheaper than a snapshot of everything that ever idled.
-                if active.book.tail.events >= 10
-                    && let Some(snapshot) = Self::snapshot(&mut active)
-                {
-                    self.unit.save_later(self.stream(&cell.key), snapshot);
-                }
+            // Reading ten events back is cheaper than a snapshot of everything that ever idled.
+            if let Some(active) = inner.active.take().filter(|active| active.book.tail.events >= 10) {
+                gone.push((cell.key.clone(), active));
             }
             false
         });
+        // Not under the shard's lock: a state may be large.
+        for (key, mut active) in gone {
+            if let Some(snapshot) = Self::snapshot(&mut active) {
+                self.unit.save_later(self.stream(&key), snapshot);
+            }
+        }
     }
 
     fn live(&self) -> usize {
