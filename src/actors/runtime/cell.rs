@@ -68,10 +68,23 @@ pub(crate) struct Active<E: Entity> {
     pub(crate) gate: Option<Arc<Gate<E>>>,
 }
 
-/// The answer to a step, as a command.
+/// The answer to a step, as a command; or what the author's code said when it panicked making it.
 pub(crate) struct FollowUp<E: Entity> {
     pub(crate) step: Step,
-    pub(crate) command: Box<dyn AnyCommand<E>>,
+    pub(crate) command: Result<Box<dyn AnyCommand<E>>, Arc<str>>,
+    /// Whether the answer leaves open what the other entity did.
+    pub(crate) in_doubt: bool,
+}
+
+/// What is known of earlier asks of the same step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// There was none.
+    Nothing,
+    /// One came to nothing, and this one was decided at once: it takes its time.
+    Again,
+    /// Nobody knows what one came to.
+    InDoubt,
 }
 
 /// One ask of this stream.
@@ -80,6 +93,7 @@ pub(crate) struct OpenAsk<E: Entity> {
     pub(crate) opened: OpenStep,
     /// The original asker; `None` when it went away in a crash.
     pub(crate) port: Option<ReplyPort<E>>,
+    pub(crate) earlier: Earlier,
     /// What to ask; taken when the asking begins.
     pub(crate) continuation: Option<AnyContinuation<E>>,
 }
@@ -108,13 +122,20 @@ impl<E: Entity> Cell<E> {
 }
 
 impl<E: Entity> Inner<E> {
-    /// Whether the cell can be dropped from its shard without losing anything.
+    /// Whether the cell can be dropped from its shard without losing anything. A lost state is not at rest: a
+    /// snapshot of it would be a lie.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.phase == Phase::Idle
+            && !self.lost
             && self.queue.is_empty()
             && self.follow_ups.is_empty()
             && self.asks.is_empty()
             && self.in_flight == 0
+    }
+
+    /// Whether this step is being asked, or will be once its append is durable.
+    pub(crate) fn is_asking(&self, step: Step) -> bool {
+        self.asks.iter().any(|ask| ask.step == step)
     }
 
     /// Takes the ask of this step out of the table; `None` when the step is not open.

@@ -14,7 +14,7 @@ use super::{
     entities::wait,
     kinds::Kinds,
     limits::EntityLimits,
-    mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, ReplyPort, TurnResult},
+    mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult},
     numbers::Directory,
     service::ServiceRuntime,
     unit::UnitRuntime,
@@ -157,7 +157,8 @@ impl<E: Entity> Host<E> {
             }
             // Again under the lock: a service that is being stopped drains each queue once.
             self.service.intake().map_err(AskError::Unavailable)?;
-            if inner.queue.len() >= self.config.mailbox {
+            let asks_too_much = inner.asks.len() >= OPEN_ASKS && matches!(envelope.body, Body::Command(_));
+            if inner.queue.len() >= self.config.mailbox || asks_too_much {
                 return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
             }
             inner.queue.push_back(envelope);

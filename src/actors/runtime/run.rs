@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    cell::{Active, Cell, FollowUp, Inner, Phase},
+    cell::{Active, Cell, Earlier, Inner, OpenAsk, Phase},
     host::Host,
     recovery::NotRecovered,
     turn::{Panicked, Work},
@@ -63,7 +63,7 @@ impl<E: Entity> Host<E> {
         let recovered = self.recover(&cell.key).await;
         drop(permit);
         match recovered {
-            Ok(active) => match self.resume(cell, &active) {
+            Ok(mut active) => match self.resume(cell, &mut active) {
                 Ok(()) => Some(active),
                 Err(Panicked(reason)) => {
                     self.failed(cell, &reason);
@@ -82,15 +82,21 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Takes up the steps that the recovered state shows begun: an ask that still runs is joined.
-    fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &Active<E>) -> Result<(), Panicked> {
+    /// Takes up the steps that the recovered state shows begun: an ask that still runs is joined. A step that
+    /// the state does not show (its follow-up wrote nothing) is over, whatever the journal says of it;
+    /// otherwise a repeat of its command would be told to wait for ever.
+    fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &mut Active<E>) -> Result<(), Panicked> {
         let wanted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| active.state.resume()))
             .map_err(|panic| Panicked(super::turn::panic_text(panic.as_ref())))?;
+        active.book.open.retain(|open| wanted.iter().any(|continuation| open.is(continuation.step())));
         let mut begin: Vec<Step> = Vec::new();
         let mut inner = cell.lock();
+        if inner.phase == Phase::Gone {
+            return Ok(());
+        }
         for continuation in wanted {
             let step = continuation.step();
-            if inner.asks.iter().any(|ask| ask.step == step) {
+            if inner.is_asking(step) {
                 continue;
             }
             let Some(opened) = active.book.open.iter().find(|open| open.is(step)).cloned() else {
@@ -98,8 +104,9 @@ impl<E: Entity> Host<E> {
                 continue;
             };
             self.service.ask_opened();
-            let continuation = Some(continuation);
-            inner.asks.push(super::cell::OpenAsk { step, opened, port: None, continuation });
+            // It may have been asked before the crash.
+            let (earlier, continuation) = (Earlier::InDoubt, Some(continuation));
+            inner.asks.push(OpenAsk { step, opened, port: None, earlier, continuation });
             begin.push(step);
         }
         drop(inner);
@@ -111,6 +118,9 @@ impl<E: Entity> Host<E> {
 
     fn next(&self, cell: &Cell<E>, active: Box<Active<E>>) -> Next<E> {
         let mut inner = cell.lock();
+        if inner.phase == Phase::Gone {
+            return Next::End; // dropped while it ran: whoever needs the entity has another cell by now
+        }
         if inner.lost {
             drop(active);
             if inner.in_flight > 0 {
@@ -120,8 +130,8 @@ impl<E: Entity> Host<E> {
             inner.lost = false;
             return Next::Recover;
         }
-        if let Some(FollowUp { step, command }) = inner.follow_ups.pop_front() {
-            return Next::Work(active, Work::FollowUp(FollowUp { step, command }));
+        if let Some(follow_up) = inner.follow_ups.pop_front() {
+            return Next::Work(active, Work::FollowUp(follow_up));
         }
         if let Some(envelope) = inner.queue.pop_front() {
             return Next::Work(active, Work::Message(envelope));
