@@ -62,24 +62,12 @@ struct Runtime {
 impl Runtime {
     async fn start(dir: &Path) -> Result<Self> {
         let counters = Counters::on_disk(dir).await?;
-        Ok(Self { counters, keys: Arc::new(keys(ENTITIES)?), journal: dir.join("main").join("journal") })
+        Ok(Self { counters, keys: Arc::new(keys(0..ENTITIES)?), journal: dir.join("main").join("journal") })
     }
 
     /// Brings every entity into memory; bytes on disk per append, frames and all.
     async fn warm_up(&self) -> Result<usize> {
-        let mut all = tokio::task::JoinSet::new();
-        for part in 0..64 {
-            let (entities, keys) = (self.counters.entities.clone(), self.keys.clone());
-            all.spawn(async move {
-                for key in keys.iter().skip(part).step_by(64) {
-                    entities.ask(key, Add { amount: 1 }).await?;
-                }
-                anyhow::Ok(())
-            });
-        }
-        while let Some(ended) = all.join_next().await {
-            ended??;
-        }
+        self.counters.add_to_all(&self.keys).await?;
         Ok(written(&self.journal)? / ENTITIES)
     }
 

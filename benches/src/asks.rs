@@ -6,7 +6,7 @@ use anyhow::Result;
 use steadfast::Key;
 
 use crate::{
-    counter::{Add, Counters, Look, keys, pick},
+    counter::{Counters, Look, keys, pick},
     peers::{kameos, look_at_kameo, look_at_ractor, ractors},
     rounds::{ROUNDS, drive, median},
     table,
@@ -72,10 +72,8 @@ pub(crate) struct Resident {
 impl Resident {
     /// Brings them there by an event each.
     pub(crate) async fn new(counters: Counters) -> Result<Self> {
-        let keys = Arc::new(keys(ENTITIES)?);
-        for key in keys.iter() {
-            counters.entities.ask(key, Add { amount: 1 }).await?;
-        }
+        let keys = Arc::new(keys(0..ENTITIES)?);
+        counters.add_to_all(&keys).await?;
         Ok(Self { counters, keys })
     }
 

@@ -1,6 +1,6 @@
 //! The entity that is measured: its rules cost next to nothing, its events have the size of small business events.
 
-use std::path::Path;
+use std::{ops::Range, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -104,20 +104,33 @@ impl Counters {
         Ok(Self { entities: system.entities(), system })
     }
 
+    /// One event for each of `keys`, 64 at a time.
+    pub(crate) async fn add_to_all(&self, keys: &Arc<Vec<Key>>) -> Result<()> {
+        let mut tasks = tokio::task::JoinSet::new();
+        for part in 0..64 {
+            let (entities, keys) = (self.entities.clone(), keys.clone());
+            tasks.spawn(async move {
+                for key in keys.iter().skip(part).step_by(64) {
+                    entities.ask(key, Add { amount: 1 }).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+
     /// Closes the storage, so that its directory may go.
     pub(crate) async fn stop(self) {
         self.system.shutdown(std::time::Duration::from_secs(10)).await;
     }
 }
 
-/// The key of the counter with this number.
-pub(crate) fn key(number: usize) -> Result<Key> {
-    Ok(Key::new(format!("counter-{number}"))?)
-}
-
-/// Keys of so many counters, made beforehand so that making them is not measured.
-pub(crate) fn keys(count: usize) -> Result<Vec<Key>> {
-    (0..count).map(key).collect()
+/// The keys of these counters, made beforehand so that making them is not measured.
+pub(crate) fn keys(numbers: Range<usize>) -> Result<Vec<Key>> {
+    numbers.map(|number| Ok(Key::new(format!("counter-{number}"))?)).collect()
 }
 
 /// One of `from`, by a random number.

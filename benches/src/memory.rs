@@ -1,12 +1,12 @@
 //! Bytes of memory per idle entity, each subject in a process of its own.
 
-use std::{ops::Range, path::Path, process::Command};
+use std::{path::Path, process::Command, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use steadfast::persistence::{StorageConfig, open};
 
 use crate::{
-    counter::{Add, Counter, Counters, key},
+    counter::{Counter, Counters, keys},
     machine::resident,
     peers::{kameos, ractors},
     table,
@@ -25,9 +25,9 @@ pub(crate) fn print(dir: &Path) -> Result<()> {
     let (all, index) = (of("entities")?, of("index")?);
     let state = size_of::<Counter>() as f64;
     let rows = [
-        row("steadfast: cell, book, mailbox, place in its shard", all - index - state, ""),
+        row("steadfast: cell, book, mailbox, entry in its shard", all - index - state, ""),
         row(
-            "steadfast: key, and place in the journal's index of streams",
+            "steadfast: key, and entry in the journal's index of streams",
             index,
             "also for entities that are not in memory",
         ),
@@ -60,9 +60,12 @@ pub(crate) fn alone(name: &str, dir: &Path) -> Result<()> {
         match name {
             "entities" => {
                 let counters = Counters::on_disk(&journal).await?;
-                add(&counters, 0..BEFORE).await?;
+                counters.add_to_all(&Arc::new(keys(0..BEFORE)?)).await?;
                 before = resident();
-                add(&counters, BEFORE..BEFORE + ENTITIES).await?;
+                // Their text is counted, with the journal's index; the table of them is gone again by then.
+                let counted = Arc::new(keys(BEFORE..BEFORE + ENTITIES)?);
+                counters.add_to_all(&counted).await?;
+                drop(counted);
                 report(before, resident());
                 counters.stop().await;
             }
@@ -101,22 +104,4 @@ pub(crate) fn alone(name: &str, dir: &Path) -> Result<()> {
 
 fn report(before: u64, after: u64) {
     println!("{}", after.saturating_sub(before) as f64 / ENTITIES as f64);
-}
-
-/// One event for each, 64 at a time.
-async fn add(counters: &Counters, numbers: Range<usize>) -> Result<()> {
-    let mut tasks = tokio::task::JoinSet::new();
-    for part in 0..64 {
-        let (entities, numbers) = (counters.entities.clone(), numbers.clone());
-        tasks.spawn(async move {
-            for number in numbers.skip(part).step_by(64) {
-                entities.ask(&key(number)?, Add { amount: 1 }).await?;
-            }
-            anyhow::Ok(())
-        });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
-    }
-    Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(what: &str, dir: &Path) -> Result<()> {
             "add" => {
                 let data = tempfile::tempdir_in(dir)?;
                 let counters = Counters::on_disk(data.path()).await?;
-                let (to, ids) = (counters.entities.clone(), Arc::new(keys(10_000)?));
+                let (to, ids) = (counters.entities.clone(), Arc::new(keys(0..10_000)?));
                 let adding = move |random| {
                     let (to, ids) = (to.clone(), ids.clone());
                     async move { to.ask(pick(&ids, random)?, Add { amount: 1 }).await.map(drop).map_err(Into::into) }
