@@ -1,7 +1,7 @@
 //! One entity in memory: its queue, its state, its phase. No task, timer or channel while idle.
 //!
 //! ```text
-//! 1 Idle --push--> 2 Running --queue empty--> 1 Idle
+//! 1 Idle --push--> 2 Running (in memory: on the asker's task) --queue empty--> 1 Idle
 //! 2 Running --a panic--> 3 Backoff --timer--> 2 Running (recovers first)
 //! 2 Running --an append failed--> 4 Draining --every append answered--> 2 Running (recovers first)
 //! 3 Backoff --too often--> 5 Quarantined --an operator--> 2 Running (recovers first)
@@ -21,7 +21,10 @@ use super::{
     gate::Gate,
     mailbox::{Envelope, ReplyPort},
 };
-use crate::actors::entity::{AnyCommand, AnyContinuation, Entity, Key, Step};
+use crate::{
+    actors::entity::{AnyCommand, AnyContinuation, Entity, Key, Step},
+    persistence::PartitionId,
+};
 
 /// Where an entity stands; see the picture above.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,7 @@ pub(crate) enum Phase {
 /// An entity's place in its shard.
 pub(crate) struct Cell<E: Entity> {
     pub(crate) key: Key,
+    pub(crate) partition: PartitionId,
     inner: Mutex<Inner<E>>,
 }
 
@@ -99,9 +103,10 @@ pub(crate) struct OpenAsk<E: Entity> {
 }
 
 impl<E: Entity> Cell<E> {
-    pub(crate) fn new(key: Key) -> Arc<Self> {
+    pub(crate) fn new(key: Key, partition: PartitionId) -> Arc<Self> {
         Arc::new(Self {
             key,
+            partition,
             inner: Mutex::new(Inner {
                 phase: Phase::Idle,
                 queue: VecDeque::new(),

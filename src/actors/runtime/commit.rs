@@ -92,7 +92,14 @@ impl<E: Entity> Host<E> {
             Phase::Draining => {}
             // Parked before the failure was known: its state is not the truth.
             Phase::Idle if inner.lost => inner.active = None,
-            Phase::Idle | Phase::Running | Phase::Backoff | Phase::Quarantined(_) | Phase::Gone => return,
+            Phase::Idle => {
+                // Nothing waits behind the last append any more.
+                if let Some(active) = &mut inner.active {
+                    active.gate = None;
+                }
+                return;
+            }
+            Phase::Running | Phase::Backoff | Phase::Quarantined(_) | Phase::Gone => return,
         }
         inner.lost = false;
         if inner.phase == Phase::Idle && inner.queue.is_empty() && inner.follow_ups.is_empty() && inner.asks.is_empty()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     cell::{Active, Cell, Earlier, Inner, OpenAsk, Phase},
     host::Host,
+    mailbox::Envelope,
     recovery::NotRecovered,
     turn::{Panicked, Work},
 };
@@ -52,6 +53,29 @@ impl<E: Entity> Host<E> {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Decides one message on the asker's own task: an idle entity in memory needs neither a task nor a wake-up for
+    /// it, since a turn never waits. What has come meanwhile gets a run.
+    pub(crate) fn run_at_once(
+        self: &Arc<Self>,
+        cell: &Arc<Cell<E>>,
+        mut active: Box<Active<E>>,
+        envelope: Envelope<E>,
+    ) {
+        if let Err(Panicked(reason)) = self.turn(cell, &mut active, Work::Message(envelope)) {
+            drop(active);
+            self.failed(cell, &reason);
+            return;
+        }
+        let mut inner = cell.lock();
+        if inner.queue.is_empty() && inner.follow_ups.is_empty() && !inner.lost {
+            self.park(&mut inner, active);
+            return;
+        }
+        inner.active = Some(active);
+        drop(inner);
+        self.spawn_run(cell.clone());
     }
 
     /// The state in memory, or the one recovered from storage; `None` when that failed and was dealt with.
@@ -147,9 +171,8 @@ impl<E: Entity> Host<E> {
         inner.active = Some(active);
         inner.phase = Phase::Idle;
         inner.touched = self.service.second();
-        if inner.queue.capacity() > 4 {
-            inner.queue = std::collections::VecDeque::new();
-        }
+        // An idle entity keeps no empty queue: most messages find it idle and need none.
+        inner.queue = std::collections::VecDeque::new();
     }
 
     /// Answers everything that waits: it was not done.

@@ -16,7 +16,10 @@ use tokio::{
     sync::{Notify, Semaphore},
     time::Instant,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use super::{
     clock::Clock, dedup::KeyBudget, entities::stopped, kinds::KindHost, limits::ServiceLimits, mailbox::Budget,
@@ -104,6 +107,11 @@ impl ServiceRuntime {
     /// Runs a task that the service's stop waits for. Callable from any thread.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn_on(task, &self.handle);
+    }
+
+    /// Has the service's stop wait until the token is dropped.
+    pub(crate) fn stay(&self) -> TaskTrackerToken {
+        self.tasks.token()
     }
 
     /// Seconds since the service was built; coarse, for passivation.

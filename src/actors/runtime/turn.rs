@@ -136,7 +136,12 @@ impl<E: Entity> Host<E> {
             self.effect(cell, active, Effect::Answer(port, Err(AskError::InProgress { retry_after })));
             return Ok(());
         }
-        let seen = active.book.dedup.look(id, &meta.origin, self.clock().now());
+        let seen = match &meta.origin {
+            Origin::Fresh => Seen::New, // without a look at the clock
+            origin @ (Origin::Repeatable { .. } | Origin::Dispatch(_)) => {
+                active.book.dedup.look(id, origin, self.clock().now())
+            }
+        };
         let answer = match seen {
             Seen::New if matches!(meta.origin, Origin::Repeatable { .. }) && !self.service.keys.has_room() => {
                 Err(AskError::Overloaded { retry_after: IN_PROGRESS_RETRY })
@@ -246,7 +251,7 @@ impl<E: Entity> Host<E> {
         let (events, new_events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         let mut append = Append {
             stream: self.stream(&cell.key),
-            lease: self.lease(&cell.key),
+            lease: self.unit.journal.lease(cell.partition),
             incarnation: active.book.incarnation,
             expected: active.book.sequence,
             at_millis: now.as_millis(),
