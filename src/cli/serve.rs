@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use steadfast::{
-    JournalKind, Process, SupervisionConfig, System,
+    JournalKind, Process, StartError, SupervisionConfig, System,
     http::{self, HttpLimits, Listener, Readiness},
     persistence::{self, OpenError, Storage},
     store,
@@ -94,6 +94,7 @@ impl Serve {
         let public = bind(listen, "--listen")?;
         let admin = bind(config.server.admin_listen, "--admin-listen")?;
         let storage = open(&config)?;
+        report(&storage);
         runtime.block_on(serve(config, storage, public, admin, self.system != Which::All))
     }
 
@@ -139,6 +140,14 @@ fn open(config: &SupervisionConfig) -> Result<Storage, Exit> {
     })
 }
 
+/// What was taken off a journal is nothing that anybody was told of, but whoever looks for it should know.
+fn report(storage: &Storage) {
+    for torn in storage.report().iter().filter_map(|unit| unit.torn.as_ref()) {
+        let file = torn.file.display();
+        tracing::warn!(%file, at = torn.at, bytes = torn.bytes, "a write that was cut short is taken off the journal");
+    }
+}
+
 fn storage_config(config: &steadfast::StorageConfig) -> persistence::StorageConfig {
     let bytes = |count: steadfast::ByteCount| count.get();
     persistence::StorageConfig {
@@ -182,7 +191,7 @@ async fn serve(
         })
         .start()
         .await
-        .map_err(|error| Exit::GaveUp(error.into()))?;
+        .map_err(not_started)?;
 
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
@@ -203,6 +212,16 @@ async fn serve(
         complain(&format!("steadfast: did not end in time and was killed: {}", report.killed.join(", ")));
     }
     Ok(())
+}
+
+/// A configuration that names what is not here is a mistake of whoever wrote it; all else is the tree's.
+fn not_started(error: StartError) -> Exit {
+    match error {
+        StartError::Unused { .. } | StartError::UnknownService { .. } | StartError::NoUnit { .. } => {
+            Exit::Usage(error.into())
+        }
+        _ => Exit::GaveUp(error.into()),
+    }
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Exit> {

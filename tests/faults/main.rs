@@ -14,9 +14,15 @@
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod exits;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
+mod moments;
 #[cfg(test)]
 mod rounds;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
@@ -36,8 +36,14 @@ impl Place {
 
     /// The program with free ports, this data directory and this place's configuration.
     pub(crate) fn command(&self) -> Command {
+        let mut command = self.without_addresses();
+        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command
+    }
+
+    fn without_addresses(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
-        command.args(["serve", "--system", "store", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["serve", "--system", "store"]);
         command.arg("--data").arg(self.data());
         command.arg("--config").arg(self.path().join("supervision.toml"));
         for (name, _) in std::env::vars_os() {
@@ -77,14 +83,14 @@ impl Place {
         }
     }
 
-    /// Runs the program to its end.
-    pub(crate) fn run(&self, arguments: impl FnOnce(&mut Command)) -> (i32, String) {
-        let mut command = self.command();
-        arguments(&mut command);
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (child.wait().unwrap().code().unwrap_or_else(|| panic!("ended by a signal: {said}")), said)
+    /// Runs the program to its end; exit code and what it said.
+    pub(crate) fn run(&self) -> (i32, String) {
+        ended(&mut self.command())
+    }
+
+    /// The same, with these arguments instead of the addresses.
+    pub(crate) fn run_with(&self, arguments: &[&str]) -> (i32, String) {
+        ended(self.without_addresses().args(arguments))
     }
 
     fn log(&self) -> File {
@@ -185,8 +191,14 @@ impl Drop for Shop {
     }
 }
 
+fn ended(command: &mut Command) -> (i32, String) {
+    let output = command.stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap_or_else(|| panic!("ended by a signal: {said}")), said)
+}
+
 /// Lets this thread wait; a channel that nobody writes to is the clock.
 pub(crate) fn pause(time: Duration) {
     let (_keep, never) = mpsc::channel::<()>();
-    drop(never.recv_timeout(time));
+    assert!(never.recv_timeout(time).is_err(), "nobody writes");
 }
