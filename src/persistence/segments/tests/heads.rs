@@ -157,8 +157,8 @@ fn after_any_history_and_any_crash_of_a_save_the_journal_is_the_same() {
         1 => Just(Op::Forget),
     ];
     let (failures, used) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let mut runner = TestRunner::new(ProptestConfig { cases: 16, ..ProptestConfig::default() });
-    let run = runner.run(&prop::collection::vec(op, 0..60), |ops| {
+    let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
+    let run = runner.run(&prop::collection::vec(op, 0..50), |ops| {
         let dir = tempfile::tempdir().unwrap();
         let heads = Arc::new(MemoryHeads::default());
         let mut journal = SegmentsJournal::open(&with(dir.path(), &heads)).unwrap();
