@@ -6,6 +6,14 @@ mod acceptance;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod script;
+#[cfg(test)]
+mod shop;

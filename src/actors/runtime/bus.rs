@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{feed::FeedItem, kinds::Kinds, projector::ViewError, unit::UnitRuntime};
+use super::{feed::FeedItem, kinds::Kinds, unit::UnitRuntime};
 use crate::{actors::entity::Timestamp, persistence::PartitionId};
 
 /// Events looked at per partition for one page, so that a page over a long journal stays cheap.
@@ -37,6 +37,18 @@ pub struct EventPage {
     pub next: String,
 }
 
+/// Why there is no page of events.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventsError {
+    /// `after` is nothing that a page gave. Begin without it.
+    #[error("`{0}` is no cursor; take `next` of an earlier page")]
+    NoCursor(String),
+    /// The journal cannot be read now.
+    #[error("{0}")]
+    Store(String),
+}
+
 /// Positions by unit and partition.
 type Cursors = BTreeMap<(String, u16), u64>;
 
@@ -51,12 +63,12 @@ struct Found {
 /// Reads a page.
 ///
 /// # Errors
-/// [`ViewError::Store`] when the journal cannot be read or `after` is no cursor.
+/// [`EventsError`].
 pub(crate) async fn page(
     units: &[Arc<UnitRuntime>],
     kinds: &Kinds,
     query: &EventQuery,
-) -> Result<EventPage, ViewError> {
+) -> Result<EventPage, EventsError> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
     let mut cursors = parse(query.after.as_deref().unwrap_or_default())?;
     let mut found: Vec<Found> = Vec::new();
@@ -67,7 +79,7 @@ pub(crate) async fn page(
             let (mut matches, mut scanned) = (0, 0u64);
             while matches < limit && scanned < SCANNED && cursor < unit.journal.durable(PartitionId(partition)) {
                 let batch = unit.feed.read(kinds, partition, cursor, 256).await;
-                let batch = batch.map_err(|error| ViewError::Store(error.to_string()))?;
+                let batch = batch.map_err(|error| EventsError::Store(error.to_string()))?;
                 if batch.upto <= cursor {
                     break; // nothing can be read now, whatever the head says
                 }
@@ -158,8 +170,8 @@ fn print(cursors: &Cursors) -> String {
     cursors.iter().filter(|(_, offset)| **offset > 0).map(part).collect::<Vec<_>>().join("_")
 }
 
-fn parse(text: &str) -> Result<Cursors, ViewError> {
-    let unreadable = || ViewError::Store(format!("`{text}` is no cursor; take `next` of an earlier page"));
+fn parse(text: &str) -> Result<Cursors, EventsError> {
+    let unreadable = || EventsError::NoCursor(text.to_owned());
     let part = |part: &str| {
         let mut fields = part.rsplitn(3, '.');
         let offset = fields.next()?.parse().ok()?;

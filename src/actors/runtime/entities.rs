@@ -159,6 +159,8 @@ impl<E: Entity, C: Command<E>> AskRequest<E, C> {
     /// # Cancel safety
     /// Dropping the future gives up the reply, not the command.
     pub async fn answered(self) -> Result<Answered<C::Reply>, AskError<E::Rejection>> {
+        // First, so that a stopped service tells nothing: not even that something is not there.
+        self.host.service.intake().map_err(AskError::Unavailable)?;
         let key = self.host.resolve(&self.to)?;
         let origin = match self.id {
             Some(_) => Origin::Repeatable { fingerprint: self.fingerprint },

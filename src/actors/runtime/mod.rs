@@ -39,7 +39,7 @@ mod tree;
 mod turn;
 mod unit;
 
-pub use bus::{EventPage, EventQuery};
+pub use bus::{EventPage, EventQuery, EventsError};
 pub use clock::Clock;
 pub use declare::Service;
 pub use dispatcher::LetterError;

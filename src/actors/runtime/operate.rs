@@ -156,8 +156,17 @@ impl System {
         Ok(self.service_status(service))
     }
 
-    /// Every policy and view, partition by partition.
-    pub fn consumers(&self) -> Vec<ConsumerStatus> {
+    /// Every policy and view, partition by partition. What is none of its business does not wake a consumer,
+    /// so one that is behind is woken and given up to 100 ms: a lag that is told then is one.
+    ///
+    /// # Cancel safety
+    /// Waits and reads only.
+    pub async fn consumers(&self) -> Vec<ConsumerStatus> {
+        const CATCH_UP: Duration = Duration::from_millis(100);
+        let running = || self.inner.consumers.iter().filter(|consumer| consumer.state() == "running");
+        let reached = running().map(|consumer| async move { consumer.reached(&consumer.heads()).await });
+        // Who does not come so far shows its lag.
+        let _in_time = tokio::time::timeout(CATCH_UP, futures::future::join_all(reached)).await.is_ok();
         let consumers = self.inner.consumers.iter();
         let lanes = consumers.flat_map(|consumer| {
             consumer.lanes.iter().map(move |lane| ConsumerStatus {

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::SetOnce;
 
 use super::{
-    bus::{self, EventPage, EventQuery},
+    bus::{self, EventPage, EventQuery, EventsError},
     clock::Clock,
     consumer::Consumer,
     declare::{Assembly, Named, Place, Service, add_progress},
@@ -19,7 +19,7 @@ use super::{
     entities::Entities,
     kinds::{KindHost, Kinds},
     limits::{EntityLimits, ServiceLimits},
-    projector::{ViewError, Views},
+    projector::Views,
     service::{Cells, ServiceRuntime},
     storage::{JournalWatch, SnapshotWriter},
     tree::Tree,
@@ -186,11 +186,11 @@ impl System {
     /// A page of the journal's public events.
     ///
     /// # Errors
-    /// [`ViewError::Store`] when the journal cannot be read or the cursor is none.
+    /// [`EventsError`].
     ///
     /// # Cancel safety
     /// Reads only.
-    pub async fn events(&self, query: EventQuery) -> Result<EventPage, ViewError> {
+    pub async fn events(&self, query: EventQuery) -> Result<EventPage, EventsError> {
         bus::page(&self.inner.units, &self.inner.kinds, &query).await
     }
 

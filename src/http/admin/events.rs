@@ -5,7 +5,7 @@ use http::header;
 
 use super::{done, ok};
 use crate::{
-    EventQuery, System,
+    EventQuery, EventsError, System,
     http::{
         Problem,
         request::{Response, percent_encode, set},
@@ -39,13 +39,21 @@ pub(super) fn page(system: System, vars: Vars) -> BoxFuture<'static, Result<Resp
             .iter()
             .filter_map(|name| vars.query(name).map(|value| format!("{name}={}&", percent_encode(value))))
             .collect();
-        let page = system.events(query).await?;
+        let page = system.events(query).await.map_err(|error| problem(&error))?;
         let mut response = ok(&page.events);
         let next = percent_encode(&page.next);
         set(&mut response, header::LINK, &format!("</admin/events?{filters}after={next}&limit={limit}>; rel=\"next\""));
         Ok(response)
     }
     .boxed()
+}
+
+fn problem(error: &EventsError) -> Problem {
+    let message = error.to_string();
+    match error {
+        EventsError::NoCursor(_) => Problem::field("after", message),
+        EventsError::Store(_) => Problem::unavailable("UNAVAILABLE", message, Duration::from_secs(1)),
+    }
 }
 
 /// 200 when nothing is under way any more, 503 with what still is.

@@ -38,7 +38,7 @@ impl Admin {
             .on(post.clone(), "/admin/services/{system}/{service}/stop", services::stop)
             .on(post.clone(), "/admin/services/{system}/{service}/start", services::start)
             .on(post.clone(), "/admin/services/{system}/{service}/restart", services::restart)
-            .on(get.clone(), "/admin/consumers", |system, _| async move { Ok(ok(&system.consumers())) }.boxed())
+            .on(get.clone(), "/admin/consumers", |system, _| async move { Ok(ok(&system.consumers().await)) }.boxed())
             .on(get.clone(), "/admin/events", events::page)
             .on(get.clone(), "/admin/quiesce", events::quiesce)
             .on(get.clone(), "/admin/dead-letters", letters::list)

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    super::{EventQuery, Service, StartError, System},
+    super::{EventQuery, EventsError, Service, StartError, System},
     fixture::*,
 };
-use crate::actors::entity::{AskError, ServiceDeclaration, Unavailable};
+use crate::actors::entity::{AskError, NumberedId, ServiceDeclaration, Unavailable};
 
 #[tokio::test]
 async fn a_stopped_service_refuses_and_a_started_one_serves_again() {
@@ -58,6 +58,40 @@ async fn only_public_events_are_shown_page_by_page() {
         after = Some(page.next);
     }
     assert_eq!(paged.len(), all.events.len());
+}
+
+/// A consumer that an event does not concern is not woken by it; `/admin/consumers` showed it behind for as long as
+/// nothing else happened.
+#[tokio::test]
+async fn a_consumer_that_has_nothing_to_do_has_no_lag() {
+    let system = start(&memory()).await;
+    let tallies = system.entities::<Tally>();
+    for _ in 0..3 {
+        tallies.ask(&key("a"), Add { n: 1 }).await.expect("added");
+    }
+    settled(&system).await;
+    system.entities::<Errand>().ask(&key("e"), RunErrand { to: 1, n: 4 }).await.expect("done");
+    let mut looks = 0;
+    // Progress is written a moment after what it is about, by which it is behind once more.
+    while system.consumers().await.iter().any(|consumer| consumer.lag > 0) {
+        looks += 1;
+        assert!(looks < 50, "{:#?}", system.consumers().await);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_no_page_gave_is_refused() {
+    let system = start(&memory()).await;
+    let query = EventQuery { after: Some("x".to_owned()), ..EventQuery::default() };
+    assert_eq!(system.events(query).await.unwrap_err(), EventsError::NoCursor("x".to_owned()));
+}
+
+#[tokio::test]
+async fn a_stopped_service_does_not_even_say_what_it_does_not_have() {
+    let system = start(&memory()).await;
+    system.stop_service("t/tally").await.expect("stopped");
+    let nobody = system.entities::<Tally>().ask(&NumberedId::number(9), Add { n: 1 }).await;
+    assert!(matches!(nobody, Err(AskError::Unavailable(_))), "{nobody:?}");
 }
 
 #[tokio::test]
