@@ -35,7 +35,7 @@ impl Setup {
         self
     }
 
-    /// Another word of the command line, after those of the harness.
+    /// Another word of the command line; a flag of the harness gives way to the same flag here.
     pub(crate) fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
         self
@@ -222,19 +222,19 @@ impl Server {
                 command.env(name, value);
             }
         }
-        let own: [(&str, &Path); 3] = [
-            ("--data", &self.data()),
-            ("--config", &self.file("supervision.toml")),
-            ("--ready-file", &self.file("ready.json")),
-        ];
         command.args(["serve", "--system", "store"]);
-        for (flag, value) in own {
+        let (data, config, ready) = (self.data(), self.file("supervision.toml"), self.file("ready.json"));
+        let free = Path::new("127.0.0.1:0");
+        let own: [(&str, &Path); 5] = [
+            ("--data", &data),
+            ("--config", &config),
+            ("--ready-file", &ready),
+            ("--listen", free),
+            ("--admin-listen", free),
+        ];
+        // What the test gives goes before.
+        for (flag, value) in own.iter().filter(|(flag, _)| !self.setup.flags.iter().any(|given| given == flag)) {
             command.arg(flag).arg(value);
-        }
-        for flag in ["--listen", "--admin-listen"] {
-            if !self.setup.flags.iter().any(|given| given == flag) {
-                command.args([flag, "127.0.0.1:0"]);
-            }
         }
         let append = |name| File::options().create(true).append(true).open(self.file(name)).unwrap();
         command

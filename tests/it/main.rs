@@ -8,7 +8,15 @@ mod common;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod idempotency;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
