@@ -96,7 +96,7 @@ fn a_torn_tail_is_cut_and_reported_and_everything_before_it_is_there() {
         let said = place.said();
         let report = said.lines().find(|line| line.contains(&file.display().to_string()));
         let report = report.unwrap_or_else(|| panic!("{tear:?} is not reported:\n{said}"));
-        assert!(report.contains("WARN") && report.contains("taken off the journal"), "{report}");
+        assert!(report.contains("WARN") && report.contains("cut off"), "{report}");
         let shown = shop.all("products").0;
         assert_eq!(shown.len(), 9, "{tear:?}");
         register(&shop, [10]);

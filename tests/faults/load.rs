@@ -255,8 +255,3 @@ pub(crate) fn products(address: SocketAddr) -> Vec<u64> {
     let items = list["_embedded"]["products"].as_array().unwrap();
     items.iter().map(|item| item["id"].as_u64().unwrap()).collect()
 }
-
-/// What a client sends, when a test needs no clerk.
-pub(crate) fn place(key: &str, product: u64, quantity: i64) -> Command {
-    Command { key: key.to_owned(), act: Act::Place { product, quantity } }
-}
