@@ -207,12 +207,9 @@ async fn serve(
 
 /// A configuration that names what is not here is a mistake of whoever wrote it; all else is the tree's.
 fn not_started(error: StartError) -> Exit {
-    match error {
-        StartError::Unused { .. } | StartError::UnknownService { .. } | StartError::NoUnit { .. } => {
-            Exit::Usage(error.into())
-        }
-        _ => Exit::GaveUp(error.into()),
-    }
+    use StartError::{NoUnit, UnknownService, Unused};
+    let is_ours = !matches!(error, Unused { .. } | UnknownService { .. } | NoUnit { .. });
+    if is_ours { Exit::GaveUp(error.into()) } else { Exit::Usage(error.into()) }
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Exit> {
