@@ -18,6 +18,15 @@ const REBUILD_EVERY: u32 = 5;
 /// Commands that are sent again in each round.
 const REPLAYS: usize = 8;
 
+/// One is drawn for each process: as delivered, and so tight that kills meet new segments, snapshots, recoveries and
+/// full tables, too.
+const CONFIGS: [&str; 3] = [
+    "",
+    "[storage]\nsegment_bytes = \"64 KiB\"\n\n[entity]\nsnapshot_every = 3\npassivate_after = \"20ms\"\n",
+    "[storage]\nsegment_bytes = \"64 KiB\"\nqueue = 4\n\n[entity]\nmailbox = 2\nmax_live = 2\nsnapshot_every = 1\n\n\
+     [service]\nrecoveries = 1\n",
+];
+
 fn setting<T: FromStr>(name: &str) -> Option<T> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
@@ -51,6 +60,7 @@ fn twenty_rounds_of_load_and_sigkill_lose_nothing_and_double_nothing() {
             shop.start_and_kill(Duration::from_millis(rng.u64(0..250))); // recovery must stand being cut short, too
             tally.killed_while_starting += 1;
         }
+        shop.reconfigure(CONFIGS[rng.usize(0..CONFIGS.len())]);
         shop.start();
         tally.had_happened += settle_all(&shop, &mut clerks);
 
