@@ -61,7 +61,7 @@ impl Request {
         let is_method = |word: &String| word.bytes().all(|byte| byte.is_ascii_uppercase());
         let method = words.next_if(is_method);
         let url = words.next().expect("a URL");
-        let mut target = url.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit()).to_owned();
+        let mut target = target_of(&url);
         let (mut headers, mut fields, mut members) = (Vec::new(), Vec::new(), Map::new());
         for item in words {
             match Item::of(&item) {
@@ -156,6 +156,16 @@ pub(crate) fn words(line: &str) -> Vec<String> {
     assert_eq!(quote, None, "a quote is open: {line}");
     words.extend(word);
     words
+}
+
+/// Path and query of `:PORT/path?query`, with what no URL may hold encoded.
+fn target_of(url: &str) -> String {
+    let target = url.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit());
+    let encode = |byte: u8| match byte {
+        b'!'..=b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    target.bytes().map(encode).collect()
 }
 
 fn form_encode(text: &str) -> String {

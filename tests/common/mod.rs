@@ -8,6 +8,6 @@ mod client;
 mod process;
 mod wait;
 
-pub(crate) use client::{Client, Connection, Request, Response};
+pub(crate) use client::{Client, Connection, Request, Response, words};
 pub(crate) use process::{Exited, Server, Setup};
 pub(crate) use wait::{Watch, eventually, until};

@@ -9,7 +9,7 @@ use super::{feed::FeedItem, kinds::Kinds, projector::ViewError, unit::UnitRuntim
 use crate::{actors::entity::Timestamp, persistence::PartitionId};
 
 /// Events looked at per partition for one page, so that a page over a long journal stays cheap.
-const SCANNED: usize = 4096;
+const SCANNED: u64 = 4096;
 /// Events on one page, at most.
 const PAGE: usize = 1000;
 
@@ -64,12 +64,16 @@ pub(crate) async fn page(
         for partition in 0..unit.journal.partitions() {
             let lane = (unit.name.to_string(), partition);
             let mut cursor = cursors.get(&lane).copied().unwrap_or_default();
-            let (mut matches, mut scanned) = (0, 0);
+            let (mut matches, mut scanned) = (0, 0u64);
             while matches < limit && scanned < SCANNED && cursor < unit.journal.durable(PartitionId(partition)) {
                 let batch = unit.feed.read(kinds, partition, cursor, 256).await;
                 let batch = batch.map_err(|error| ViewError::Store(error.to_string()))?;
+                if batch.upto <= cursor {
+                    break; // nothing can be read now, whatever the head says
+                }
+                // Also what no kind of this process is: a page stays cheap.
+                scanned += batch.upto - cursor;
                 for item in &batch.items {
-                    scanned += 1;
                     cursor = item.offset;
                     if let Some((at, envelope)) = envelope(kinds, unit, partition, item, query) {
                         found.push(Found { at, lane: lane.clone(), offset: item.offset, envelope });

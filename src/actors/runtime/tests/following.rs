@@ -129,6 +129,20 @@ async fn a_list_is_in_the_order_of_numbers_and_without_what_is_removed() {
     check_list(&system, &expected).await;
 }
 
+/// Rows that filled a commit before the pass came to its last partition once left the view standing.
+#[tokio::test]
+async fn a_view_goes_on_when_one_pass_is_more_than_one_commit_takes() {
+    let system = start(&memory()).await;
+    let tallies = system.entities::<Tally>();
+    // All of them before the view has its first turn.
+    let added = (1..=400u64).map(|n| {
+        let add = tallies.ask(&key(&format!("t{n}")), Add { n: 1 });
+        async move { add.await.expect("added") }
+    });
+    futures::future::join_all(added).await;
+    check_list(&system, &(1..=400).collect::<Vec<u64>>()).await;
+}
+
 async fn check_list(system: &System, expected: &[u64]) {
     let list = system.list::<Tally>();
     assert!(list.catch_up(Duration::from_secs(10)).await.expect("running"));
