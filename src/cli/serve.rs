@@ -94,7 +94,6 @@ impl Serve {
         let public = bind(listen, "--listen")?;
         let admin = bind(config.server.admin_listen, "--admin-listen")?;
         let storage = open(&config)?;
-        report(&storage);
         runtime.block_on(serve(config, storage, public, admin, self.system != Which::All))
     }
 
@@ -138,14 +137,6 @@ fn open(config: &SupervisionConfig) -> Result<Storage, Exit> {
         OpenError::Damaged { .. } => Exit::Damaged(error.into()),
         OpenError::Format(_) | OpenError::Io { .. } | _ => Exit::Usage(error.into()),
     })
-}
-
-/// What was taken off a journal is nothing that anybody was told of, but whoever looks for it should know.
-fn report(storage: &Storage) {
-    for torn in storage.report().iter().filter_map(|unit| unit.torn.as_ref()) {
-        let file = torn.file.display();
-        tracing::warn!(%file, at = torn.at, bytes = torn.bytes, "a write that was cut short is taken off the journal");
-    }
 }
 
 fn storage_config(config: &steadfast::StorageConfig) -> persistence::StorageConfig {
@@ -216,12 +207,9 @@ async fn serve(
 
 /// A configuration that names what is not here is a mistake of whoever wrote it; all else is the tree's.
 fn not_started(error: StartError) -> Exit {
-    match error {
-        StartError::Unused { .. } | StartError::UnknownService { .. } | StartError::NoUnit { .. } => {
-            Exit::Usage(error.into())
-        }
-        _ => Exit::GaveUp(error.into()),
-    }
+    use StartError::{NoUnit, UnknownService, Unused};
+    let is_ours = !matches!(error, Unused { .. } | UnknownService { .. } | NoUnit { .. });
+    if is_ours { Exit::GaveUp(error.into()) } else { Exit::Usage(error.into()) }
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Exit> {

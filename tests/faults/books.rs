@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{shop::Shop, wire};
+use crate::shop::Shop;
 
 pub(crate) const COLLECTIONS: [&str; 7] =
     ["orders", "deliveries", "products", "payments", "messages", "orderStatuses", "productPages"];
@@ -59,8 +59,7 @@ impl Events {
     pub(crate) fn follow(&mut self, shop: &Shop) {
         loop {
             let path = self.next.clone().unwrap_or_else(|| "/admin/events?limit=1000".to_owned());
-            let answer = wire::get(shop.admin, &path);
-            assert_eq!(answer.status, 200, "{}", answer.body);
+            let answer = shop.operators(&path).is(200);
             let link = answer.header("link").unwrap();
             let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap().to_owned();
             let Value::Array(events) = answer.json() else { panic!("no array: {answer:?}") };
@@ -119,7 +118,7 @@ impl Books {
             items.insert(collection, some);
             raw.insert(collection, bytes);
         }
-        let letters = wire::get(shop.admin, "/admin/dead-letters").json().as_array().unwrap().len();
+        let letters = shop.operators("/admin/dead-letters").json().as_array().unwrap().len();
         Self { items, raw, letters }
     }
 

@@ -13,8 +13,8 @@ use crate::{
     books::{Books, Events},
     laws,
     load::{Act, Command, Done, insist},
-    shop::{Place, Shop},
-    wire::{Lost, Wire},
+    shop::Shop,
+    wire::Lost,
 };
 
 /// Every file below `dir` with its bytes.
@@ -31,8 +31,8 @@ fn bytes_of(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-fn segment(place: &Place, unit: &str) -> PathBuf {
-    place.data().join(unit).join("journal").join("0000000001.seg")
+fn segment(shop: &Shop, unit: &str) -> PathBuf {
+    shop.data().join(unit).join("journal").join("0000000001.seg")
 }
 
 /// Behind the last byte that is not zero.
@@ -51,40 +51,38 @@ fn register(shop: &Shop, numbers: impl IntoIterator<Item = i64>) {
 
 #[test]
 fn a_flipped_byte_ends_it_with_3_names_the_place_and_touches_nothing() {
-    let place = Place::new();
-    place.configure("[storage]\nsegment_bytes = \"1 MiB\"\n");
-    let shop = place.open();
+    let mut shop = Shop::with("[storage]\nsegment_bytes = \"1 MiB\"\n");
     register(&shop, 1..=30);
     shop.kill();
-    let file = segment(&place, "main");
+    let file = segment(&shop, "main");
     let (whole, end) = (fs::read(&file).unwrap(), end_of(&file));
     // The segment's header, a frame in the middle, one near the end but with frames behind it.
     for at in [20, end / 2, end * 9 / 10] {
         let mut damaged = whole.clone();
         damaged[usize::try_from(at).unwrap()] ^= 0x10;
         fs::write(&file, damaged).unwrap();
-        let before = bytes_of(&place.data());
-        let (code, said) = place.run();
-        assert_eq!(code, 3, "byte {at}: {said}");
+        let before = bytes_of(&shop.data());
+        let ended = shop.run();
+        let said = ended.stderr.lines().last().unwrap();
+        assert_eq!(ended.status.code(), Some(3), "byte {at}: {said}");
         assert!(said.contains(&file.display().to_string()), "byte {at}: {said}");
         let told = said.split("damaged at byte ").nth(1).and_then(|rest| rest.split(':').next());
         let told: u64 = told.and_then(|told| told.parse().ok()).unwrap_or_else(|| panic!("no offset: {said}"));
         assert!(told <= at && at - told < 600, "byte {at} is damaged, and it says {told}");
-        assert!(bytes_of(&place.data()) == before, "byte {at}: something in the data directory is another now");
+        assert!(bytes_of(&shop.data()) == before, "byte {at}: something in the data directory is another now");
     }
     fs::write(&file, whole).unwrap();
-    assert_eq!(place.open().all("products").0.len(), 30);
+    shop.start();
+    assert_eq!(shop.all("products").0.len(), 30);
 }
 
 #[test]
 fn a_torn_tail_is_cut_and_reported_and_everything_before_it_is_there() {
     for tear in [Tear::Zeros(3), Tear::Zeros(120), Tear::Ends(7), Tear::Header] {
-        let place = Place::new();
-        place.configure("[storage]\nsegment_bytes = \"64 KiB\"\n");
-        let shop = place.open();
+        let mut shop = Shop::with("[storage]\nsegment_bytes = \"64 KiB\"\n");
         register(&shop, 1..=9);
         shop.quiesce();
-        let file = segment(&place, "main");
+        let file = segment(&shop, "main");
         let before = end_of(&file);
         register(&shop, [10]);
         shop.kill();
@@ -92,19 +90,19 @@ fn a_torn_tail_is_cut_and_reported_and_everything_before_it_is_there() {
         assert!(before < end);
         tear.apply(&file, before, end);
 
-        let shop = place.open();
-        let said = place.said();
+        shop.start();
+        let said = shop.stderr();
         let report = said.lines().find(|line| line.contains(&file.display().to_string()));
         let report = report.unwrap_or_else(|| panic!("{tear:?} is not reported:\n{said}"));
-        assert!(report.contains("WARN") && report.contains("taken off the journal"), "{report}");
+        assert!(report.contains("WARN") && report.contains("cut off"), "{report}");
         let shown = shop.all("products").0;
         assert_eq!(shown.len(), 9, "{tear:?}");
         register(&shop, [10]);
         assert_eq!(shop.all("products").0.len(), 10);
         shop.close();
-        let reports = place.said().matches(&file.display().to_string()).count();
-        place.open().close();
-        assert_eq!(place.said().matches(&file.display().to_string()).count(), reports, "what is cut is reported once");
+        shop.start();
+        shop.close();
+        assert_eq!(shop.stderr().matches("cut off").count(), 1, "what is cut is reported once");
     }
 }
 
@@ -133,16 +131,14 @@ impl Tear {
 
 #[test]
 fn a_journal_that_takes_no_more_ends_it_with_70_and_nothing_acknowledged_is_lost() {
-    let place = Place::new();
     let tight = "[storage]\nsegment_bytes = \"64 KiB\"\n\n[[supervisor]]\nname = \"storage\"\nat_most = 1\nbackoff = { \
                  min = \"10ms\", max = \"20ms\" }\n\n[[supervisor]]\nname = \"guardian\"\nat_most = 1\nbackoff = { min = \
                  \"10ms\", max = \"20ms\" }\n";
-    place.configure(tight);
-    let shop = place.open();
+    let mut shop = Shop::with(tight);
     let mut done = vec![answer(&shop, "p", Act::Register { quantity: 100, price: 1 }).unwrap()];
     let product = done[0].id();
     // The next segment cannot be made: a directory has taken its unfinished name. Open segments stay writable.
-    let obstacle = place.data().join("main").join("journal").join("0000000002.seg.new");
+    let obstacle = shop.data().join("main").join("journal").join("0000000002.seg.new");
     fs::create_dir(&obstacle).unwrap();
     let mut open = Vec::new();
     for number in 0..5000 {
@@ -151,7 +147,7 @@ fn a_journal_that_takes_no_more_ends_it_with_70_and_nothing_acknowledged_is_lost
         match answer(&shop, &key, act) {
             Ok(answered) if answered.answer.status == 201 => done.push(answered),
             Ok(Done { command, answer }) => {
-                assert!(matches!(answer.status, 503 | 504), "{answer:?}");
+                assert!(matches!(answer.status, 503 | 504), "{answer}");
                 open.push(command);
                 if open.len() > 5 {
                     break;
@@ -164,17 +160,18 @@ fn a_journal_that_takes_no_more_ends_it_with_70_and_nothing_acknowledged_is_lost
         }
     }
     assert!(!open.is_empty(), "the journal never had to go on in another segment");
-    assert_eq!(shop.end(), Some(70), "{}", place.said());
-    let said = place.said();
+    let ended = shop.wait();
+    let said = ended.stderr;
+    assert_eq!(ended.status.code(), Some(70), "{said}");
     let last = said.lines().last().unwrap();
     assert!(last.starts_with("steadfast: the supervision tree gave up"), "{said}");
     assert!(last.contains("journal main") && last.contains("segment"), "{last}");
 
     fs::remove_dir(&obstacle).unwrap();
-    let shop = place.open();
+    shop.start();
     for command in open {
-        let answer = insist(&command, &mut Wire::new(shop.public), &mut 0).unwrap();
-        assert_eq!(answer.status, 201, "{answer:?}");
+        let answer = insist(&command, &mut shop.wire(), &mut 0).unwrap();
+        assert_eq!(answer.status, 201, "{answer}");
         done.push(Done { command, answer });
     }
     let (books, events) = (Books::read(&shop), Events::read(&shop));
@@ -184,7 +181,7 @@ fn a_journal_that_takes_no_more_ends_it_with_70_and_nothing_acknowledged_is_lost
 /// One try; the command comes back when nobody answered.
 fn answer(shop: &Shop, key: &str, act: Act) -> Result<Done, Command> {
     let command = Command { key: key.to_owned(), act };
-    match command.send(&mut Wire::new(shop.public)) {
+    match command.send(&mut shop.wire()) {
         Ok(answer) => Ok(Done { command, answer }),
         Err(Lost::Unsent | Lost::Unanswered) => Err(command),
     }

@@ -53,16 +53,18 @@ fn every_answer_is_an_event_and_the_other_way_round(events: &Events, done: &[&Do
     let paid = created(|act| matches!(act, Act::Pay { .. }));
     assert_eq!(events.numbers("PayApproved"), paid, "payments");
 
-    let canceled = told(done, 204, |done| match done.command.act {
-        Act::CancelOrder { order } => Some(order),
-        _ => None,
-    });
+    let canceled =
+        told(done, 204, |done| if let Act::CancelOrder { order } = done.command.act { Some(order) } else { None });
     assert_eq!(events.numbers("OrderCanceled"), canceled, "canceled orders");
 
-    let canceled = told(done, 204, |done| match done.command.act {
-        Act::CancelPayment { payment } => Some(payment),
-        _ => None,
-    });
+    let canceled =
+        told(
+            done,
+            204,
+            |done| {
+                if let Act::CancelPayment { payment } = done.command.act { Some(payment) } else { None }
+            },
+        );
     let short: BTreeSet<u64> = events.named("StockShortage").map(|event| event.id("paymentId")).collect();
     assert_eq!(events.named("StockShortage").count(), short.len(), "a payment was short twice");
     events.numbers("PayCanceled");
@@ -78,7 +80,11 @@ fn every_answer_is_an_event_and_the_other_way_round(events: &Events, done: &[&Do
         let (name, product, quantity) = match done.command.act {
             Act::Place { product, quantity } => ("Ordered", product, quantity),
             Act::Pay { product, quantity } => ("PayApproved", product, quantity),
-            _ => continue,
+            Act::Register { .. }
+            | Act::CancelOrder { .. }
+            | Act::CancelDelivery { .. }
+            | Act::CancelPayment { .. }
+            | Act::Price { .. } => continue,
         };
         let answer = done.answer.json();
         assert_eq!((answer["productId"].as_u64(), answer["quantity"].as_i64()), (Some(product), Some(quantity)));
@@ -184,10 +190,9 @@ fn stock_is_conserved(events: &Events, books: &Books, done: &[&Done]) {
     }
     let asked: BTreeSet<(u64, i64)> = done
         .iter()
-        .filter_map(|done| match done.command.act {
-            Act::Price { product, price } => Some((product, price)),
-            _ => None,
-        })
+        .filter_map(
+            |done| if let Act::Price { product, price } = done.command.act { Some((product, price)) } else { None },
+        )
         .collect();
     assert_eq!(prices, asked, "prices");
 

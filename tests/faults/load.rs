@@ -1,12 +1,13 @@
 //! Clerks: each sends one command after another and remembers what it was told.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use serde_json::json;
 
 use crate::{
-    shop::pause,
-    wire::{self, Answer, Lost, Wire},
+    common::{Client, Response},
+    shop::{Shop, pause},
+    wire::{self, Lost, Wire},
 };
 
 /// How many clerks work at a time.
@@ -41,11 +42,11 @@ pub(crate) struct Command {
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) command: Command,
-    pub(crate) answer: Answer,
+    pub(crate) answer: Response,
 }
 
 impl Command {
-    pub(crate) fn send(&self, wire: &mut Wire) -> Result<Answer, Lost> {
+    pub(crate) fn send(&self, wire: &mut Wire) -> Result<Response, Lost> {
         let (method, path, body) = match self.act {
             Act::Register { quantity, price } => {
                 ("POST", "/products".to_owned(), Some(json!({"quantity": quantity, "price": price})))
@@ -61,7 +62,7 @@ impl Command {
             Act::CancelDelivery { delivery } => ("DELETE", format!("/deliveries/{delivery}"), None),
             Act::CancelPayment { payment } => ("DELETE", format!("/payments/{payment}"), None),
         };
-        wire.send(method, &path, Some(&self.key), body.as_ref())
+        wire.send(&wire::command(method, &path, &self.key, body.as_ref()))
     }
 }
 
@@ -73,7 +74,7 @@ impl Done {
 }
 
 /// Whether this says how the command ended, and not that it is not known yet or may be tried again.
-fn is_definite(answer: &Answer) -> bool {
+fn is_definite(answer: &Response) -> bool {
     match answer.status {
         503 | 504 => false,
         409 => !answer.json()["code"].as_str().unwrap().ends_with("IN_PROGRESS"),
@@ -82,7 +83,7 @@ fn is_definite(answer: &Answer) -> bool {
 }
 
 /// Sends a command until it has a definite answer or the server is gone.
-pub(crate) fn insist(command: &Command, wire: &mut Wire, undecided: &mut u32) -> Result<Answer, Lost> {
+pub(crate) fn insist(command: &Command, wire: &mut Wire, undecided: &mut u32) -> Result<Response, Lost> {
     for _ in 0..TRIES {
         let answer = command.send(wire)?;
         if is_definite(&answer) {
@@ -104,14 +105,14 @@ pub(crate) struct Clerk {
     /// The command whose outcome the clerk does not know.
     pub(crate) open: Option<Command>,
     pub(crate) done: Vec<Done>,
-    /// Answers that were none: 503, 504, in progress.
+    /// Responses that were none: 503, 504, in progress.
     pub(crate) undecided: u32,
 }
 
 /// What a clerk needs of the shop in one round.
 #[derive(Clone, Copy)]
 pub(crate) struct Round<'a> {
-    pub(crate) address: SocketAddr,
+    pub(crate) client: &'a Client,
     pub(crate) products: &'a [u64],
 }
 
@@ -131,7 +132,7 @@ impl Clerk {
 
     /// Works until the server is gone. Whether a command of this clerk was under way then.
     pub(crate) fn work(&mut self, round: Round<'_>) -> bool {
-        let mut wire = Wire::new(round.address);
+        let mut wire = Wire::new(round.client);
         loop {
             let Some(command) = self.next(round) else { return false };
             self.open = Some(command);
@@ -152,12 +153,12 @@ impl Clerk {
         Ok(())
     }
 
-    /// Registers a product; a shop that is killed right now is none of our tests.
-    pub(crate) fn register(&mut self, address: SocketAddr) {
+    /// Registers a product in a shop that nobody kills.
+    pub(crate) fn register(&mut self, shop: &Shop) {
         self.sent += 1;
         let act = self.registration();
         self.open = Some(self.command(act));
-        self.settle(&mut Wire::new(address)).unwrap();
+        self.settle(&mut shop.wire()).unwrap();
     }
 
     fn command(&self, act: Act) -> Command {
@@ -191,7 +192,7 @@ impl Clerk {
             59..=64 if !self.orders.is_empty() => {
                 // Headquarters cancels a delivery; its order stays, to be canceled later.
                 let order = self.orders[self.rng.usize(0..self.orders.len())];
-                match self.delivery_of(order, round.address)? {
+                match delivery_of(order, round.client).ok()? {
                     Some(delivery) => Act::CancelDelivery { delivery },
                     None => Act::Place { product, quantity },
                 }
@@ -209,11 +210,6 @@ impl Clerk {
     fn take_order(&mut self) -> Option<u64> {
         let count = self.orders.len();
         (count > 0).then(|| self.orders.swap_remove(self.rng.usize(0..count)))
-    }
-
-    fn delivery_of(&mut self, order: u64, address: SocketAddr) -> Option<Option<u64>> {
-        let answer = Wire::new(address).send("GET", &format!("/deliveries?orderId={order}"), None, None).ok()?;
-        Some((answer.status == 200).then(|| answer.json()["id"].as_u64().unwrap()))
     }
 
     fn learn(&mut self, done: Done) {
@@ -238,25 +234,28 @@ impl Clerk {
     }
 }
 
+/// The delivery that stands for an order, if one is known; an error when the server is gone.
+fn delivery_of(order: u64, client: &Client) -> io::Result<Option<u64>> {
+    let answer = client.try_send(&wire::get(&format!("/deliveries?orderId={order}")))?;
+    Ok((answer.status == 200).then(|| answer.json()["id"].as_u64().unwrap()))
+}
+
 /// Asks again what was answered before: the same answer, as a replay. What wrote nothing is decided again.
-pub(crate) fn replay(done: &Done, address: SocketAddr) {
-    let again = done.command.send(&mut Wire::new(address)).unwrap();
-    let told = |answer: &Answer| (answer.status, answer.body.clone(), answer.header("location").map(str::to_owned));
+pub(crate) fn replay(done: &Done, shop: &Shop) {
+    let again = done.command.send(&mut shop.wire()).unwrap();
+    let told = |answer: &Response| (answer.status, answer.text(), answer.header("location").map(str::to_owned));
     let same = match done.answer.status {
         404 => again.status == 404,
-        _ => told(&again) == told(&done.answer) && again.is_replayed(),
+        _ => told(&again) == told(&done.answer) && is_replayed(&again),
     };
-    assert!(same, "no replay of {:?}:\n{again:?}\nbefore:\n{:?}", done.command, done.answer);
+    assert!(same, "no replay of {:?}:\n{again}\nbefore:\n{}", done.command, done.answer);
+}
+
+pub(crate) fn is_replayed(answer: &Response) -> bool {
+    answer.header("idempotency-replayed") == Some("true")
 }
 
 /// The numbers of all products.
-pub(crate) fn products(address: SocketAddr) -> Vec<u64> {
-    let list = wire::get(address, "/products?size=1000").json();
-    let items = list["_embedded"]["products"].as_array().unwrap();
-    items.iter().map(|item| item["id"].as_u64().unwrap()).collect()
-}
-
-/// What a client sends, when a test needs no clerk.
-pub(crate) fn place(key: &str, product: u64, quantity: i64) -> Command {
-    Command { key: key.to_owned(), act: Act::Place { product, quantity } }
+pub(crate) fn products(shop: &Shop) -> Vec<u64> {
+    shop.all("products").0.iter().map(|item| item["id"].as_u64().unwrap()).collect()
 }

@@ -9,10 +9,13 @@
 //! STEADFAST_FAULTS_ROUNDS=1000 cargo test --test faults rounds -- --nocapture
 //! ```
 //!
-//! A test that fails keeps its directory, with the data and what the processes logged, and says where it is.
+//! The moments within a process are the machine's: a test that fails shows what its processes logged.
 
 #[cfg(test)]
 mod books;
+#[cfg(test)]
+#[path = "../common/mod.rs"]
+mod common;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]

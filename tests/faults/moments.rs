@@ -6,15 +6,14 @@ use crate::{
     books::{Books, Events},
     laws,
     load::{Act, Command, Done, insist},
-    shop::{Place, Shop, pause},
-    wire::Wire,
+    shop::{Shop, pause},
 };
 
 /// Orders that are killed, each once while placed and once while canceled.
-const ORDERS: u64 = 14;
+const ORDERS: u64 = 10;
 
 /// How long a command takes on a slow machine; the kill comes somewhere within.
-const COMMAND: Duration = Duration::from_millis(14);
+const COMMAND: Duration = Duration::from_millis(20);
 
 /// What a kill found, by what the next process showed before anybody asked again.
 #[derive(Debug, Default)]
@@ -28,20 +27,19 @@ struct Found {
 fn a_kill_while_an_order_is_placed_or_canceled_leaves_all_of_it_or_nothing() {
     let mut rng = fastrand::Rng::new();
     eprintln!("moments of seed {}", rng.get_seed());
-    let place = Place::new();
-    let mut shop = place.open();
+    let mut shop = Shop::open();
     let mut done = vec![answered(&shop, Command { key: "p".into(), act: Act::Register { quantity: 0, price: 1 } })];
     let (mut placing, mut canceling) = (Found::default(), Found::default());
     for number in 1..=ORDERS {
         let product = done[0].id();
         let command = Command { key: format!("place-{number}"), act: Act::Place { product, quantity: 3 } };
-        shop = kill_during(&place, shop, &command, &mut rng, &mut placing, |shop| standing(shop).len() as u64 == number);
+        kill_during(&mut shop, &command, &mut rng, &mut placing, |shop| standing(shop).len() as u64 == number);
         done.push(answered(&shop, command));
         check(&shop, &done, number);
         let order = done.last().unwrap().id();
 
         let command = Command { key: format!("cancel-{number}"), act: Act::CancelOrder { order } };
-        shop = kill_during(&place, shop, &command, &mut rng, &mut canceling, |shop| !standing(shop).contains(&order));
+        kill_during(&mut shop, &command, &mut rng, &mut canceling, |shop| !standing(shop).contains(&order));
         done.push(answered(&shop, command));
         check(&shop, &done, number - 1);
         let again = Command { key: format!("again-{number}"), act: Act::Place { product, quantity: 3 } };
@@ -55,38 +53,36 @@ fn a_kill_while_an_order_is_placed_or_canceled_leaves_all_of_it_or_nothing() {
 
 /// Sends `command`, kills the process a moment later, starts it again, and looks whether the command was done.
 fn kill_during(
-    place: &Place,
-    shop: Shop,
+    shop: &mut Shop,
     command: &Command,
     rng: &mut fastrand::Rng,
     found: &mut Found,
     is_done: impl Fn(&Shop) -> bool,
-) -> Shop {
-    let mut wire = Wire::new(shop.public);
+) {
+    let mut wire = shop.wire();
     let answer = thread::scope(|scope| {
         let sending = scope.spawn(move || command.send(&mut wire));
-        pause(COMMAND.mul_f64(rng.f64()));
+        pause(COMMAND.mul_f64(rng.f64().powi(2)));
         shop.kill();
         sending.join().unwrap()
     });
-    let shop = place.open();
+    shop.start();
     shop.quiesce();
     // Nobody repeats the command yet: what was begun is finished, or was never begun.
-    half_orders(&shop);
-    let happened = is_done(&shop);
+    half_orders(shop);
+    let happened = is_done(shop);
     match (answer.is_ok(), happened) {
         (true, true) => found.answered += 1,
         (true, false) => panic!("{command:?} was answered and is gone: {answer:?}"),
         (false, true) => found.done += 1,
         (false, false) => found.not_done += 1,
     }
-    shop
 }
 
 fn answered(shop: &Shop, command: Command) -> Done {
-    let answer = insist(&command, &mut Wire::new(shop.public), &mut 0).unwrap();
+    let answer = insist(&command, &mut shop.wire(), &mut 0).unwrap();
     let expected = if matches!(command.act, Act::CancelOrder { .. }) { 204 } else { 201 };
-    assert_eq!(answer.status, expected, "{command:?}: {answer:?}");
+    assert_eq!(answer.status, expected, "{command:?}: {answer}");
     Done { command, answer }
 }
 
