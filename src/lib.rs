@@ -1,4 +1,4 @@
-//! steadfast: supervised, persistent entities.
+#![doc = include_str!("../README.md")]
 
 mod actors;
 pub mod http;

@@ -1,1 +1,68 @@
-fn main() {}
+//! Ratios to peers and to the limit of the disk, each measured in one run with its rounds interleaved.
+//!
+//! ```text
+//! cargo run --release --manifest-path benches/Cargo.toml -- [appends|asks|memory|all] [--quick] [--dir DIR]
+//! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add    for a profiler to watch
+//! ```
+//! Prints markdown. `--quick` makes the rounds short; `--dir` is where journals are written, `target` when not given.
+
+mod appends;
+mod asks;
+mod counter;
+mod floor;
+mod machine;
+mod memory;
+mod peers;
+mod profile;
+mod rounds;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+/// What the command line said.
+struct Options {
+    what: String,
+    /// The one subject of a profile, or of a process that measures its memory.
+    of: Option<String>,
+    dir: PathBuf,
+    quick: bool,
+}
+
+fn main() -> Result<()> {
+    let options = parse(std::env::args().skip(1))?;
+    machine::refuse_tmpfs(&options.dir)?;
+    match (options.what.as_str(), &options.of) {
+        ("profile", Some(what)) => return profile::run(what, &options.dir),
+        (_, Some(subject)) => return memory::alone(subject, &options.dir),
+        (_, None) => {}
+    }
+    machine::print(&options.dir);
+    let is_wanted = |name: &str| options.what == name || options.what == "all";
+    if is_wanted("appends") {
+        appends::print(&options.dir, options.quick)?;
+    }
+    if is_wanted("asks") {
+        asks::print(options.quick)?;
+    }
+    if is_wanted("memory") {
+        memory::print(&options.dir)?;
+    }
+    Ok(())
+}
+
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
+    let mut options = Options { what: "all".to_owned(), of: None, dir: PathBuf::from("target"), quick: false };
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "appends" | "asks" | "memory" | "all" => options.what = arg,
+            "profile" => (options.what, options.of) = (arg, Some(args.next().context("profile what?")?)),
+            "--of" => options.of = Some(args.next().context("--of needs a name")?),
+            "--dir" => options.dir = args.next().context("--dir needs a directory")?.into(),
+            "--quick" => options.quick = true,
+            other => bail!("{other} is not known: [appends|asks|memory|all] [--quick] [--dir DIR]"),
+        }
+    }
+    Ok(options)
+}

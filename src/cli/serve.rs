@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use steadfast::{
-    JournalKind, Process, SupervisionConfig, System,
+    JournalKind, Process, StartError, SupervisionConfig, System,
     http::{self, HttpLimits, Listener, Readiness},
     persistence::{self, OpenError, Storage},
     store,
@@ -182,7 +182,7 @@ async fn serve(
         })
         .start()
         .await
-        .map_err(|error| Exit::GaveUp(error.into()))?;
+        .map_err(not_started)?;
 
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
@@ -203,6 +203,13 @@ async fn serve(
         complain(&format!("steadfast: did not end in time and was killed: {}", report.killed.join(", ")));
     }
     Ok(())
+}
+
+/// A configuration that names what is not here is a mistake of whoever wrote it; all else is the tree's.
+fn not_started(error: StartError) -> Exit {
+    use StartError::{NoUnit, UnknownService, Unused};
+    let is_ours = !matches!(error, Unused { .. } | UnknownService { .. } | NoUnit { .. });
+    if is_ours { Exit::GaveUp(error.into()) } else { Exit::Usage(error.into()) }
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Exit> {

@@ -18,12 +18,27 @@ impl StreamId {
     ///
     /// XXH3-64 (seed 0) over kind, a zero byte, key; modulo the number of partitions.
     pub fn partition(&self, partitions: u16) -> PartitionId {
-        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
-        hash.update(self.kind.as_bytes());
-        hash.update(&[0]);
-        hash.update(self.key.as_bytes());
-        let slot = hash.digest() % u64::from(partitions.max(1));
+        let slot = self.hash() % u64::from(partitions.max(1));
         PartitionId(u16::try_from(slot).expect("smaller than a u16"))
+    }
+}
+
+impl StreamId {
+    fn hash(&self) -> u64 {
+        let (kind, key) = (self.kind.as_bytes(), self.key.as_bytes());
+        // In one piece, as almost every stream is short enough, it takes a tenth of the time.
+        let mut text = [0; 256];
+        if let Some(text) = text.get_mut(..kind.len() + 1 + key.len()) {
+            let (start, end) = text.split_at_mut(kind.len() + 1);
+            start.split_at_mut(kind.len()).0.copy_from_slice(kind);
+            end.copy_from_slice(key);
+            return xxhash_rust::xxh3::xxh3_64(text);
+        }
+        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+        hash.update(kind);
+        hash.update(&[0]);
+        hash.update(key);
+        hash.digest()
     }
 }
 
@@ -360,4 +375,20 @@ pub trait Journal: Send + Sync + 'static {
     /// Commits what was handed over, syncs, and refuses from then on. Blocks until that is done; calling it
     /// again does nothing.
     fn close(&self);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_partition_of_a_stream_is_fixed_because_it_is_on_disk() {
+        for bytes in [1, 7, 100, 244, 245, 300] {
+            let stream = StreamId { kind: "store.order".into(), key: "k".repeat(bytes).into() };
+            let text = format!("store.order\0{}", stream.key);
+            assert_eq!(stream.hash(), xxhash_rust::xxh3::xxh3_64(text.as_bytes()), "{bytes} bytes");
+        }
+        let stream = StreamId { kind: "store.order".into(), key: "1".into() };
+        assert_eq!((stream.hash(), stream.partition(16)), (7_052_613_949_791_506_553, PartitionId(9)));
+    }
 }

@@ -6,6 +6,7 @@
 mod codec;
 #[cfg(test)]
 mod contract;
+mod heads;
 mod journal;
 mod memory;
 mod open;

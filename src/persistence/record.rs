@@ -59,6 +59,17 @@ pub(super) struct Outline {
     pub(super) expected: u64,
 }
 
+/// What a record in a frame whose checksum is right says at fixed places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Skimmed {
+    /// Bytes of the whole record.
+    pub(super) length: usize,
+    pub(super) previous: Location,
+    pub(super) offset: u64,
+    pub(super) partition: PartitionId,
+    pub(super) epoch: u64,
+}
+
 /// How many bytes [`encode`] writes. `append` has passed `rules::check_size`.
 pub(super) fn encoded_len(append: &Append) -> usize {
     let reply = append.reply.as_ref().map_or(0, |reply| 4 + reply.len());
@@ -201,6 +212,27 @@ fn encode_causation(causation: &Causation, to: &mut Encoder<'_>) {
 
 fn checksum(length: u32, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&length.to_le_bytes()), body)
+}
+
+/// Reads what stands at fixed places of the record that starts here, and nothing more: its checksum is not checked.
+///
+/// # Errors
+/// When the bytes cannot be a record of a version we know.
+pub(super) fn skim(bytes: &[u8]) -> Result<Skimmed, Malformed> {
+    const SHORT: Malformed = Malformed("a record ends too early");
+    let length = full_length(bytes).filter(|length| *length <= bytes.len()).ok_or(SHORT)?;
+    let body = bytes.get(RECORD_HEADER..length).ok_or(SHORT)?;
+    if body.first() != Some(&VERSION) {
+        return Err(Malformed("a record has a version that is not known"));
+    }
+    let previous = Location { segment: u32::from_le_bytes(fixed(body, 2)?), byte: u32::from_le_bytes(fixed(body, 6)?) };
+    let offset = u64::from_le_bytes(fixed(body, 10)?);
+    let partition = PartitionId(u16::from_le_bytes(fixed(body, 18)?));
+    Ok(Skimmed { length, previous, offset, partition, epoch: u64::from_le_bytes(fixed(body, FIXED)?) })
+}
+
+fn fixed<const N: usize>(body: &[u8], at: usize) -> Result<[u8; N], Malformed> {
+    body.get(at..).and_then(<[u8]>::first_chunk).copied().ok_or(Malformed("a record ends too early"))
 }
 
 /// How many bytes the record that starts here has, header and all; `None` when these are no 8 bytes.
@@ -377,6 +409,8 @@ mod tests {
                 outlined,
                 Outline { previous, offset, partition: append.lease.partition, expected: append.expected }
             );
+            let (length, partition, epoch) = (bytes.len(), append.lease.partition, append.lease.epoch);
+            prop_assert_eq!(skim(&bytes).unwrap(), Skimmed { length, previous, offset, partition, epoch });
             let linked = decode(&bytes, &Names::default()).unwrap();
             prop_assert_eq!(linked, Linked { record: Record { append, offset }, previous });
         }
@@ -410,6 +444,7 @@ mod tests {
             bytes.extend(&body);
             let _decoded = decode(&bytes, &Names::default());
             let _outlined = outline(&bytes);
+            let _skimmed = skim(&bytes);
             let _unframed = decode(&body, &Names::default());
         }
     }

@@ -68,8 +68,8 @@ impl<T: Entity, C: Command<T>> Ask<T, C> {
                 command_name: C::NAME,
                 command: Box::new(self.command),
                 into_target: |command| {
-                    let command = command.downcast::<C>().expect("the command was boxed as this type above");
-                    let command: Box<dyn AnyCommand<T>> = command;
+                    let command = command.downcast_ref::<C>().expect("the command was boxed as this type above");
+                    let command: Box<dyn AnyCommand<T>> = Box::new(command.clone());
                     Box::new(command)
                 },
                 within: self.within,
@@ -162,10 +162,13 @@ pub struct AnyContinuation<E: Entity> {
     address: Option<Address>,
     command_name: &'static str,
     command: Box<dyn Any + Send>,
-    into_target: fn(Box<dyn Any + Send>) -> Box<dyn Any + Send>,
+    into_target: IntoTarget,
     within: Duration,
     next: FollowUp<E>,
 }
+
+/// Makes a `Box<dyn AnyCommand<T>>` for the target's kind `T` of a command, boxed again.
+type IntoTarget = fn(&(dyn Any + Send)) -> Box<dyn Any + Send>;
 
 /// The two halves of a continuation, once the runtime takes it up.
 pub(crate) struct TakenUp<E: Entity> {
@@ -174,9 +177,21 @@ pub(crate) struct TakenUp<E: Entity> {
     /// `None`: the entity that [`Step::creates`].
     pub(crate) address: Option<Address>,
     pub(crate) within: Duration,
-    /// A `Box<dyn AnyCommand<T>>` for the target's kind `T`.
-    pub(crate) command: Box<dyn Any + Send>,
+    pub(crate) question: Question,
     pub(crate) next: FollowUp<E>,
+}
+
+/// A command for a target whose type is forgotten. It can be asked more than once.
+pub(crate) struct Question {
+    command: Box<dyn Any + Send>,
+    into_target: IntoTarget,
+}
+
+impl Question {
+    /// A `Box<dyn AnyCommand<T>>` for the target's kind `T`.
+    pub(crate) fn command(&self) -> Box<dyn Any + Send> {
+        (self.into_target)(self.command.as_ref())
+    }
 }
 
 impl<E: Entity> AnyContinuation<E> {
@@ -216,7 +231,7 @@ impl<E: Entity> AnyContinuation<E> {
             kind: self.kind,
             address: self.address,
             within: self.within,
-            command: (self.into_target)(self.command),
+            question: Question { command: self.command, into_target: self.into_target },
             next: self.next,
         }
     }

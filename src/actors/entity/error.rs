@@ -33,7 +33,7 @@ pub enum AskError<R> {
         retry_after: Duration,
     },
     /// Someone on the way does not take commands now. Nothing was written.
-    #[error("not available: {0}")]
+    #[error("{0}")]
     Unavailable(Unavailable),
     /// The deadline passed before the command was decided. It was withdrawn: nothing was written.
     #[error("not begun within {0:?}, and withdrawn")]

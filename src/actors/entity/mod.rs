@@ -22,6 +22,7 @@ mod policy;
 mod time;
 mod view;
 
+pub(crate) use ask::Question;
 pub use ask::{AnyContinuation, Ask, AskedAnswer, Continuation, ReplyValue, Step};
 pub use command::{AnyAnswer, AnyCommand, AnyEffects, AnyReply, Command, CommandContext, Decision, EncodeError};
 pub use dead_letters::{

@@ -95,6 +95,13 @@ impl Book {
         self.apply(&record.append);
     }
 
+    /// A follow-up has ended this step and wrote nothing about it.
+    pub(crate) fn close(&mut self, closed: Option<&OpenStep>) {
+        if let Some(closed) = closed {
+            self.open.retain(|open| open.origin != closed.origin);
+        }
+    }
+
     /// Whether this command is the origin of an open step.
     pub(crate) fn is_pending(&self, command: u128) -> bool {
         self.open.iter().any(|open| open.origin == command)

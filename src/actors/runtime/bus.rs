@@ -9,7 +9,7 @@ use super::{feed::FeedItem, kinds::Kinds, unit::UnitRuntime};
 use crate::{actors::entity::Timestamp, persistence::PartitionId};
 
 /// Events looked at per partition for one page, so that a page over a long journal stays cheap.
-const SCANNED: usize = 4096;
+const SCANNED: u64 = 4096;
 /// Events on one page, at most.
 const PAGE: usize = 1000;
 
@@ -52,6 +52,14 @@ pub enum EventsError {
 /// Positions by unit and partition.
 type Cursors = BTreeMap<(String, u16), u64>;
 
+/// An event that is wanted.
+struct Found {
+    at: Timestamp,
+    lane: (String, u16),
+    offset: u64,
+    envelope: Value,
+}
+
 /// Reads a page.
 ///
 /// # Errors
@@ -63,20 +71,24 @@ pub(crate) async fn page(
 ) -> Result<EventPage, EventsError> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
     let mut cursors = parse(query.after.as_deref().unwrap_or_default())?;
-    let mut found: Vec<(Timestamp, (String, u16), u64, Value)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     for unit in units {
         for partition in 0..unit.journal.partitions() {
             let lane = (unit.name.to_string(), partition);
             let mut cursor = cursors.get(&lane).copied().unwrap_or_default();
-            let (mut matches, mut scanned) = (0, 0);
+            let (mut matches, mut scanned) = (0, 0u64);
             while matches < limit && scanned < SCANNED && cursor < unit.journal.durable(PartitionId(partition)) {
                 let batch = unit.feed.read(kinds, partition, cursor, 256).await;
                 let batch = batch.map_err(|error| EventsError::Store(error.to_string()))?;
+                if batch.upto <= cursor {
+                    break; // nothing can be read now, whatever the head says
+                }
+                // Also what no kind of this process is: a page stays cheap.
+                scanned += batch.upto - cursor;
                 for item in &batch.items {
-                    scanned += 1;
                     cursor = item.offset;
                     if let Some((at, envelope)) = envelope(kinds, unit, partition, item, query) {
-                        found.push((at, lane.clone(), item.offset, envelope));
+                        found.push(Found { at, lane: lane.clone(), offset: item.offset, envelope });
                         matches += 1;
                         if matches >= limit {
                             break;
@@ -90,23 +102,25 @@ pub(crate) async fn page(
             cursors.insert(lane, cursor);
         }
     }
-    found.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
-    // A partition's clock may have stepped back: what follows a left-out event is left out too.
-    let mut left_out: BTreeMap<(String, u16), u64> = BTreeMap::new();
-    for (_, lane, offset, _) in found.iter().skip(limit) {
-        let first = left_out.entry(lane.clone()).or_insert(*offset);
-        *first = (*first).min(*offset);
+    let found = merged(found);
+    let mut next = cursors;
+    for left_out in found.iter().skip(limit).rev() {
+        next.insert(left_out.lane.clone(), left_out.offset - 1);
     }
-    let taken: Vec<Value> = found
-        .into_iter()
-        .take(limit)
-        .filter(|(_, lane, offset, _)| left_out.get(lane).is_none_or(|first| offset < first))
-        .map(|(_, _, _, envelope)| envelope)
-        .collect();
-    for (lane, first) in left_out {
-        cursors.insert(lane, first - 1);
+    let events = found.into_iter().take(limit).map(|event| event.envelope).collect();
+    Ok(EventPage { events, next: print(&next) })
+}
+
+/// By time, but each partition in its own order: the time of a decision may be after that of a later event.
+fn merged(mut found: Vec<Found>) -> Vec<Found> {
+    let mut latest: BTreeMap<(String, u16), Timestamp> = BTreeMap::new();
+    for event in &mut found {
+        let latest = latest.entry(event.lane.clone()).or_insert(event.at);
+        *latest = event.at.max(*latest);
+        event.at = *latest;
     }
-    Ok(EventPage { events: taken, next: print(&cursors) })
+    found.sort_by(|a, b| (a.at, &a.lane, a.offset).cmp(&(b.at, &b.lane, b.offset)));
+    found
 }
 
 fn envelope(
@@ -170,6 +184,21 @@ fn parse(text: &str) -> Result<Cursors, EventsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two entities of one partition decided at 2 and 1 and were appended in this order: the page showed position 2
+    /// before position 1.
+    #[test]
+    fn a_page_is_by_time_and_never_against_the_order_of_a_partition() {
+        let event = |partition, offset, at| Found {
+            at: Timestamp::from_millis(at),
+            lane: ("main".to_owned(), partition),
+            offset,
+            envelope: Value::Null,
+        };
+        let found = vec![event(1, 1, 20), event(1, 2, 10), event(1, 3, 40), event(2, 1, 15), event(2, 2, 30)];
+        let order: Vec<(u16, u64)> = merged(found).into_iter().map(|event| (event.lane.1, event.offset)).collect();
+        assert_eq!(order, [(2, 1), (1, 1), (1, 2), (2, 2), (1, 3)]);
+    }
 
     #[test]
     fn a_cursor_survives_being_printed() {

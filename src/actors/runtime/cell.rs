@@ -1,7 +1,7 @@
 //! One entity in memory: its queue, its state, its phase. No task, timer or channel while idle.
 //!
 //! ```text
-//! 1 Idle --push--> 2 Running --queue empty--> 1 Idle
+//! 1 Idle --push--> 2 Running (in memory: on the asker's task) --queue empty--> 1 Idle
 //! 2 Running --a panic--> 3 Backoff --timer--> 2 Running (recovers first)
 //! 2 Running --an append failed--> 4 Draining --every append answered--> 2 Running (recovers first)
 //! 3 Backoff --too often--> 5 Quarantined --an operator--> 2 Running (recovers first)
@@ -21,7 +21,10 @@ use super::{
     gate::Gate,
     mailbox::{Envelope, ReplyPort},
 };
-use crate::actors::entity::{AnyCommand, AnyContinuation, Entity, Key, Step};
+use crate::{
+    actors::entity::{AnyCommand, AnyContinuation, Entity, Key, Step},
+    persistence::PartitionId,
+};
 
 /// Where an entity stands; see the picture above.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,7 @@ pub(crate) enum Phase {
 /// An entity's place in its shard.
 pub(crate) struct Cell<E: Entity> {
     pub(crate) key: Key,
+    pub(crate) partition: PartitionId,
     inner: Mutex<Inner<E>>,
 }
 
@@ -68,10 +72,23 @@ pub(crate) struct Active<E: Entity> {
     pub(crate) gate: Option<Arc<Gate<E>>>,
 }
 
-/// The answer to a step, as a command.
+/// The answer to a step, as a command; or what the author's code said when it panicked making it.
 pub(crate) struct FollowUp<E: Entity> {
     pub(crate) step: Step,
-    pub(crate) command: Box<dyn AnyCommand<E>>,
+    pub(crate) command: Result<Box<dyn AnyCommand<E>>, Arc<str>>,
+    /// Whether the answer leaves open what the other entity did.
+    pub(crate) in_doubt: bool,
+}
+
+/// What is known of earlier asks of the same step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// There was none.
+    Nothing,
+    /// One came to nothing, and this one was decided at once: it takes its time.
+    Again,
+    /// Nobody knows what one came to.
+    InDoubt,
 }
 
 /// One ask of this stream.
@@ -80,14 +97,16 @@ pub(crate) struct OpenAsk<E: Entity> {
     pub(crate) opened: OpenStep,
     /// The original asker; `None` when it went away in a crash.
     pub(crate) port: Option<ReplyPort<E>>,
+    pub(crate) earlier: Earlier,
     /// What to ask; taken when the asking begins.
     pub(crate) continuation: Option<AnyContinuation<E>>,
 }
 
 impl<E: Entity> Cell<E> {
-    pub(crate) fn new(key: Key) -> Arc<Self> {
+    pub(crate) fn new(key: Key, partition: PartitionId) -> Arc<Self> {
         Arc::new(Self {
             key,
+            partition,
             inner: Mutex::new(Inner {
                 phase: Phase::Idle,
                 queue: VecDeque::new(),
@@ -108,13 +127,20 @@ impl<E: Entity> Cell<E> {
 }
 
 impl<E: Entity> Inner<E> {
-    /// Whether the cell can be dropped from its shard without losing anything.
+    /// Whether the cell can be dropped from its shard without losing anything. A lost state is not at rest: a
+    /// snapshot of it would be a lie.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.phase == Phase::Idle
+            && !self.lost
             && self.queue.is_empty()
             && self.follow_ups.is_empty()
             && self.asks.is_empty()
             && self.in_flight == 0
+    }
+
+    /// Whether this step is being asked, or will be once its append is durable.
+    pub(crate) fn is_asking(&self, step: Step) -> bool {
+        self.asks.iter().any(|ask| ask.step == step)
     }
 
     /// Takes the ask of this step out of the table; `None` when the step is not open.

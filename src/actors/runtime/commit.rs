@@ -65,7 +65,6 @@ impl<E: Entity> Host<E> {
                 for effect in commit.effects.into_iter().chain(commit.gate.settle(Ok(()))) {
                     self.perform(cell, effect);
                 }
-                cell.lock().in_flight -= 1;
             }
             Err(error) => {
                 tracing::warn!(kind = E::KIND, key = %cell.key, %error, "append failed");
@@ -77,7 +76,6 @@ impl<E: Entity> Host<E> {
                 for effect in commit.effects.into_iter().chain(commit.gate.settle(Err(error))) {
                     self.cancel(cell, effect, &told);
                 }
-                cell.lock().in_flight -= 1;
             }
         }
         self.after_append(cell);
@@ -86,6 +84,7 @@ impl<E: Entity> Host<E> {
     /// The last answer of a cell whose state was lost lets it recover.
     fn after_append(self: &Arc<Self>, cell: &Arc<Cell<E>>) {
         let mut inner = cell.lock();
+        inner.in_flight -= 1;
         if inner.in_flight > 0 {
             return;
         }
@@ -93,7 +92,14 @@ impl<E: Entity> Host<E> {
             Phase::Draining => {}
             // Parked before the failure was known: its state is not the truth.
             Phase::Idle if inner.lost => inner.active = None,
-            Phase::Idle | Phase::Running | Phase::Backoff | Phase::Quarantined(_) | Phase::Gone => return,
+            Phase::Idle => {
+                // Nothing waits behind the last append any more.
+                if let Some(active) = &mut inner.active {
+                    active.gate = None;
+                }
+                return;
+            }
+            Phase::Running | Phase::Backoff | Phase::Quarantined(_) | Phase::Gone => return,
         }
         inner.lost = false;
         if inner.phase == Phase::Idle && inner.queue.is_empty() && inner.follow_ups.is_empty() && inner.asks.is_empty()
@@ -117,13 +123,13 @@ impl<E: Entity> Host<E> {
     /// Undoes what waited for an append that failed.
     pub(crate) fn cancel(&self, cell: &Arc<Cell<E>>, effect: Effect<E>, why: &AskError<E::Rejection>) {
         match effect {
-            Effect::Answer(port, _) => port.send(Err(why.clone())),
+            Effect::Answer(port, _) => port.fail(why.clone()),
             Effect::Begin(step) => {
                 let ask = cell.lock().close(step);
                 if let Some(ask) = ask {
                     self.service.ask_closed();
                     if let Some(port) = ask.port {
-                        port.send(Err(why.clone()));
+                        port.fail(why.clone());
                     }
                 }
             }

@@ -122,8 +122,10 @@ impl Consumer {
     /// Waits until every lane has reached `heads`; the caller sets the limit.
     pub(crate) async fn reached(&self, heads: &[u64]) {
         let mut moved = self.moved.subscribe();
+        // Once: it then reads until there is nothing more. Waking it at each of its tells would keep a core
+        // busy with both while it cannot go on.
+        self.wake.notify_one();
         while !self.has_reached(heads) {
-            self.wake.notify_one();
             if moved.changed().await.is_err() {
                 return;
             }

@@ -113,7 +113,8 @@ impl Dedup {
         }
     }
 
-    fn expire(&mut self, now: Timestamp) {
+    /// Forgets the explicit ids that have had their time.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
         while let Some(oldest) = self.order.front() {
             if self.keys.get(oldest).is_some_and(|kept| now.since(kept.at) < KEPT_FOR) {
                 break;

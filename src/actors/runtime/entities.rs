@@ -193,7 +193,6 @@ pub(crate) async fn wait<E: Entity>(
     asked: Instant,
     deadline: Instant,
 ) -> TurnResult<E> {
-    let lost = || AskError::Unsettled { reason: "the entity's runtime ended before it answered".to_owned() };
     if let Ok(answered) = tokio::time::timeout_at(deadline, &mut answer).await {
         return answered.unwrap_or_else(|_| Err(lost()));
     }
@@ -207,6 +206,11 @@ pub(crate) async fn wait<E: Entity>(
         return answered.unwrap_or_else(|_| Err(lost()));
     }
     Err(AskError::TimedOut(within))
+}
+
+/// What an asker is told whose message was dropped without an answer.
+pub(crate) fn lost<R>() -> AskError<R> {
+    AskError::Unsettled { reason: "the entity's runtime ended before it answered".to_owned() }
 }
 
 /// Random bits for ids that nobody repeats. Not a secret.

@@ -21,6 +21,10 @@ impl<E: Entity> Host<E> {
         let now = Instant::now();
         let recent = {
             let mut inner = cell.lock();
+            if inner.phase == Phase::Gone {
+                return;
+            }
+            inner.phase = Phase::Backoff;
             inner.failures.retain(|at| now.duration_since(*at) < self.config.restarts_within);
             inner.failures.push(now);
             inner.active = None;
@@ -32,7 +36,6 @@ impl<E: Entity> Host<E> {
             Self::quarantine(cell, format!("failed {recent} times; last: {reason}").into());
             return;
         }
-        cell.lock().phase = Phase::Backoff;
         let doublings = u32::try_from(recent.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
         let pause = FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
         let pause = pause.mul_f64(0.8 + 0.4 * fastrand::f64());
@@ -69,6 +72,9 @@ impl<E: Entity> Host<E> {
         let why = Unavailable::Quarantined { reason: reason.to_string() };
         {
             let mut inner = cell.lock();
+            if inner.phase == Phase::Gone {
+                return;
+            }
             inner.active = None;
             inner.phase = Phase::Quarantined(reason);
         }

@@ -72,6 +72,8 @@ impl<E: Entity> Gate<E> {
 pub(crate) fn append_failure<R>(error: &AppendError) -> AskError<R> {
     match error {
         AppendError::Refused(Refusal::Overloaded { retry_after }) => AskError::Overloaded { retry_after: *retry_after },
+        // The decision is to blame, and will be at every repeat.
+        AppendError::Refused(Refusal::TooLarge { .. }) => AskError::Unavailable(Unavailable::Panicked),
         AppendError::Unknown(reason) => AskError::Unsettled { reason: reason.to_string() },
         AppendError::Conflict { .. }
         | AppendError::Fenced { .. }

@@ -6,22 +6,25 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::oneshot::{self, error::TryRecvError},
+    time::Instant,
+};
 
 use super::{
     cell::{Cell, Phase},
     clock::Clock,
-    entities::wait,
+    entities::{lost, wait},
     kinds::Kinds,
     limits::EntityLimits,
-    mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, ReplyPort, TurnResult},
+    mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult},
     numbers::Directory,
     service::ServiceRuntime,
     unit::UnitRuntime,
 };
 use crate::{
     actors::entity::{Address, AnyCommand, AskError, Entity, Key, Unavailable},
-    persistence::{Lease, StreamId},
+    persistence::{PartitionId, StreamId},
 };
 
 /// Hosts the cells of one kind; one shard per partition.
@@ -66,20 +69,18 @@ impl<E: Entity> Host<E> {
         format!("{}/{key}", E::KIND)
     }
 
-    pub(crate) fn lease(&self, key: &Key) -> Lease {
-        let partition = self.stream(key).partition(self.unit.journal.partitions());
-        self.unit.journal.lease(partition)
+    fn partition(&self, key: &Key) -> PartitionId {
+        self.stream(key).partition(self.unit.journal.partitions())
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Arc<Cell<E>>>> {
-        let partition = self.stream(key).partition(self.unit.journal.partitions());
+    fn shard(&self, partition: PartitionId) -> MutexGuard<'_, HashMap<Key, Arc<Cell<E>>>> {
         let shard = self.shards.get(usize::from(partition.0)).expect("one shard per partition");
         shard.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The cell with this key, if it is in memory.
     pub(crate) fn cell(&self, key: &Key) -> Option<Arc<Cell<E>>> {
-        self.shard(key).get(key).cloned()
+        self.shard(self.partition(key)).get(key).cloned()
     }
 
     /// Every cell in memory.
@@ -122,7 +123,7 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Puts a message into a mailbox. Never waits.
+    /// Puts a message into a mailbox, or decides it at once when the entity is idle in memory. Never waits.
     ///
     /// # Errors
     /// Nothing was taken: service stopped, mailbox or budget full, entity quarantined.
@@ -143,8 +144,10 @@ impl<E: Entity> Host<E> {
     }
 
     fn push(self: &Arc<Self>, key: &Key, envelope: Envelope<E>) -> Result<(), AskError<E::Rejection>> {
+        let partition = self.partition(key);
         loop {
-            let cell = self.shard(key).entry(key.clone()).or_insert_with(|| Cell::new(key.clone())).clone();
+            let new = || Cell::new(key.clone(), partition);
+            let cell = self.shard(partition).entry(key.clone()).or_insert_with(new).clone();
             let mut inner = cell.lock();
             match &inner.phase {
                 // It left the map between the two locks: look again.
@@ -157,15 +160,27 @@ impl<E: Entity> Host<E> {
             }
             // Again under the lock: a service that is being stopped drains each queue once.
             self.service.intake().map_err(AskError::Unavailable)?;
-            if inner.queue.len() >= self.config.mailbox {
+            let asks_too_much = inner.asks.len() >= OPEN_ASKS && matches!(envelope.body, Body::Command(_));
+            if inner.queue.len() >= self.config.mailbox || asks_too_much {
                 return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
             }
-            inner.queue.push_back(envelope);
-            if inner.phase == Phase::Idle {
-                inner.phase = Phase::Running;
+            if inner.phase != Phase::Idle {
+                inner.queue.push_back(envelope);
+                return Ok(());
+            }
+            // Nothing waits for an idle cell. Taken under the lock, so that a service that stops waits for this run.
+            let stay = self.service.stay();
+            inner.phase = Phase::Running;
+            let active = if inner.lost { None } else { inner.active.take() };
+            if let Some(active) = active {
+                drop(inner);
+                self.run_at_once(&cell, active, envelope);
+            } else {
+                inner.queue.push_back(envelope);
                 drop(inner);
                 self.spawn_run(cell);
             }
+            drop(stay);
             return Ok(());
         }
     }
@@ -185,8 +200,18 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
         expecting: Option<u64>,
     ) -> TurnResult<E> {
+        let (mut answer, claim) = self.send(key, body, meta, deadline, expecting)?;
+        let at_once = match answer.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            Ok(answered) => Some(answered),
+            Err(TryRecvError::Closed) => Some(Err(lost())),
+        };
+        if let Some(answered) = at_once {
+            // It never waited; an asker in a loop gives way to others all the same.
+            tokio::task::consume_budget().await;
+            return answered;
+        }
         let asked = Instant::now();
-        let (answer, claim) = self.send(key, body, meta, deadline, expecting)?;
         wait::<E>(answer, &claim, asked, deadline).await
     }
 

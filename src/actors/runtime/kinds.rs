@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{
+    future::BoxFuture,
+    stream::{self, StreamExt},
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -28,6 +31,13 @@ use crate::{
     persistence::{Causation, Origin, Record, StreamHead},
 };
 
+/// Streams with open asks that are brought into memory at the same time: few beside a service's budget, so
+/// that a start with many of them does not keep everybody else out.
+const WAKE_AT_ONCE: usize = 64;
+
+/// Pause before one that could not be brought into memory is tried again.
+const WAKE_AGAIN: Duration = Duration::from_millis(200);
+
 /// What the rest of the runtime needs of a kind without knowing its type.
 pub(crate) trait KindHost: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
@@ -46,8 +56,8 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn on_bus(&self, event: &(dyn Any + Send + Sync)) -> Option<(&'static str, Recording)>;
     /// Learns of a stream from the journal, at start.
     fn learn(&self, key: Key, head: &StreamHead);
-    /// Brings a stream with open asks into memory.
-    fn wake(self: Arc<Self>, key: Key);
+    /// Brings streams with open asks into memory.
+    fn wake(self: Arc<Self>, keys: Vec<Key>);
     /// Answers everything that waits in the mailboxes.
     fn refuse_queues(&self, why: &Unavailable);
     /// Drops every cell; asks that are still open are answered as unknown.
@@ -164,19 +174,13 @@ impl<E: Entity> KindHost for Host<E> {
         }
     }
 
-    fn wake(self: Arc<Self>, key: Key) {
-        // Reading it recovers it, and recovering it resumes its steps. Nobody waits for the answer.
-        let meta = Meta {
-            command: CommandId::from_bits(fresh_bits()),
-            origin: Origin::Fresh,
-            correlation: Arc::from(""),
-            causation: Causation::Request,
-        };
-        let service = self.service.clone();
+    fn wake(self: Arc<Self>, keys: Vec<Key>) {
+        let (service, stop) = (self.service.clone(), self.service.stop_token());
         service.spawn(async move {
-            let deadline = Instant::now() + Duration::from_mins(1);
-            if let Err(error) = self.ask(&key, Body::Read, meta, deadline, None).await {
-                tracing::warn!(kind = E::KIND, %key, %error, "a stream with open steps was not resumed yet");
+            let all = stream::iter(keys).for_each_concurrent(WAKE_AT_ONCE, |key| self.wake_one(key));
+            tokio::select! {
+                () = all => {}
+                () = stop.cancelled() => {}
             }
         });
     }
@@ -188,11 +192,14 @@ impl<E: Entity> KindHost for Host<E> {
     }
 
     fn drop_cells(&self) {
+        let why = super::entities::stopped(&self.service.full_name);
         self.retain(|cell| {
             let mut inner = cell.lock();
             inner.phase = Phase::Gone;
             inner.active = None;
-            inner.queue.clear();
+            for envelope in inner.queue.drain(..) {
+                envelope.port.send(Err(AskError::Unavailable(why.clone())));
+            }
             inner.follow_ups.clear();
             for ask in inner.asks.drain(..) {
                 self.service.ask_closed();
@@ -210,6 +217,7 @@ impl<E: Entity> KindHost for Host<E> {
         let idle_for = u32::try_from(self.config.passivate_after.as_secs()).unwrap_or(u32::MAX);
         let mut excess = live.saturating_sub(self.config.max_live);
         let oldest = if excess > 0 { self.age_of_excess(excess, now) } else { u32::MAX };
+        let mut gone = Vec::new();
         self.retain(|cell| {
             let mut inner = cell.lock();
             let idle = now.saturating_sub(inner.touched);
@@ -219,16 +227,18 @@ impl<E: Entity> KindHost for Host<E> {
             }
             excess = excess.saturating_sub(1);
             inner.phase = Phase::Gone;
-            if let Some(mut active) = inner.active.take() {
-                // Reading ten events back is cheaper than a snapshot of everything that ever idled.
-                if active.book.tail.events >= 10
-                    && let Some(snapshot) = Self::snapshot(&mut active)
-                {
-                    self.unit.save_later(self.stream(&cell.key), snapshot);
-                }
+            // Reading ten events back is cheaper than a snapshot of everything that ever idled.
+            if let Some(active) = inner.active.take().filter(|active| active.book.tail.events >= 10) {
+                gone.push((cell.key.clone(), active));
             }
             false
         });
+        // Not under the shard's lock: a state may be large.
+        for (key, mut active) in gone {
+            if let Some(snapshot) = Self::snapshot(&mut active) {
+                self.unit.save_later(self.stream(&key), snapshot);
+            }
+        }
     }
 
     fn live(&self) -> usize {
@@ -280,6 +290,29 @@ impl<E: Entity> KindHost for Host<E> {
 }
 
 impl<E: Entity> Host<E> {
+    /// Reading an entity recovers it, and recovering it resumes its steps. One that is busy is tried again
+    /// until it is there: nothing else would ever finish what it began.
+    async fn wake_one(self: &Arc<Self>, key: Key) {
+        loop {
+            let meta = Meta {
+                command: CommandId::from_bits(fresh_bits()),
+                origin: Origin::Fresh,
+                correlation: Arc::from(""),
+                causation: Causation::Request,
+            };
+            let deadline = Instant::now() + self.config.deadline;
+            match self.ask(&key, Body::Read, meta, deadline, None).await {
+                Ok(_) => return,
+                Err(error @ AskError::Unavailable(Unavailable::Quarantined { .. })) => {
+                    tracing::warn!(kind = E::KIND, %key, %error, "a stream with open steps is not resumed");
+                    return; // whoever takes it out of quarantine resumes it
+                }
+                Err(error) => tracing::debug!(kind = E::KIND, %key, %error, "not resumed yet"),
+            }
+            tokio::time::sleep(WAKE_AGAIN).await;
+        }
+    }
+
     /// The idle time in seconds from which on cells must go, so that `excess` of them do.
     fn age_of_excess(&self, excess: usize, now: u32) -> u32 {
         let mut ages: Vec<u32> = self.cells().iter().map(|cell| now.saturating_sub(cell.lock().touched)).collect();

@@ -12,12 +12,16 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, ReplyValue},
+    actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, Outcome, ReplyValue},
     persistence::{Causation, Origin},
 };
 
 /// When a full mailbox is worth another try: a group commit takes some milliseconds.
 pub(crate) const MAILBOX_RETRY: Duration = Duration::from_millis(250);
+
+/// Asks that one entity may have open. Beyond, it takes no commands; what it had queued may still open a
+/// mailbox full more.
+pub(crate) const OPEN_ASKS: usize = 1024;
 
 /// A message for an entity.
 pub(crate) struct Envelope<E: Entity> {
@@ -70,6 +74,7 @@ impl Claim {
     const TAKEN: u8 = 1;
     const BEGUN: u8 = 2;
     const WITHDRAWN: u8 = 3;
+    const UNDER_WAY: u8 = 4;
 
     /// The cell takes the message to decide it; false when the asker has withdrawn it.
     pub(crate) fn take(&self) -> bool {
@@ -86,9 +91,19 @@ impl Claim {
         self.0.compare_exchange(Self::QUEUED, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
+    /// The begun step is durable and the other entity is being asked.
+    pub(crate) fn set_under_way(&self) {
+        self.0.store(Self::UNDER_WAY, Ordering::Release);
+    }
+
     /// Whether a step was begun.
     pub(crate) fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::BEGUN
+        matches!(self.0.load(Ordering::Acquire), Self::BEGUN | Self::UNDER_WAY)
+    }
+
+    /// Whether something was done for the message that its entity goes on with, whatever happens now.
+    fn is_under_way(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::UNDER_WAY
     }
 }
 
@@ -108,6 +123,18 @@ impl<E: Entity> ReplyPort<E> {
     /// Answers. An asker that has gone away needs no answer.
     pub(crate) fn send(self, result: TurnResult<E>) {
         drop(self.tx.send(result));
+    }
+
+    /// Answers that the turn came to nothing. Once a step is under way that does not mean that nothing was
+    /// done: the entity takes the step up again, and it may well succeed.
+    pub(crate) fn fail(self, why: AskError<E::Rejection>) {
+        let why = match why.outcome() {
+            Outcome::Refused | Outcome::NotDone if self.claim.is_under_way() => {
+                AskError::Unsettled { reason: format!("{why}; what was begun is taken up again") }
+            }
+            Outcome::Refused | Outcome::NotDone | Outcome::Unknown => why,
+        };
+        self.send(Err(why));
     }
 }
 

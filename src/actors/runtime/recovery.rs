@@ -55,6 +55,8 @@ impl<E: Entity> Host<E> {
                 replay(&mut state, &mut book, &record).map_err(NotRecovered::Ever)?;
             }
             if last {
+                // What a snapshot or an old event still names must not count against the service's budget.
+                book.dedup.expire(self.clock().now());
                 return Ok(Box::new(Active { state, book, gate: None }));
             }
         }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    cell::{Active, Cell, FollowUp, Inner, Phase},
+    cell::{Active, Cell, Earlier, Inner, OpenAsk, Phase},
     host::Host,
+    mailbox::Envelope,
     recovery::NotRecovered,
     turn::{Panicked, Work},
 };
@@ -54,6 +55,29 @@ impl<E: Entity> Host<E> {
         }
     }
 
+    /// Decides one message on the asker's own task: an idle entity in memory needs neither a task nor a wake-up for
+    /// it, since a turn never waits. What has come meanwhile gets a run.
+    pub(crate) fn run_at_once(
+        self: &Arc<Self>,
+        cell: &Arc<Cell<E>>,
+        mut active: Box<Active<E>>,
+        envelope: Envelope<E>,
+    ) {
+        if let Err(Panicked(reason)) = self.turn(cell, &mut active, Work::Message(envelope)) {
+            drop(active);
+            self.failed(cell, &reason);
+            return;
+        }
+        let mut inner = cell.lock();
+        if inner.queue.is_empty() && inner.follow_ups.is_empty() && !inner.lost {
+            self.park(&mut inner, active);
+            return;
+        }
+        inner.active = Some(active);
+        drop(inner);
+        self.spawn_run(cell.clone());
+    }
+
     /// The state in memory, or the one recovered from storage; `None` when that failed and was dealt with.
     async fn activate(self: &Arc<Self>, cell: &Arc<Cell<E>>) -> Option<Box<Active<E>>> {
         if let Some(active) = cell.lock().active.take() {
@@ -63,7 +87,7 @@ impl<E: Entity> Host<E> {
         let recovered = self.recover(&cell.key).await;
         drop(permit);
         match recovered {
-            Ok(active) => match self.resume(cell, &active) {
+            Ok(mut active) => match self.resume(cell, &mut active) {
                 Ok(()) => Some(active),
                 Err(Panicked(reason)) => {
                     self.failed(cell, &reason);
@@ -82,15 +106,21 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Takes up the steps that the recovered state shows begun: an ask that still runs is joined.
-    fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &Active<E>) -> Result<(), Panicked> {
+    /// Takes up the steps that the recovered state shows begun: an ask that still runs is joined. A step that
+    /// the state does not show (its follow-up wrote nothing) is over, whatever the journal says of it;
+    /// otherwise a repeat of its command would be told to wait for ever.
+    fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &mut Active<E>) -> Result<(), Panicked> {
         let wanted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| active.state.resume()))
             .map_err(|panic| Panicked(super::turn::panic_text(panic.as_ref())))?;
+        active.book.open.retain(|open| wanted.iter().any(|continuation| open.is(continuation.step())));
         let mut begin: Vec<Step> = Vec::new();
         let mut inner = cell.lock();
+        if inner.phase == Phase::Gone {
+            return Ok(());
+        }
         for continuation in wanted {
             let step = continuation.step();
-            if inner.asks.iter().any(|ask| ask.step == step) {
+            if inner.is_asking(step) {
                 continue;
             }
             let Some(opened) = active.book.open.iter().find(|open| open.is(step)).cloned() else {
@@ -98,8 +128,9 @@ impl<E: Entity> Host<E> {
                 continue;
             };
             self.service.ask_opened();
-            let continuation = Some(continuation);
-            inner.asks.push(super::cell::OpenAsk { step, opened, port: None, continuation });
+            // It may have been asked before the crash.
+            let (earlier, continuation) = (Earlier::InDoubt, Some(continuation));
+            inner.asks.push(OpenAsk { step, opened, port: None, earlier, continuation });
             begin.push(step);
         }
         drop(inner);
@@ -111,6 +142,9 @@ impl<E: Entity> Host<E> {
 
     fn next(&self, cell: &Cell<E>, active: Box<Active<E>>) -> Next<E> {
         let mut inner = cell.lock();
+        if inner.phase == Phase::Gone {
+            return Next::End; // dropped while it ran: whoever needs the entity has another cell by now
+        }
         if inner.lost {
             drop(active);
             if inner.in_flight > 0 {
@@ -120,8 +154,8 @@ impl<E: Entity> Host<E> {
             inner.lost = false;
             return Next::Recover;
         }
-        if let Some(FollowUp { step, command }) = inner.follow_ups.pop_front() {
-            return Next::Work(active, Work::FollowUp(FollowUp { step, command }));
+        if let Some(follow_up) = inner.follow_ups.pop_front() {
+            return Next::Work(active, Work::FollowUp(follow_up));
         }
         if let Some(envelope) = inner.queue.pop_front() {
             return Next::Work(active, Work::Message(envelope));
@@ -137,9 +171,8 @@ impl<E: Entity> Host<E> {
         inner.active = Some(active);
         inner.phase = Phase::Idle;
         inner.touched = self.service.second();
-        if inner.queue.capacity() > 4 {
-            inner.queue = std::collections::VecDeque::new();
-        }
+        // An idle entity keeps no empty queue: most messages find it idle and need none.
+        inner.queue = std::collections::VecDeque::new();
     }
 
     /// Answers everything that waits: it was not done.

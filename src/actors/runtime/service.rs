@@ -16,7 +16,10 @@ use tokio::{
     sync::{Notify, Semaphore},
     time::Instant,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use super::{
     clock::Clock, dedup::KeyBudget, entities::stopped, kinds::KindHost, limits::ServiceLimits, mailbox::Budget,
@@ -106,6 +109,11 @@ impl ServiceRuntime {
         self.tasks.spawn_on(task, &self.handle);
     }
 
+    /// Has the service's stop wait until the token is dropped.
+    pub(crate) fn stay(&self) -> TaskTrackerToken {
+        self.tasks.token()
+    }
+
     /// Seconds since the service was built; coarse, for passivation.
     pub(crate) fn second(&self) -> u32 {
         u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX)
@@ -185,7 +193,8 @@ impl Process for Cells {
             for host in &hosts {
                 host.drop_cells();
             }
-            *service.stop.lock().unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
+            let stopping = std::mem::take(&mut *service.stop.lock().unwrap_or_else(PoisonError::into_inner));
+            stopping.cancel(); // for the timers of a predecessor that was killed
             service.failures.store(0, Ordering::Relaxed);
             service.phase.store(RUNNING, Ordering::Release);
             wake_open_streams(&unit, &hosts);
@@ -197,17 +206,17 @@ impl Process for Cells {
 
 /// Streams with open asks are brought into memory, so that what was begun is finished.
 fn wake_open_streams(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
-    let mut open = Vec::new();
+    let mut open: Vec<_> = hosts.iter().map(|host| (host.clone(), Vec::new())).collect();
     unit.journal.heads(&mut |stream, head| {
-        let host = hosts.iter().find(|host| head.open_asks && host.kind() == stream.kind.as_ref());
-        if let Some(host) = host
+        let own = open.iter_mut().find(|(host, _)| head.open_asks && host.kind() == stream.kind.as_ref());
+        if let Some((_, keys)) = own
             && let Ok(key) = Key::new(stream.key.as_ref())
         {
-            open.push((host.clone(), key));
+            keys.push(key);
         }
     });
-    for (host, key) in open {
-        host.wake(key);
+    for (host, keys) in open {
+        host.wake(keys);
     }
 }
 

@@ -110,6 +110,14 @@ pub enum StartError {
         /// The section.
         section: String,
     },
+    /// The configuration gives a storage unit to a service that does not exist here, so it would have no effect.
+    #[error("[storage.unit.{unit}] is for {service}, but no service here is called that")]
+    UnknownService {
+        /// The unit.
+        unit: String,
+        /// The service.
+        service: String,
+    },
     /// The supervision tree could not be started.
     #[error("{0}")]
     Supervision(String),
@@ -398,6 +406,12 @@ fn check_names(config: &SupervisionConfig, hosts: &[Arc<dyn KindHost>], services
         };
         if !known {
             return Err(StartError::Unused { section: format!("{prefix}.{name}") });
+        }
+    }
+    for (unit, listed) in &config.storage.units {
+        let unknown = |name: &&String| !service(name) && name.split_once('/').is_none_or(|(system, _)| here(system));
+        if let Some(service) = listed.iter().find(unknown) {
+            return Err(StartError::UnknownService { unit: unit.clone(), service: service.clone() });
         }
     }
     Ok(())

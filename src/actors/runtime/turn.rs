@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     book::{OpenStep, save},
-    cell::{Active, Cell, FollowUp, OpenAsk},
+    cell::{Active, Cell, Earlier, FollowUp, OpenAsk, Phase},
     commit::Commit,
     dedup::Seen,
     gate::{Behind, Effect, Gate, append_failure},
@@ -43,6 +43,8 @@ struct Asker<E: Entity> {
     meta: Meta,
     /// The step that is closed by this turn.
     closes: Option<OpenStep>,
+    /// Whether the answer to that step leaves open what the other entity did.
+    in_doubt: bool,
 }
 
 impl<E: Entity> Asker<E> {
@@ -68,15 +70,20 @@ impl<E: Entity> Host<E> {
             Work::FollowUp(follow_up) => {
                 // An answer to a step that is not open changes nothing.
                 let Some(ask) = cell.lock().close(follow_up.step) else { return Ok(()) };
-                self.service.ask_closed();
                 let meta = Meta {
                     command: step_command(&Self::stream_name(&cell.key), follow_up.step, "follow-up"),
                     origin: Origin::Fresh,
                     correlation: ask.opened.correlation.clone(),
                     causation: Causation::Command(ask.opened.origin),
                 };
-                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened) };
-                self.command(cell, active, follow_up.command, asker, Some(follow_up.step))
+                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened), in_doubt: follow_up.in_doubt };
+                let done = match follow_up.command {
+                    Ok(command) => self.command(cell, active, command, asker, Some(follow_up.step)),
+                    Err(reason) => self.panicked(None, asker, "follow-up", &reason),
+                };
+                // Only now, so that there is no moment at which nothing seems to be under way.
+                self.service.ask_closed();
+                done
             }
         }
     }
@@ -88,8 +95,8 @@ impl<E: Entity> Host<E> {
         envelope: Envelope<E>,
     ) -> Result<(), Panicked> {
         let Envelope { body, meta, port, deadline, expecting, permit } = envelope;
-        // The room in the service's budget is for messages that wait.
-        drop(permit);
+        // Given back when the turn is over, so that there is no moment at which nothing seems to be under way.
+        let _room = permit;
         if !port.claim.take() || port.tx.is_closed() {
             return Ok(()); // withdrawn, or nobody waits: it was never begun
         }
@@ -100,8 +107,16 @@ impl<E: Entity> Host<E> {
         let command = match body {
             Body::Command(command) => command,
             Body::Read => {
+                let copied = catch_unwind(AssertUnwindSafe(|| active.state.clone()));
+                let state = match copied {
+                    Ok(state) => state,
+                    Err(panic) => {
+                        port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
+                        return Err(Panicked(panic_text(panic.as_ref())));
+                    }
+                };
                 let current = super::entities::Current {
-                    state: active.state.clone(),
+                    state,
                     number: Number::new(active.book.number),
                     sequence: active.book.sequence,
                     key: cell.key.clone(),
@@ -121,7 +136,12 @@ impl<E: Entity> Host<E> {
             self.effect(cell, active, Effect::Answer(port, Err(AskError::InProgress { retry_after })));
             return Ok(());
         }
-        let seen = active.book.dedup.look(id, &meta.origin, self.clock().now());
+        let seen = match &meta.origin {
+            Origin::Fresh => Seen::New, // without a look at the clock
+            origin @ (Origin::Repeatable { .. } | Origin::Dispatch(_)) => {
+                active.book.dedup.look(id, origin, self.clock().now())
+            }
+        };
         let answer = match seen {
             Seen::New if matches!(meta.origin, Origin::Repeatable { .. }) && !self.service.keys.has_room() => {
                 Err(AskError::Overloaded { retry_after: IN_PROGRESS_RETRY })
@@ -131,7 +151,7 @@ impl<E: Entity> Host<E> {
                 Err(AskError::Moved { sequence: active.book.sequence })
             }
             Seen::New => {
-                let asker = Asker { port: Some(port), meta, closes: None };
+                let asker = Asker { port: Some(port), meta, closes: None, in_doubt: false };
                 return self.command(cell, active, command, asker, None);
             }
             Seen::Done(bytes) => Ok(reply(active, ReplyValue::Recorded(bytes.to_vec()), true)),
@@ -168,6 +188,7 @@ impl<E: Entity> Host<E> {
             Ok(Ok(Ok(decided))) => decided,
             Ok(Ok(Err(rejection))) => {
                 self.unused(drawn);
+                active.book.close(asker.closes.as_ref());
                 if let Some(effect) = asker.answer(Err(AskError::Rejected(rejection))) {
                     self.effect(cell, active, effect);
                 }
@@ -179,18 +200,15 @@ impl<E: Entity> Host<E> {
 
         if events.is_empty() {
             self.unused(drawn);
-            if let Some(closed) = &asker.closes {
-                match &outcome {
-                    // Another round that nothing was written about: the same asker waits on.
-                    Outcome::Then(next) => {
-                        for open in active.book.open.iter_mut().filter(|open| open.origin == closed.origin) {
-                            (open.step, open.round) = (next.step().0.into(), next.step().1);
-                        }
-                    }
-                    Outcome::Reply { .. } | Outcome::NotDone(_) => {
-                        active.book.open.retain(|open| open.origin != closed.origin);
+            match (&asker.closes, &outcome) {
+                // Another round that nothing was written about: the same asker waits on.
+                (Some(closed), Outcome::Then(next)) => {
+                    for open in active.book.open.iter_mut().filter(|open| open.origin == closed.origin) {
+                        (open.step, open.round) = (next.step().0.into(), next.step().1);
                     }
                 }
+                (closed, Outcome::Reply { .. } | Outcome::NotDone(_)) => active.book.close(closed.as_ref()),
+                (None, Outcome::Then(_)) => {}
             }
             for effect in self.effects(cell, active, asker, outcome, None) {
                 self.effect(cell, active, effect);
@@ -219,11 +237,11 @@ impl<E: Entity> Host<E> {
         };
         let is_follow_up = asker.closes.is_some();
         let begun = match &outcome {
-            Outcome::Then(next) => {
+            Outcome::Then(next) if !cell.lock().is_asking(next.step()) => {
                 let Step(step, round) = next.step();
                 Some(Begun { origin, how: how.clone(), step: step.into(), round })
             }
-            Outcome::Reply { .. } | Outcome::NotDone(_) => None,
+            Outcome::Then(_) | Outcome::Reply { .. } | Outcome::NotDone(_) => None,
         };
         let bytes = match &outcome {
             Outcome::Reply { bytes, .. } => Some(bytes.clone()),
@@ -233,7 +251,7 @@ impl<E: Entity> Host<E> {
         let (events, new_events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         let mut append = Append {
             stream: self.stream(&cell.key),
-            lease: self.lease(&cell.key),
+            lease: self.unit.journal.lease(cell.partition),
             incarnation: active.book.incarnation,
             expected: active.book.sequence,
             at_millis: now.as_millis(),
@@ -282,6 +300,11 @@ impl<E: Entity> Host<E> {
                     Some(_) => active.book.open.iter().find(|open| open.is(step)).cloned(),
                     None => None,
                 };
+                let earlier = match &asker.closes {
+                    Some(closed) if closed.is(step) && asker.in_doubt => Earlier::InDoubt,
+                    Some(closed) if closed.is(step) => Earlier::Again,
+                    Some(_) | None => Earlier::Nothing,
+                };
                 let opened = opened.unwrap_or_else(|| match asker.closes {
                     // The same asker waits on, for another round that nothing was written about.
                     Some(closed) => OpenStep { step: step.0.into(), round: step.1, ..closed },
@@ -293,12 +316,24 @@ impl<E: Entity> Host<E> {
                         correlation: asker.meta.correlation,
                     },
                 });
+                let mut inner = cell.lock();
+                if inner.phase == Phase::Gone {
+                    // Nobody would bring the answer home; the journal has the step for the next activation.
+                    let reason = "the service was stopped before another entity was asked".to_owned();
+                    let unsettled = Err(AskError::Unsettled { reason });
+                    return asker.port.map(|port| Effect::Answer(port, unsettled)).into_iter().collect();
+                }
+                if inner.is_asking(step) {
+                    // One ask per step: who comes second hears how it ended by asking again.
+                    let wait = Err(AskError::InProgress { retry_after: IN_PROGRESS_RETRY });
+                    return asker.port.map(|port| Effect::Answer(port, wait)).into_iter().collect();
+                }
                 if let Some(port) = &asker.port {
                     port.claim.begin();
                 }
                 self.service.ask_opened();
-                let ask = OpenAsk { step, opened, port: asker.port, continuation: Some(continuation) };
-                cell.lock().asks.push(ask);
+                let ask = OpenAsk { step, opened, port: asker.port, earlier, continuation: Some(continuation) };
+                inner.asks.push(ask);
                 vec![Effect::Begin(step)]
             }
         }
@@ -345,7 +380,7 @@ impl<E: Entity> Host<E> {
     fn panicked(&self, drawn: Option<u64>, asker: Asker<E>, name: &str, reason: &str) -> Result<(), Panicked> {
         self.unused(drawn);
         if let Some(port) = asker.port {
-            port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
+            port.fail(AskError::Unavailable(Unavailable::Panicked));
         }
         Err(Panicked(format!("{name}: {reason}").into()))
     }

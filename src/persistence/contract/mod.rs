@@ -33,12 +33,18 @@ fn memory_journal() -> Reopen<dyn Journal> {
     Box::new(move || open())
 }
 
-/// Small segments, so that every test crosses some.
+/// Small segments, so that every test crosses some; heads are saved when an opening ends, and used by the next.
 fn segments_journal() -> Reopen<dyn Journal> {
     let dir = tempfile::tempdir().unwrap();
     Box::new(move || {
-        let config =
-            SegmentsConfig { dir: dir.path().join("journal"), partitions: 4, segment_bytes: 8 << 10, queue: 8192 };
+        let tables = SledStore::open(&SledConfig { dir: dir.path().join("sled"), cache_bytes: 1 << 20 }).unwrap();
+        let config = SegmentsConfig {
+            dir: dir.path().join("journal"),
+            partitions: 4,
+            segment_bytes: 8 << 10,
+            queue: 8192,
+            heads: Some(Arc::new(tables)),
+        };
         Arc::new(SegmentsJournal::open(&config).unwrap())
     })
 }

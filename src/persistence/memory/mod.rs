@@ -12,7 +12,7 @@ mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use self::tables::Tables;
@@ -141,6 +141,18 @@ impl MemoryStore {
     }
 }
 
+impl MemoryStore {
+    /// The durable image, unless a newer opening has taken over: what is left of an earlier one, which a crash
+    /// would have ended, must not write rows under the newer one's.
+    fn current(&self, doing: &'static str) -> Result<MutexGuard<'_, Image>, StoreError> {
+        let image = lock(&self.durable);
+        if image.epoch == self.epoch {
+            return Ok(image);
+        }
+        Err(StoreError { doing, reason: "this memory has been opened again".to_owned() })
+    }
+}
+
 impl Snapshots for MemoryStore {
     fn save(&self, batch: Vec<(StreamId, StoredSnapshot)>) -> Result<(), StoreError> {
         lock(&self.durable).tables.save(batch)
@@ -157,7 +169,7 @@ impl Projections for MemoryStore {
     }
 
     fn commit(&self, view: ViewName, rows: Vec<RowChange>, progress: &ViewProgress) -> Result<(), StoreError> {
-        lock(&self.durable).tables.commit(view, rows, progress)
+        self.current("committing rows")?.tables.commit(view, rows, progress)
     }
 
     fn get(&self, view: ViewName, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
@@ -175,7 +187,7 @@ impl Projections for MemoryStore {
     }
 
     fn clear(&self, view: ViewName) -> Result<(), StoreError> {
-        lock(&self.durable).tables.clear(view);
+        self.current("clearing rows")?.tables.clear(view);
         Ok(())
     }
 }

@@ -174,18 +174,20 @@ impl Opened {
     fn open_unit(&mut self, config: &StorageConfig, name: String) -> Result<(), OpenError> {
         let dir = config.data.join(&name);
         directory::make(&config.data, &dir)?;
+        let tables = SledStore::open(&SledConfig { dir: dir.join("sled"), cache_bytes: config.sled_cache_bytes });
+        let tables = Arc::new(tables?);
         let journal = Arc::new(SegmentsJournal::open(&SegmentsConfig {
             dir: dir.join("journal"),
             partitions: config.partitions,
             segment_bytes: config.segment_bytes,
             queue: config.queue,
+            heads: Some(tables.clone()),
         })?);
-        let tables = SledStore::open(&SledConfig { dir: dir.join("sled"), cache_bytes: config.sled_cache_bytes });
-        let tables = Arc::new(tables?);
         self.report.push(OpenReport {
             unit: name.clone(),
             streams: journal.streams(),
             epoch: journal.epoch(),
+            skimmed_to: journal.skimmed_to(),
             torn: journal.torn().cloned(),
         });
         self.tables.push(Arc::clone(&tables));

@@ -1,8 +1,8 @@
-use std::{fs, sync::mpsc};
+use std::{fs, path::Path, sync::mpsc};
 
 use super::*;
 use crate::persistence::{
-    PartitionId, StoredSnapshot, ViewName, ViewProgress,
+    PartitionId, Record, StoredSnapshot, ViewName, ViewProgress,
     sample::{append, stream},
 };
 
@@ -43,7 +43,7 @@ fn units_keep_their_data_apart_and_over_a_reopening() {
     assert_eq!(keys(storage.unit("alarms").unwrap()), ["2"]);
     assert!(storage.unit("other").is_none());
     let report = storage.report();
-    assert_eq!(report[0], OpenReport { unit: "main".to_owned(), streams: 1, epoch: 2, torn: None });
+    assert_eq!(report[0], OpenReport { unit: "main".to_owned(), streams: 1, epoch: 2, skimmed_to: 1, torn: None });
     assert_eq!(report[1].unit, "alarms");
 }
 
@@ -105,10 +105,78 @@ fn deleting_what_is_derived_loses_no_event() {
     storage.close();
     fs::remove_dir_all(dir.path().join("data/main/sled")).unwrap();
     let storage = open(&config(&dir)).unwrap();
+    assert_eq!(storage.report()[0].skimmed_to, 0);
     let main = storage.unit("main").unwrap();
     assert_eq!(keys(main), ["1"]);
     assert_eq!(main.snapshots.load(&stream("1")).unwrap(), []);
     assert_eq!(main.projections.progress(view).unwrap(), None);
+}
+
+/// Everything that a unit's journal shows.
+fn shown(unit: &Unit) -> (Vec<String>, Vec<Vec<Record>>, Vec<Vec<Record>>) {
+    let feeds = (0..unit.journal.partitions()).map(PartitionId);
+    let feeds = feeds.map(|partition| unit.journal.read_feed(partition, 0, usize::MAX).unwrap()).collect();
+    let streams = keys(unit).iter().map(|key| unit.journal.read_stream(&stream(key), 0, usize::MAX).unwrap()).collect();
+    let mut heads = Vec::new();
+    unit.journal.heads(&mut |stream, head| heads.push(format!("{stream}: {head:?}")));
+    heads.sort();
+    (heads, feeds, streams)
+}
+
+/// Copies what is there, while it may change.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else if let Err(error) = fs::copy(entry.path(), target) {
+            assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "sled renames files");
+        }
+    }
+}
+
+/// The files of a crash, caught at some moment of saving heads; and heads that are older or newer than the journal.
+#[test]
+fn whatever_was_saved_when_the_files_were_copied_the_journal_opens_to_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = StorageConfig { segment_bytes: 128 << 10, units: Vec::new(), ..config(&dir) };
+    let storage = open(&config).unwrap();
+    let main = storage.unit("main").unwrap();
+    let mut told = Vec::new();
+    for round in 0..3 {
+        let (sender, receiver) = mpsc::channel();
+        for n in 0..600 {
+            let stream = stream(&(n + 300 * round).to_string());
+            let expected = main.journal.head(&stream).map_or(0, |head| head.sequence);
+            let append = append(&stream, main.journal.lease(stream.partition(16)), expected, n);
+            let sender = sender.clone();
+            main.journal.append(append, Box::new(move |outcome| sender.send(outcome).unwrap()));
+        }
+        drop(sender);
+        told.extend(receiver.iter().map(Result::unwrap));
+        let expected = shown(main);
+        let image = dir.path().join(format!("image-{round}"));
+        copy(&config.data, &image);
+        for (cache, from) in [("as it was", Some(&image)), ("older", None), ("gone", None)] {
+            if cache == "older" && round > 0 {
+                let older = dir.path().join(format!("image-{}", round - 1)).join("main/sled");
+                fs::remove_dir_all(image.join("main/sled")).unwrap();
+                copy(&older, &image.join("main/sled"));
+            } else if from.is_none() {
+                fs::remove_dir_all(image.join("main/sled")).unwrap();
+            }
+            let again = open(&StorageConfig { data: image.clone(), ..config.clone() }).unwrap();
+            assert!(shown(again.unit("main").unwrap()) == expected, "sled {cache} in round {round}");
+        }
+    }
+    assert_eq!(told.len(), 1800);
+    let expected = shown(main);
+    storage.close();
+    let again = open(&config).unwrap();
+    assert!(again.report()[0].skimmed_to > 0);
+    assert!(shown(again.unit("main").unwrap()) == expected);
 }
 
 #[test]

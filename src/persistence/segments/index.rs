@@ -1,15 +1,15 @@
 //! What is kept in memory of the durable journal: stream heads, and where positions are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
-use crate::persistence::{PartitionId, StreamId, record::Location, rules::Head};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A stream's head and where its last record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tip {
-    pub(super) head: Head,
-    pub(super) location: Location,
-}
+use super::frame::{FrameHeader, JournalId};
+use crate::persistence::{
+    PartitionId, StreamId,
+    heads::{Checkpoint, Tip},
+    record::Location,
+};
 
 /// Everything that readers look up. Holds only what is durable.
 ///
@@ -19,6 +19,35 @@ pub(super) struct Tip {
 pub(super) struct Index {
     pub(super) streams: HashMap<StreamId, Tip>,
     partitions: Vec<Partition>,
+    pub(super) end: End,
+    /// `None` when heads are not saved.
+    unsaved: Option<Unsaved>,
+}
+
+/// How far the journal goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct End {
+    /// Number of the last frame; 0 when there is none.
+    pub(super) frame: u64,
+    /// Behind it.
+    pub(super) place: Location,
+    /// Hash over the headers of all frames, each of which has the checksum of its records. No CRC32C: a header ends with
+    /// its own, and over such bytes it is always the same.
+    pub(super) chain: u64,
+}
+
+impl End {
+    /// The end once `frame` is there, which ends before `place`.
+    pub(super) fn after(self, frame: FrameHeader, id: JournalId, place: Location) -> Self {
+        Self { frame: frame.number, place, chain: xxh3_64_with_seed(&frame.encode(id), self.chain) }
+    }
+}
+
+/// The streams that are to be saved: those whose tip stands at `since` or behind it, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Unsaved {
+    since: Location,
+    streams: Vec<StreamId>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +72,67 @@ pub(super) const STRIDE: u32 = 64 << 10;
 
 impl Index {
     pub(super) fn new(partitions: u16) -> Self {
-        Self { streams: HashMap::new(), partitions: vec![Partition::default(); usize::from(partitions)] }
+        Self { partitions: vec![Partition::default(); usize::from(partitions)], ..Self::default() }
+    }
+
+    /// Remembers from now on which streams change.
+    pub(super) fn track(&mut self) {
+        self.unsaved = Some(Unsaved::default());
+    }
+
+    /// As if heads were never saved, for comparisons.
+    #[cfg(test)]
+    pub(super) fn untrack(&mut self) {
+        self.unsaved = None;
+    }
+
+    /// Sets a stream's tip.
+    pub(super) fn publish(&mut self, stream: StreamId, tip: Tip) {
+        let unsaved = self.unsaved.as_mut();
+        match self.streams.entry(stream) {
+            Entry::Occupied(mut entry) => {
+                let before = entry.insert(tip);
+                if let Some(unsaved) = unsaved.filter(|unsaved| before.location < unsaved.since) {
+                    unsaved.streams.push(entry.key().clone());
+                }
+            }
+            Entry::Vacant(entry) => {
+                if let Some(unsaved) = unsaved.filter(|unsaved| tip.location >= unsaved.since) {
+                    unsaved.streams.push(entry.key().clone());
+                }
+                entry.insert(tip);
+            }
+        }
+    }
+
+    /// Goes on from `saved`, whose frames were all noted: a saved tip is published and counts as saved if it stands
+    /// before the checkpoint's end. False when it says less than what was noted.
+    pub(super) fn resume(&mut self, saved: &Checkpoint) -> bool {
+        let fits = self.partitions.len() == saved.positions.len()
+            && self.partitions.iter().zip(&saved.positions).all(|(partition, last)| partition.last <= *last);
+        for (partition, last) in self.partitions.iter_mut().zip(&saved.positions) {
+            partition.last = *last;
+        }
+        if let Some(unsaved) = &mut self.unsaved {
+            unsaved.since = saved.end;
+        }
+        fits
+    }
+
+    /// How many streams are to be saved.
+    pub(super) fn unsaved(&self) -> usize {
+        self.unsaved.as_ref().map_or(0, |unsaved| unsaved.streams.len())
+    }
+
+    /// The streams to be saved, which now count as saved, and what is in all rows once they are written.
+    pub(super) fn take_unsaved(&mut self, id: JournalId) -> (Vec<StreamId>, Checkpoint) {
+        let End { frame, place, chain } = self.end;
+        let streams = self.unsaved.as_mut().map(|unsaved| {
+            unsaved.since = place;
+            std::mem::take(&mut unsaved.streams)
+        });
+        let positions = self.partitions.iter().map(|partition| partition.last).collect();
+        (streams.unwrap_or_default(), Checkpoint { journal: id.0, frame, end: place, chain, positions })
     }
 
     /// Position of the partition's last event.

@@ -1,8 +1,8 @@
 //! The default journal: append-only files of checked frames, one writer, one sync per group.
 //!
 //! Keeps true: what was acknowledged is in a synced frame; frames are numbered without a gap; nothing is shown before
-//! it is durable; nothing on disk is changed unless all of it was found whole. The bytes are drawn in
-//! `docs/storage.md`.
+//! it is durable; nothing on disk is changed unless all of it was found whole; heads saved elsewhere only make opening
+//! shorter. The bytes are drawn in `docs/storage.md`.
 
 mod epoch;
 mod frame;
@@ -10,15 +10,20 @@ mod index;
 mod queue;
 mod reader;
 mod recovery;
+mod saver;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod tips;
 mod writer;
 
 use std::{
     fs, io,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, RwLock, mpsc::sync_channel},
+    sync::{
+        Arc, Mutex, OnceLock, RwLock,
+        mpsc::{channel, sync_channel},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -28,6 +33,8 @@ use self::{
     frame::JournalId,
     queue::{Done, NotQueued, Queue, Queued},
     reader::Reader,
+    recovery::Recovered,
+    saver::{MAX_AT_CLOSE, Saver},
     segment::{OpenFiles, SEGMENT_HEADER, SegmentHeader},
     writer::{Disk, MAX_UNTOLD, OsDisk, Shared, Tail, Writer, tell},
 };
@@ -35,6 +42,7 @@ use super::{
     Append, AppendDone, AppendError, Journal, Lease, OpenError, PartitionId, ReadError, Record, Refusal, StreamHead,
     StreamId, TornTail,
     codec::Names,
+    heads::HeadStore,
     record::encoded_len,
     rules::check_size,
     sync::{lock, read},
@@ -43,6 +51,9 @@ use super::{
 /// A full queue is some groups of work; a group takes milliseconds.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
+/// Places in a segment are four bytes, also the one behind its last frame.
+const MAX_CAPACITY: u64 = u32::MAX as u64 - frame::ALIGN as u64;
+
 /// How a journal is opened.
 #[derive(Clone, Debug)]
 pub(super) struct SegmentsConfig {
@@ -50,6 +61,8 @@ pub(super) struct SegmentsConfig {
     pub(super) partitions: u16,
     pub(super) segment_bytes: u64,
     pub(super) queue: usize,
+    /// Where heads are saved, so that the next opening need not decode all records.
+    pub(super) heads: Option<Arc<dyn HeadStore>>,
 }
 
 /// A journal in segment files.
@@ -58,8 +71,9 @@ pub(super) struct SegmentsJournal {
     reader: Reader,
     partitions: u16,
     epoch: u64,
+    skimmed_to: u64,
     torn: Option<TornTail>,
-    /// Writer and teller, until closed.
+    /// Writer, teller and saver, until closed.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -70,11 +84,11 @@ impl SegmentsJournal {
     }
 
     fn open_on(config: &SegmentsConfig, disk: impl Disk) -> Result<Self, OpenError> {
-        let SegmentsConfig { dir, partitions, segment_bytes, queue } = config;
+        let SegmentsConfig { dir, partitions, segment_bytes, queue, heads } = config;
         let io = |error| OpenError::io(dir, error);
         let segments = prepare(config)?;
         let names = Arc::new(Names::default());
-        let found = recovery::scan(dir, &segments, *partitions, &names)?;
+        let found = recovery::scan(dir, &segments, *partitions, &names, heads.as_deref())?;
         let before = epoch::read(dir).map_err(io)?.map_or(0, |witness| witness.epoch).max(found.epoch);
         let file = recovery::settle(dir, &found, *segment_bytes).map_err(io)?;
         if let Some(TornTail { file, at, bytes }) = &found.torn {
@@ -83,11 +97,12 @@ impl SegmentsJournal {
         }
         let epoch = before + 1;
         epoch::write(dir, Witness { epoch, segment: found.segment }).map_err(io)?;
-        let capacity = file.metadata().map_err(io)?.len().min(u64::from(u32::MAX));
+        let capacity = file.metadata().map_err(io)?.len().min(MAX_CAPACITY);
         let tail = Tail { file, segment: found.segment, at: found.end, capacity };
         let shared =
             Arc::new(Shared { queue: Queue::new(*queue), index: RwLock::new(found.index), poisoned: OnceLock::new() });
         let (told, groups) = sync_channel(MAX_UNTOLD);
+        let (running, stopped) = channel();
         let writer = Writer {
             shared: Arc::clone(&shared),
             disk,
@@ -99,12 +114,26 @@ impl SegmentsJournal {
             tail,
             next_frame: found.next_frame,
             told,
+            running,
         };
-        let teller = thread::Builder::new().name("journal-teller".into()).spawn(move || tell(&groups)).map_err(io)?;
-        let writer = thread::Builder::new().name("journal-writer".into()).spawn(move || writer.run()).map_err(io)?;
+        let saver = heads.as_ref().map(|heads| Saver {
+            shared: Arc::clone(&shared),
+            heads: Arc::clone(heads),
+            id: found.id,
+            anew: found.skimmed_to == 0,
+            at_close: MAX_AT_CLOSE,
+            pending: Vec::new(),
+            complained: false,
+        });
+        let spawn = |name: &str| thread::Builder::new().name(name.into());
+        let teller = spawn("journal-teller").spawn(move || tell(&groups)).map_err(io)?;
+        let saver = saver.map(|saver| spawn("journal-heads").spawn(move || saver.run(&stopped)));
+        let saver = saver.transpose().map_err(io)?;
+        let writer = spawn("journal-writer").spawn(move || writer.run()).map_err(io)?;
         let reader = Reader { files: OpenFiles::new(dir.clone()), names, id: found.id };
-        let threads = Mutex::new(vec![writer, teller]);
-        Ok(Self { shared, reader, partitions: *partitions, epoch, torn: found.torn, threads })
+        let threads = Mutex::new([writer, teller].into_iter().chain(saver).collect());
+        let Recovered { skimmed_to, torn, .. } = found;
+        Ok(Self { shared, reader, partitions: *partitions, epoch, skimmed_to, torn, threads })
     }
 
     /// What was cut off the end when this was opened.
@@ -115,6 +144,11 @@ impl SegmentsJournal {
     /// The epoch of this opening.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The last frame whose records were not decoded at this opening; 0 when all were.
+    pub(super) fn skimmed_to(&self) -> u64 {
+        self.skimmed_to
     }
 
     /// How many streams have events.

@@ -7,6 +7,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    convert::Infallible,
     fs::File,
     io,
     os::unix::fs::FileExt,
@@ -14,19 +15,20 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock, RwLock,
-        mpsc::{Receiver, SyncSender},
+        mpsc::{Receiver, Sender, SyncSender},
     },
 };
 
 use super::{
     epoch::{self, Witness},
     frame::{FRAME_HEADER, FrameHeader, JournalId},
-    index::{Index, Tip},
+    index::Index,
     queue::{Done, Queue, Queued},
     segment::{self, SEGMENT_HEADER, SegmentHeader},
 };
 use crate::persistence::{
     Append, AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
+    heads::Tip,
     record::{self, Location},
     rules::{Head, judge},
     sync::{read, write},
@@ -90,6 +92,8 @@ pub(super) struct Writer<D> {
     pub(super) tail: Tail,
     pub(super) next_frame: u64,
     pub(super) told: SyncSender<Told>,
+    /// Nothing is sent: that it is dropped tells the saver of heads that nothing more is written.
+    pub(super) running: Sender<Infallible>,
 }
 
 /// A frame in the making.
@@ -113,6 +117,7 @@ impl<D: Disk> Writer<D> {
                 hand_over(&told, refuse(group, &shared));
             }
         }
+        drop(self.running);
     }
 
     fn write_all(&mut self) {
@@ -229,14 +234,15 @@ impl<D: Disk> Writer<D> {
         let place = self.place_of(0);
         let mut index = write(&self.shared.index);
         for (stream, tip) in group.tips.drain() {
-            index.streams.insert(stream, tip);
+            index.publish(stream, tip);
         }
         for (partition, first, last) in &group.notes {
             index.note(*partition, place, *first, *last);
         }
+        self.tail.at = frame.next(self.tail.at);
+        index.end = index.end.after(frame, self.id, self.place_of(0));
         drop(index);
         self.next_frame += 1;
-        self.tail.at = frame.next(self.tail.at);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The keys of the one tree. Parts of varying length are preceded by their length, so that no name's keys run into
+//! The keys of all trees. Parts of varying length are preceded by their length, so that no name's keys run into
 //! another's. On disk: never change; raise `FORMAT` instead, and everything is built anew.
 //!
 //! | what | key | value, sealed |
@@ -8,11 +8,29 @@
 //! | progress | `p`, view, version u32 | number of rows, cursors |
 //! | row | `r`, view, version u32, key of the row | the row |
 //! | chunk | `c`, key of the value it is part of, generation u8, index u16 | a part of a big value |
+//!
+//! And of the tree `heads`, which has chunks too:
+//!
+//! | what | key | value, sealed |
+//! |---|---|---|
+//! | checkpoint | `m` | see `heads` |
+//! | head | `h`, kind, key of the stream | see `heads`; never in chunks |
 
-use crate::persistence::{StreamId, ViewName};
+use std::sync::Arc;
+
+use crate::persistence::{
+    StreamId, ViewName,
+    codec::{Malformed, Names},
+};
 
 pub(super) const FORMAT_KEY: &[u8] = b"f";
 pub(super) const FORMAT: &[u8] = b"1";
+
+pub(super) const HEADS_TREE: &str = "heads";
+pub(super) const CHECKPOINT: &[u8] = b"m";
+
+/// What the keys of all heads begin with.
+pub(super) const HEADS: &[u8] = b"h";
 
 fn part(name: &str, key: &mut Vec<u8>) {
     let length = u32::try_from(name.len()).expect("a name is shorter than 4 GiB");
@@ -20,12 +38,37 @@ fn part(name: &str, key: &mut Vec<u8>) {
     key.extend_from_slice(name.as_bytes());
 }
 
-/// What the keys of all snapshots of a stream begin with.
-pub(super) fn snapshots(stream: &StreamId) -> Vec<u8> {
-    let mut key = vec![b's'];
+/// The part that the key begins with, and what comes behind it.
+fn split_part(key: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = key.split_first_chunk()?;
+    let (part, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    Some((std::str::from_utf8(part).ok()?, rest))
+}
+
+fn of_stream(tag: &[u8], stream: &StreamId) -> Vec<u8> {
+    let mut key = tag.to_vec();
     part(&stream.kind, &mut key);
     part(&stream.key, &mut key);
     key
+}
+
+pub(super) fn head(stream: &StreamId) -> Vec<u8> {
+    of_stream(HEADS, stream)
+}
+
+/// The stream in a head's key.
+pub(super) fn stream(key: &[u8], names: &Names) -> Result<StreamId, Malformed> {
+    let parts = key.strip_prefix(HEADS).and_then(split_part);
+    let parts = parts.and_then(|(kind, rest)| Some((kind, split_part(rest)?)));
+    match parts {
+        Some((kind, (key, []))) => Ok(StreamId { kind: names.share(kind), key: Arc::from(key) }),
+        Some(_) | None => Err(Malformed("has a key that names no stream")),
+    }
+}
+
+/// What the keys of all snapshots of a stream begin with.
+pub(super) fn snapshots(stream: &StreamId) -> Vec<u8> {
+    of_stream(b"s", stream)
 }
 
 /// Newer ones come first.

@@ -1,9 +1,10 @@
-//! Snapshots and projections in sled 0.34.
+//! Snapshots, projections and a journal's heads in sled 0.34.
 //!
 //! Keeps true: what `save` or `commit` answered is synced by a sync of our own, since sled's flush is none; every
 //! value has a checksum of ours; a store that cannot be opened is moved aside and made anew, since all of it can be
 //! derived from the journal. sled panics on damage, so every call of it is guarded.
 
+mod heads;
 mod keys;
 mod projections;
 mod snapshots;
@@ -20,6 +21,8 @@ use std::{
         RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use ::sled::{Db, Tree};
@@ -37,7 +40,7 @@ pub(super) struct SledConfig {
     pub(super) cache_bytes: u64,
 }
 
-/// Snapshots and projections of one unit.
+/// What can be derived from one unit's journal.
 pub(super) struct SledStore {
     /// `None` once closed.
     opened: RwLock<Option<Opened>>,
@@ -47,6 +50,8 @@ pub(super) struct SledStore {
 
 struct Opened {
     db: Db,
+    /// Of the journal. A tree of their own: opening goes through all of them, and through nothing else.
+    heads: Tree,
     /// sled's only data file, to sync it.
     file: File,
 }
@@ -85,21 +90,39 @@ impl SledStore {
         }
     }
 
-    /// Does something with the tree.
+    /// Does something with the tree of snapshots and rows.
     fn with<T>(&self, doing: &'static str, act: impl FnOnce(&Tree) -> Result<T, ValueError>) -> Result<T, StoreError> {
-        let opened = read(&self.opened);
-        let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
-        guarded(doing, || act(&opened.db))
+        self.access(doing, |opened| act(&opened.db))
     }
 
-    /// Does something with the tree and syncs.
+    /// Does something with what is open.
+    fn access<T>(
+        &self,
+        doing: &'static str,
+        act: impl FnOnce(&Opened) -> Result<T, ValueError>,
+    ) -> Result<T, StoreError> {
+        let opened = read(&self.opened);
+        let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
+        guarded(doing, || act(opened))
+    }
+
+    /// Does something with the tree of snapshots and rows, and syncs.
     fn write(&self, doing: &'static str, act: impl FnOnce(&Tree) -> Result<(), ValueError>) -> Result<(), StoreError> {
+        self.write_in(doing, |opened| act(&opened.db))
+    }
+
+    /// Does something with what is open, and syncs.
+    fn write_in(
+        &self,
+        doing: &'static str,
+        act: impl FnOnce(&Opened) -> Result<(), ValueError>,
+    ) -> Result<(), StoreError> {
         if self.unsynced.load(Ordering::Acquire) {
             return Err(failed(doing, "an earlier sync failed"));
         }
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
-        guarded(doing, || act(&opened.db))?;
+        guarded(doing, || act(opened))?;
         let synced = guarded(doing, || Ok(opened.db.flush().map(drop)?))
             .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error.to_string())));
         if synced.is_err() {
@@ -123,7 +146,7 @@ fn guarded<T>(doing: &'static str, act: impl FnOnce() -> Result<T, ValueError>) 
 
 fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
     fs::create_dir_all(&config.dir).map_err(Unopened::Io)?;
-    let open = || -> Result<Db, ValueError> {
+    let open = || -> Result<(Db, Tree), ValueError> {
         let db = ::sled::Config::new().path(&config.dir).cache_capacity(config.cache_bytes).open()?;
         match values::get(&db, keys::FORMAT_KEY)? {
             Some(format) if format == keys::FORMAT => {}
@@ -135,16 +158,35 @@ fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
             }
             Some(_) | None => return Err(super::codec::Malformed("does not have a known format").into()),
         }
-        Ok(db)
+        let heads = db.open_tree(keys::HEADS_TREE)?;
+        Ok((db, heads))
     };
-    let db = match catch_unwind(AssertUnwindSafe(open)) {
-        Ok(Ok(db)) => db,
+    let (db, heads) = match catch_unwind(AssertUnwindSafe(|| when_free(&open))) {
+        Ok(Ok(opened)) => opened,
         Ok(Err(ValueError::Sled(::sled::Error::Io(error)))) if !is_damage(&error) => return Err(Unopened::Io(error)),
         Ok(Err(error)) => return Err(Unopened::Damaged(error.to_string())),
         Err(_) => return Err(Unopened::Damaged("sled panicked".to_owned())),
     };
     let file = sync_new(&config.dir).map_err(Unopened::Io)?;
-    Ok(Opened { db, file })
+    Ok(Opened { db, heads, file })
+}
+
+/// A store that was closed just now is still locked while a thread of sled writes its last bytes.
+#[expect(clippy::disallowed_methods, reason = "sled tells nobody when it is done")]
+fn when_free<T>(open: &dyn Fn() -> Result<T, ValueError>) -> Result<T, ValueError> {
+    /// Another process holds it for longer than this, and is not waited for.
+    const TRIES: u32 = 50;
+    const BETWEEN: Duration = Duration::from_millis(10);
+    let locked = |outcome: &Result<T, ValueError>| matches!(outcome, Err(ValueError::Sled(::sled::Error::Io(error))) if error.to_string().contains("acquire lock"));
+    let mut outcome = open();
+    for _ in 1..TRIES {
+        if !locked(&outcome) {
+            break;
+        }
+        thread::sleep(BETWEEN);
+        outcome = open();
+    }
+    outcome
 }
 
 /// Of what the system answers, this is about the bytes; the rest (no space, no right, in use) is not.

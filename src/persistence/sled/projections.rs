@@ -1,12 +1,9 @@
 use std::ops::Bound;
 
-use ::sled::{Batch, Tree};
+use ::sled::Batch;
 use bytes::Bytes;
 
-use super::{
-    SledStore, failed, keys,
-    values::{self, ValueError},
-};
+use super::{SledStore, failed, keys, values};
 use crate::persistence::{
     Cursor, MAX_ROWS, PartitionId, Projections, RowChange, StoreError, ViewName, ViewProgress,
     codec::{Decoder, Encoder, Malformed},
@@ -75,24 +72,9 @@ impl Projections for SledStore {
 
     fn clear(&self, view: ViewName) -> Result<(), StoreError> {
         for prefix in keys::all_of_view(view) {
-            self.write("clearing a view", |tree| remove_all(tree, &prefix))?;
+            self.write("clearing a view", |tree| values::remove_all(tree, &prefix))?;
         }
         Ok(())
-    }
-}
-
-fn remove_all(tree: &Tree, prefix: &[u8]) -> Result<(), ValueError> {
-    loop {
-        let mut batch = Batch::default();
-        let mut count = 0;
-        for key in tree.scan_prefix(prefix).keys().take(MAX_ROWS) {
-            batch.remove(key?);
-            count += 1;
-        }
-        if count == 0 {
-            return Ok(());
-        }
-        tree.apply_batch(batch)?;
     }
 }
 

@@ -3,7 +3,14 @@
 use std::fs;
 
 use super::*;
-use crate::persistence::{Projections, Snapshots, StoredSnapshot, ViewName, ViewProgress, sample::stream};
+use crate::persistence::{
+    Projections, Snapshots, StoredSnapshot, StreamId, ViewName, ViewProgress,
+    codec::Names,
+    heads::{Checkpoint, HeadStore, MAX_HEADS, Tip},
+    record::Location,
+    rules::Head,
+    sample::stream,
+};
 
 fn config(dir: &Path) -> SledConfig {
     SledConfig { dir: dir.join("sled"), cache_bytes: 1 << 20 }
@@ -129,4 +136,75 @@ fn a_closed_store_says_so() {
     store.close();
     assert_eq!(store.load(&stream("1")).unwrap_err().reason, "the store is closed");
     SledStore::open(&config(dir.path())).unwrap();
+}
+
+fn tip(n: u64) -> Tip {
+    let head = Head {
+        sequence: n,
+        number: n + 1,
+        epoch: n + 2,
+        incarnation: n + 3,
+        command: u128::MAX - u128::from(n),
+        offset: n + 4,
+        events: 5,
+        open_asks: n.is_multiple_of(2),
+    };
+    Tip { head, location: Location { segment: 6, byte: u32::try_from(n).unwrap() } }
+}
+
+fn checkpoint(partitions: u64) -> Checkpoint {
+    let end = Location { segment: 2, byte: 3 };
+    Checkpoint { journal: u128::MAX, frame: 1, end, chain: u64::MAX, positions: (0..partitions).collect() }
+}
+
+fn heads(store: &SledStore) -> Result<Vec<(StreamId, Tip)>, StoreError> {
+    let mut rows = Vec::new();
+    store.heads(&Names::default(), &mut |stream, tip| rows.push((stream, tip)))?;
+    rows.sort_unstable_by_key(|(_, tip)| tip.head.sequence);
+    Ok(rows)
+}
+
+#[test]
+fn heads_and_their_checkpoint_come_back_until_they_are_cleared() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    assert_eq!(store.checkpoint().unwrap(), None);
+    let mut rows: Vec<_> = (0..MAX_HEADS as u64).map(|n| (stream(&n.to_string()), tip(n))).collect();
+    store.save_heads(&rows, None).unwrap();
+    store.save_heads(&[(stream("0"), tip(1 << 20))], Some(&checkpoint(u64::from(u16::MAX)))).unwrap();
+    rows.remove(0);
+    rows.push((stream("0"), tip(1 << 20)));
+    store.close();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    assert_eq!(store.checkpoint().unwrap(), Some(checkpoint(u64::from(u16::MAX))));
+    assert_eq!(heads(&store).unwrap(), rows);
+    store.save(vec![(stream("1"), snapshot(1))]).unwrap();
+    store.clear_heads().unwrap();
+    assert_eq!((store.checkpoint().unwrap(), heads(&store).unwrap()), (None, vec![]));
+    assert!(read(&store.opened).as_ref().unwrap().heads.is_empty(), "nor are chunks left");
+    assert_eq!(store.load(&stream("1")).unwrap(), [snapshot(1)], "only heads are cleared");
+}
+
+#[test]
+fn more_heads_than_one_batch_may_have_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    store.save_heads(&vec![(stream("0"), tip(0)); MAX_HEADS + 1], None).unwrap_err();
+    assert_eq!(heads(&store).unwrap(), []);
+}
+
+#[test]
+fn a_damaged_head_or_checkpoint_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    store.save_heads(&[(stream("0"), tip(0)), (stream("1"), tip(1))], Some(&checkpoint(2))).unwrap();
+    for key in [keys::head(&stream("1")), keys::CHECKPOINT.to_vec()] {
+        let opened = read(&store.opened);
+        let tree = &opened.as_ref().unwrap().heads;
+        let mut value = tree.get(&key).unwrap().unwrap().to_vec();
+        value[20] ^= 1;
+        tree.insert(key, value).unwrap();
+    }
+    heads(&store).unwrap_err();
+    store.checkpoint().unwrap_err();
 }

@@ -14,7 +14,10 @@ use ::sled::{Batch, Tree};
 use bytes::Bytes;
 
 use super::keys;
-use crate::persistence::codec::{Decoder, Encoder, Malformed};
+use crate::persistence::{
+    MAX_ROWS,
+    codec::{Decoder, Encoder, Malformed},
+};
 
 /// 20 of them, with their keys, make a node below 128 KiB.
 const CHUNK: usize = 4 << 10;
@@ -39,12 +42,12 @@ pub(super) enum ValueError {
     TooLong(usize),
 }
 
-fn seal(key: &[u8], content: &[u8]) -> Vec<u8> {
+pub(super) fn seal(key: &[u8], content: &[u8]) -> Vec<u8> {
     let checksum = crc32c::crc32c_append(crc32c::crc32c(key), content);
     [&checksum.to_le_bytes(), content].concat()
 }
 
-fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], Malformed> {
+pub(super) fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], Malformed> {
     let (stored, content) = sealed.split_first_chunk::<4>().ok_or(Malformed("ends too early"))?;
     if u32::from_le_bytes(*stored) == crc32c::crc32c_append(crc32c::crc32c(key), content) {
         Ok(content)
@@ -140,6 +143,22 @@ pub(super) fn remove(tree: &Tree, batch: &mut Batch, key: &[u8]) -> Result<u8, V
         batch.remove(chunk);
     }
     Ok(content.generation())
+}
+
+/// Removes everything whose key begins with `prefix`.
+pub(super) fn remove_all(tree: &Tree, prefix: &[u8]) -> Result<(), ValueError> {
+    loop {
+        let mut batch = Batch::default();
+        let mut count = 0;
+        for key in tree.scan_prefix(prefix).keys().take(MAX_ROWS) {
+            batch.remove(key?);
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        tree.apply_batch(batch)?;
+    }
 }
 
 /// The value of `key`.

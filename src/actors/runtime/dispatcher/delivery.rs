@@ -47,11 +47,16 @@ pub(super) struct Delivery<P: Policy> {
     pub(super) stop: Stop,
 }
 
-/// Commands of one lane wait for each other.
+/// Commands of one lane wait for each other. Those of one partition for one existing target always do: the
+/// target knows a repeat by the greatest position that it has applied, so an earlier one that came later
+/// would be taken for a repeat, and lost.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Lane {
+    /// By key, also when it is addressed by its number: one entity, one lane.
     Target(Address),
     Source(Address),
+    /// Keeps the order of each source and of each target.
+    Partition(usize),
     /// Nothing else can be for this one.
     Alone(u16, u64, u16),
 }
@@ -97,8 +102,11 @@ impl<P: Policy> Delivery<P> {
         match self.dispatches(event) {
             Ok(dispatches) => {
                 let lane = |index: usize, dispatch: &Dispatch<P::Target>| match (P::ORDER, dispatch.target()) {
-                    (DispatchOrder::PerSource, _) => Lane::Source(event.id.address()),
-                    (DispatchOrder::PerTarget, DispatchTarget::Existing(address)) => Lane::Target(address.clone()),
+                    (DispatchOrder::PerSource, DispatchTarget::Created) => Lane::Source(event.id.address()),
+                    (DispatchOrder::PerSource, DispatchTarget::Existing(_)) => Lane::Partition(partition),
+                    (DispatchOrder::PerTarget, DispatchTarget::Existing(address)) => {
+                        Lane::Target(self.target.resolve(address).map_or_else(|_| address.clone(), Address::Key))
+                    }
                     (DispatchOrder::PerTarget, DispatchTarget::Created) => {
                         Lane::Alone(unit_partition, offset, u16::try_from(index).unwrap_or(u16::MAX))
                     }

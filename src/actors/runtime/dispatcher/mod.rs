@@ -19,7 +19,7 @@ use std::{
 
 use futures::{
     StreamExt,
-    future::{BoxFuture, FutureExt},
+    future::{BoxFuture, FutureExt, join_all},
     stream::FuturesUnordered,
 };
 use tokio::time::Instant;
@@ -41,7 +41,9 @@ use crate::actors::{
     supervision::{Failure, Process, Running, Stop},
 };
 
-/// Commands of one policy that are on their way at the same time. Beyond, it reads no further.
+/// Commands of one policy that are on their way at the same time. Beyond, it reads no further. Those that
+/// wait behind one of them do not count, so that one target that is away does not hold up the others; they
+/// are bounded by the windows.
 const IN_FLIGHT: usize = 256;
 
 /// How often progress is journaled: after a crash at most so much is dispatched again (and recognised by
@@ -77,6 +79,8 @@ struct Dispatching<P: Policy> {
     /// Commands that wait behind an earlier one for the same lane.
     waiting: HashMap<Lane, VecDeque<Outgoing<P>>>,
     on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing<P>>>,
+    /// The partition that is read first the next time.
+    first: usize,
 }
 
 /// One partition of one storage unit, as far as this policy has come.
@@ -103,6 +107,8 @@ impl<P: Policy> Process for Dispatcher<P> {
         };
         let (consumer, progress, kinds) = (self.consumer.clone(), self.progress.clone(), self.kinds.clone());
         async move {
+            // A predecessor that was killed has left its count behind.
+            consumer.busy.store(0, Ordering::Release);
             let mut partitions = Vec::with_capacity(consumer.lanes.len());
             for (index, lane) in consumer.lanes.iter().enumerate() {
                 let id = progress_id::<P>(&lane.unit.name, lane.partition);
@@ -121,6 +127,7 @@ impl<P: Policy> Process for Dispatcher<P> {
                 partitions,
                 waiting: HashMap::new(),
                 on_their_way: FuturesUnordered::new(),
+                first: 0,
             };
             Ok(dispatching.run(stop).boxed())
         }
@@ -170,14 +177,18 @@ impl<P: Policy> Dispatching<P> {
     }
 
     fn has_room(&self) -> bool {
-        self.consumer.busy.load(Ordering::Acquire) < IN_FLIGHT
+        self.on_their_way.len() < IN_FLIGHT
     }
 
-    /// Reads a piece of every partition; says whether there may be more.
+    /// Reads a piece of every partition; says whether there may be more. Each time another one comes first,
+    /// so that one with a long backlog does not keep all the room to itself.
     async fn read(&mut self) -> Result<bool, String> {
         let consumer = self.consumer.clone();
         let mut more = false;
-        for (index, lane) in consumer.lanes.iter().enumerate() {
+        let (first, lanes) = (self.first, consumer.lanes.len());
+        self.first = (first + 1) % lanes.max(1);
+        let order = (0..lanes).map(|turn| (first + turn) % lanes);
+        for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
             let Some(partition) = self.partitions.get(index) else { continue };
             if !self.has_room() || partition.window.is_full() || lane.durable() <= partition.read {
                 continue;
@@ -188,7 +199,7 @@ impl<P: Policy> Dispatching<P> {
                 .read(&self.kinds, lane.partition, partition.read, IN_FLIGHT)
                 .await
                 .map_err(|error| error.to_string())?;
-            more |= !batch.items.is_empty();
+            more |= batch.upto > partition.read;
             for item in batch.items {
                 let event = item.event.filter(|_| item.kind.as_ref() == P::Source::KIND);
                 match event.and_then(|event| event.downcast::<Recorded<P::Source>>().ok()) {
@@ -240,10 +251,16 @@ impl<P: Policy> Dispatching<P> {
         self.on_their_way.push(self.delivery.clone().see_through(outgoing).boxed());
     }
 
-    /// A command was done or put aside: the next of its lane goes, and the cursor moves.
+    /// A command was done or put aside: the next of its lane goes, and the cursor moves. One that gave up
+    /// because of a stop is neither: the cursor stays before it, and the next run dispatches it again.
     fn settle(&mut self, done: &Outgoing<P>) {
+        if !done.is_settled {
+            return;
+        }
         self.consumer.busy.fetch_sub(1, Ordering::AcqRel);
-        if let Some(queue) = self.waiting.get_mut(&done.lane) {
+        // After a stop nothing new is begun: what waits is dispatched by the next run.
+        let goes_on = !self.delivery.stop.is_requested();
+        if let Some(queue) = self.waiting.get_mut(&done.lane).filter(|_| goes_on) {
             match queue.pop_front() {
                 Some(next) => self.send(next),
                 None => {
@@ -271,22 +288,23 @@ impl<P: Policy> Dispatching<P> {
         self.partitions.iter().any(Partition::is_worth_journaling)
     }
 
-    /// Journals the cursors that moved. One that cannot be journaled now is tried again later.
+    /// Journals the cursors that moved, in one group commit. One that cannot be journaled now is tried again
+    /// later.
     async fn journal_progress(&mut self) {
-        for (lane, partition) in self.consumer.lanes.iter().zip(&mut self.partitions) {
-            if !partition.is_worth_journaling() {
-                continue;
-            }
+        let progress = &self.progress;
+        let lanes = self.consumer.lanes.iter().zip(&mut self.partitions);
+        let advances = lanes.filter(|(_, partition)| partition.is_worth_journaling()).map(|(lane, partition)| async {
             let cursor = partition.cursor();
             let id = progress_id::<P>(&lane.unit.name, lane.partition);
-            match self.progress.ask(&id, Advance { cursor }).await {
+            match progress.ask(&id, Advance { cursor }).await {
                 Ok(()) => {
                     partition.journaled = cursor;
                     partition.dispatched = partition.window.len() > 0;
                 }
                 Err(error) => tracing::debug!(policy = P::NAME, %error, "progress is journaled later"),
             }
-        }
+        });
+        join_all(advances).await;
     }
 
     /// Waits for what is on its way, at most [`STOP_LIMIT`], and journals how far it came.
@@ -296,9 +314,7 @@ impl<P: Policy> Dispatching<P> {
         loop {
             tokio::select! {
                 done = self.on_their_way.next() => match done {
-                    // One that gave up because of the stop is not settled; it is dispatched again.
-                    Some(done) if done.is_settled => self.settle(&done),
-                    Some(_) => {}
+                    Some(done) => self.settle(&done),
                     None => break,
                 },
                 () = &mut limit => break,

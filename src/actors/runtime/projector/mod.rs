@@ -50,6 +50,8 @@ pub(crate) struct Projector<V: View> {
 }
 
 struct Projecting<V: View> {
+    /// This run's number; see [`ViewRows::begin_run`].
+    run: u64,
     rows: Arc<ViewRows<V>>,
     unit: Arc<UnitRuntime>,
     consumer: Arc<Consumer>,
@@ -73,10 +75,10 @@ impl<V: View> Process for Projector<V> {
         let (rows, unit, consumer, kinds) =
             (self.rows.clone(), self.unit.clone(), self.consumer.clone(), self.kinds.clone());
         async move {
-            let projections = unit.projections.clone();
-            let progress = blocking(move || projections.progress(view_name::<V>())).await;
-            let progress = progress.map_err(|error| Failure::new(error.to_string()))?;
-            let progress = if let Some(progress) = progress.filter(|progress| !is_ahead(progress, &consumer)) {
+            let (projections, own) = (unit.projections.clone(), rows.clone());
+            let begun = blocking(move || Ok((own.begin_run(), projections.progress(view_name::<V>())?))).await;
+            let (run, progress) = begun.map_err(|error| Failure::new(error.to_string()))?;
+            let progress = if let Some(progress) = progress.filter(|progress| is_of_these_journals(progress, &consumer)) {
                 progress
             } else {
                 let projections = unit.projections.clone();
@@ -97,6 +99,7 @@ impl<V: View> Process for Projector<V> {
                 consumer.set_cursor(index, *cursor);
             }
             let projecting = Projecting {
+                run,
                 rows,
                 unit,
                 consumer,
@@ -113,12 +116,13 @@ impl<V: View> Process for Projector<V> {
     }
 }
 
-/// Whether the stored rows know of events that the journal does not have: they are not of this journal.
-fn is_ahead(progress: &ViewProgress, consumer: &Consumer) -> bool {
-    progress.cursors.iter().any(|cursor| {
+/// Whether the journals have every event that the stored rows know of. Rows of a unit that is not open now
+/// would stay without their cursor, and its events would be applied again when it comes back.
+fn is_of_these_journals(progress: &ViewProgress, consumer: &Consumer) -> bool {
+    progress.cursors.iter().filter(|cursor| cursor.offset > 0).all(|cursor| {
         let mut lanes = consumer.lanes.iter();
         let lane = lanes.find(|lane| lane.unit.name == cursor.unit && lane.partition == cursor.partition.0);
-        lane.is_some_and(|lane| lane.durable() < cursor.offset)
+        lane.is_some_and(|lane| cursor.offset <= lane.durable())
     })
 }
 
@@ -169,14 +173,15 @@ impl<V: View> Projecting<V> {
                 continue;
             }
             if self.rows.dirty() >= MAX_ROWS {
-                return Ok(false); // a commit is due or under way; it wakes us
+                more = false; // the commit that is asked for below makes room, and then we are here again
+                break;
             }
             let batch = lane.unit.feed.read(&self.kinds, lane.partition, after, BATCH).await;
             let batch = batch.map_err(|error| error.to_string())?;
-            more |= !batch.items.is_empty();
+            more |= batch.upto > after;
             let missing = self.missing(&batch.items);
             if !missing.is_empty() {
-                let loading = load(self.rows.clone(), self.unit.clone(), missing);
+                let loading = load(self.run, self.rows.clone(), self.unit.clone(), missing);
                 loading.await.map_err(|error| error.to_string())?;
             }
             let mut upto = batch.upto;
@@ -246,8 +251,11 @@ impl<V: View> Projecting<V> {
                 .collect(),
             listed: self.rows.listed(),
         };
-        let projections = self.unit.projections.clone();
-        let write = blocking(move || projections.commit(view_name::<V>(), changes, &progress).map(|()| cursors));
+        let (run, rows, projections) = (self.run, self.rows.clone(), self.unit.projections.clone());
+        let write = blocking(move || {
+            rows.during(run, || projections.commit(view_name::<V>(), changes, &progress))?;
+            Ok(cursors)
+        });
         self.commit.push(write.boxed());
     }
 
@@ -274,17 +282,20 @@ impl<V: View> Projecting<V> {
 
 /// Brings stored rows into memory.
 async fn load<V: View>(
+    run: u64,
     rows: Arc<ViewRows<V>>,
     unit: Arc<UnitRuntime>,
     keys: HashSet<Vec<u8>>,
 ) -> Result<(), StoreError> {
     let projections = unit.projections.clone();
     let load = move || {
-        for key in keys {
-            let row = projections.get(view_name::<V>(), &key)?;
-            rows.load(key, row.as_deref())?;
-        }
-        Ok(())
+        rows.during(run, || {
+            for key in keys {
+                let row = projections.get(view_name::<V>(), &key)?;
+                rows.load(key, row.as_deref())?;
+            }
+            Ok(())
+        })
     };
     blocking(load).await
 }

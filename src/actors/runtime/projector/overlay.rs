@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ops::Bound,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
@@ -18,7 +18,12 @@ const CACHED: usize = 16_384;
 
 /// Rows and how many of them readers see.
 #[derive(Debug)]
-pub(crate) struct ViewRows<V>(Mutex<Overlay<V>>);
+pub(crate) struct ViewRows<V> {
+    overlay: Mutex<Overlay<V>>,
+    /// The run whose reads and writes of the storage count. One that failed or was killed may have left some
+    /// on other threads.
+    run: RwLock<u64>,
+}
 
 #[derive(Debug)]
 struct Overlay<V> {
@@ -52,7 +57,25 @@ pub(super) enum Known<V> {
 
 impl<V: View> ViewRows<V> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Overlay { rows: BTreeMap::new(), dirty: 0, listed: 0 }))
+        let overlay = Mutex::new(Overlay { rows: BTreeMap::new(), dirty: 0, listed: 0 });
+        Self { overlay, run: RwLock::new(0) }
+    }
+
+    /// Begins a run and gives its number. What an earlier run has on its way to or from the storage ends
+    /// before, or never happens: its rows must not get under this run's cursors. May block on the disk.
+    pub(super) fn begin_run(&self) -> u64 {
+        let mut run = self.run.write().unwrap_or_else(PoisonError::into_inner);
+        *run += 1;
+        *run
+    }
+
+    /// Works with the storage for `run`, unless a later one has begun.
+    pub(super) fn during<T>(&self, run: u64, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let current = self.run.read().unwrap_or_else(PoisonError::into_inner);
+        if *current == run {
+            return work();
+        }
+        Err(StoreError { doing: "keeping rows", reason: "the view has been started again".to_owned() })
     }
 
     /// Forgets everything: the storage has it.
@@ -140,7 +163,7 @@ impl<V: View> ViewRows<V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Overlay<V>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Views<V: View> {
 #[non_exhaustive]
 pub enum ViewError {
     /// Its service does not answer now.
-    #[error("not available: {0}")]
+    #[error("{0}")]
     Unavailable(Unavailable),
     /// Its rows cannot be read.
     #[error("{0}")]

@@ -5,4 +5,5 @@ mod failing;
 mod fixture;
 mod following;
 mod operating;
+mod storm;
 mod writing;

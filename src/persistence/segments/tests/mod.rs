@@ -3,6 +3,7 @@
 mod damage;
 mod faults;
 mod files;
+mod heads;
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,7 @@ use crate::persistence::{Appended, sample};
 const SMALL: u64 = 4 << 10;
 
 fn config(dir: &Path) -> SegmentsConfig {
-    SegmentsConfig { dir: dir.join("journal"), partitions: 2, segment_bytes: SMALL, queue: 8192 }
+    SegmentsConfig { dir: dir.join("journal"), partitions: 2, segment_bytes: SMALL, queue: 8192, heads: None }
 }
 
 fn hand_over(journal: &SegmentsJournal, key: &str, expected: u64) -> Receiver<Result<Appended, AppendError>> {

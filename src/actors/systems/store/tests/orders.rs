@@ -52,7 +52,7 @@ fn stopped<R>() -> AskError<R> {
     AskError::Unavailable(Unavailable::ServiceStopped { service: "store/delivery".to_owned() })
 }
 
-const NOT_AVAILABLE: &str = "not available: the service store/delivery is stopped";
+const NOT_AVAILABLE: &str = "the service store/delivery is stopped";
 
 #[test]
 fn f1_f2_d15_an_order_is_placed_once_its_delivery_exists() {

@@ -223,7 +223,7 @@ impl World {
         let taken = question.take_up();
         let (step, next) = (taken.step, taken.next);
         let target = taken.address.unwrap_or_else(|| Address::Key(step.creates(Order::KIND, &asker)));
-        let command = *taken.command.downcast::<Box<dyn AnyCommand<Delivery>>>().unwrap();
+        let command = *taken.question.command().downcast::<Box<dyn AnyCommand<Delivery>>>().unwrap();
         let answer = match fault {
             Fault::None => self.deliver(&asker, step, &target, command),
             Fault::Stopped => {

@@ -1,0 +1,54 @@
+//! What the numbers were measured on.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Result, bail};
+
+/// Refuses a file system in memory: a sync there costs nothing.
+pub(crate) fn refuse_tmpfs(dir: &Path) -> Result<()> {
+    let file_system = file_system(dir);
+    if file_system == "tmpfs" {
+        bail!("{} is a tmpfs; choose a directory on a disk with --dir", dir.display());
+    }
+    Ok(())
+}
+
+/// Prints one line.
+pub(crate) fn print(dir: &Path) {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory =
+        line("/proc/meminfo", "MemTotal:").and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    let memory = memory.map_or("?".to_owned(), |kib| format!("{} GiB", kib >> 20));
+    let model = line("/proc/cpuinfo", "model name").and_then(|line| Some(line.split_once(": ")?.1.to_owned()));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let rustc = Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    println!(
+        "{cores} cores ({}), {memory}, {}, Linux {}, {}",
+        model.unwrap_or_default(),
+        file_system(dir),
+        kernel.trim(),
+        String::from_utf8_lossy(&rustc).trim()
+    );
+}
+
+fn line(file: &str, beginning: &str) -> Option<String> {
+    fs::read_to_string(file).ok()?.lines().find(|line| line.starts_with(beginning)).map(ToOwned::to_owned)
+}
+
+/// The type of the file system that `dir` is on: that of the longest mount point above it.
+fn file_system(dir: &Path) -> String {
+    let dir = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let above = mounts.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (at, of) = (fields.next()?, fields.next()?);
+        dir.starts_with(at).then(|| (at.len(), of.to_owned()))
+    });
+    above.max().map_or("?".to_owned(), |(_, of)| of)
+}
+
+/// Bytes of this process that are in memory.
+pub(crate) fn resident() -> u64 {
+    let kib = line("/proc/self/status", "VmRSS:").and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
+}

@@ -1,0 +1,121 @@
+//! Opening a journal: every frame is checked before anything is changed.
+//!
+//! | what is found | answer |
+//! |---|---|
+//! | a bad frame at the end of the last segment, no frame behind it | cut, reported |
+//! | a bad frame with a frame behind it, or in an earlier segment | `Damaged` |
+//! | a gap in the frame numbers or the segments | `Damaged` |
+//! | a record that does not continue its partition or its stream | `Damaged` |
+//!
+//! With saved heads, records up to their checkpoint are only skimmed: their frames' checksums say that they are what
+//! was written, and what they say at fixed places gives the marks of the partitions and tells whether the saved heads
+//! are all there. Should anything be wrong then, everything is read again without them, and that answer counts.
+
+mod frames;
+mod records;
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use self::{
+    frames::Frames,
+    records::{Records, Saved},
+};
+use super::{
+    frame::JournalId,
+    index::Index,
+    segment::{self, Window},
+};
+use crate::persistence::{OpenError, TornTail, codec::Names, heads::HeadStore};
+
+/// A journal that was read and found whole.
+#[derive(Debug, PartialEq)]
+pub(super) struct Recovered {
+    /// Number of the checkpoint's frame, when saved heads were of use; otherwise 0.
+    pub(super) skimmed_to: u64,
+    pub(super) id: JournalId,
+    pub(super) index: Index,
+    /// The greatest epoch of any record.
+    pub(super) epoch: u64,
+    pub(super) next_frame: u64,
+    /// The last segment.
+    pub(super) segment: u32,
+    /// Where the next frame goes in it.
+    pub(super) end: u64,
+    /// Where its last frame begins, if it has one.
+    pub(super) last_frame: Option<u64>,
+    pub(super) torn: Option<TornTail>,
+}
+
+/// Reads every segment in `dir`; there is at least one. Changes nothing.
+pub(super) fn scan(
+    dir: &Path,
+    segments: &[u32],
+    partitions: u16,
+    names: &Names,
+    heads: Option<&dyn HeadStore>,
+) -> Result<Recovered, OpenError> {
+    let all = |saved| Frames::new(dir, Records::new(partitions, names, heads.is_some(), saved)).all(segments);
+    let saved = heads.and_then(|heads| match heads.checkpoint() {
+        Ok(checkpoint) => checkpoint.map(|checkpoint| Saved { heads, checkpoint }),
+        Err(error) => {
+            tracing::warn!(%error, "saved stream heads cannot be read; all records are decoded");
+            None
+        }
+    });
+    if saved.is_some() {
+        match all(saved) {
+            Ok(found) => return Ok(found),
+            Err(why) => tracing::warn!(%why, "the journal does not open with saved stream heads; all is decoded"),
+        }
+    }
+    all(None).map_err(|stop| match stop {
+        Stop::Open(error) => error,
+        Stop::Heads(what) => OpenError::io(dir, io::Error::other(what)), // met only with saved heads
+    })
+}
+
+/// Why a scan ended early.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    /// The saved heads are not this journal's, or not all of them.
+    #[error("{0}")]
+    Heads(String),
+}
+
+fn damaged(file: impl Into<PathBuf>, at: u64, what: impl Into<String>) -> OpenError {
+    OpenError::Damaged { file: file.into(), at, what: what.into() }
+}
+
+/// Makes what was found durable and ready to write on: cuts the torn tail, and writes the last frame once more.
+///
+/// That frame was perhaps never synced, or its sync failed, after which the system takes its pages for clean: only
+/// writing the same bytes again makes it sync them.
+pub(super) fn settle(dir: &Path, found: &Recovered, segment_bytes: u64) -> io::Result<File> {
+    segment::remove_unfinished(dir)?;
+    let file = File::options().read(true).write(true).open(segment::path(dir, found.segment))?;
+    if let Some(torn) = &found.torn {
+        let zeros = vec![0; 1 << 16];
+        let end = torn.at + torn.bytes;
+        let mut at = torn.at;
+        while at < end {
+            let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(zeros.len());
+            file.write_all_at(zeros.get(..length).unwrap_or_default(), at)?;
+            at += length as u64;
+        }
+    }
+    if let Some(start) = found.last_frame {
+        let length = usize::try_from(found.end - start).unwrap_or(usize::MAX);
+        file.write_all_at(Window::new(&file, 0).get(start, length)?, start)?;
+    }
+    segment::preallocate(&file, segment_bytes)?;
+    file.sync_all()?;
+    segment::sync_dir(dir)?;
+    Ok(file)
+}
