@@ -1,12 +1,18 @@
 //! Durable appends a second through the runtime, against the floor that the disk and tokio set.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 
 use crate::{
     counter::{Add, Counters, keys, pick},
     floor::Floor,
+    machine::processor_seconds,
     rounds::{ROUNDS, drive, median},
     table,
 };
@@ -23,9 +29,12 @@ pub(crate) fn print(dir: &Path, quick: bool) -> Result<()> {
         let mut rows = Vec::new();
         for callers in [64, 256] {
             let floor = Arc::new(Floor::new(&data.path().join(format!("floor-{callers}")), record)?);
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            let (mut ours, mut theirs, mut spent) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
-                ours.push(runtime.round(callers, time).await?);
+                let (before, begun) = (processor_seconds(), Instant::now());
+                let rate = runtime.round(callers, time).await?;
+                spent.push((processor_seconds() - before) * 1e6 / (rate * begun.elapsed().as_secs_f64()));
+                ours.push(rate);
                 let appender = floor.clone();
                 let append = move |_| {
                     let floor = appender.clone();
@@ -39,6 +48,7 @@ pub(crate) fn print(dir: &Path, quick: bool) -> Result<()> {
                 table::ratio(median(ours.clone()) / median(theirs.clone())),
                 table::whole(median(ours.clone())),
                 table::range(&ours),
+                format!("{:.1}", median(spent)),
                 table::whole(median(theirs.clone())),
                 table::range(&theirs),
             ]);

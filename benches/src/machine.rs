@@ -3,6 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Result, bail};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Refuses a file system in memory: a sync there costs nothing.
 pub(crate) fn refuse_tmpfs(dir: &Path) -> Result<()> {
@@ -51,4 +52,10 @@ fn file_system(dir: &Path) -> String {
 pub(crate) fn resident() -> u64 {
     let kib = line("/proc/self/status", "VmRSS:").and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
+}
+
+/// Processor time that this process has used, in seconds.
+pub(crate) fn processor_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

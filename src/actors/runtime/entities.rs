@@ -82,8 +82,9 @@ impl<E: Entity> Entities<E> {
             Err(AskError::NotFound { .. }) => return Ok(None),
             Err(other) => return Err(other),
         };
-        // An entity whose first event is still on its way has no reader yet who could know of it.
-        if self.0.unit.journal.head(&self.0.stream(&key)).is_none() {
+        // An entity whose first event is still on its way has no reader yet who could know of it. One in memory is
+        // asked without a look at the journal's index; when it has no events it says so.
+        if self.0.cell(&key).is_none() && self.0.unit.journal.head(&self.0.stream(&key)).is_none() {
             return Ok(None);
         }
         let deadline = Instant::now() + self.0.config.deadline;
@@ -167,7 +168,7 @@ impl<E: Entity, C: Command<E>> AskRequest<E, C> {
             None => Origin::Fresh,
         };
         let command = self.id.unwrap_or_else(|| CommandId::from_bits(fresh_bits()));
-        let correlation = self.correlation.unwrap_or_else(|| command.to_string().into());
+        let correlation = self.correlation.unwrap_or_else(|| made_up(command));
         let meta = Meta { command, origin, correlation, causation: Causation::Request };
         let deadline = Instant::now() + self.within;
         let body = Body::Command(Box::new(self.command));
@@ -218,6 +219,16 @@ pub(crate) fn fresh_bits() -> u128 {
     fastrand::u128(..)
 }
 
+/// The command's id as text, made without the machinery of formatting: every ask that names no correlation has one.
+fn made_up(command: CommandId) -> Arc<str> {
+    let bits = command.to_bits();
+    let mut digits = [0; 32];
+    for (digit, at) in digits.iter_mut().zip(0..) {
+        *digit = b"0123456789abcdef".get((bits >> (124 - 4 * at) & 0xf) as usize).copied().unwrap_or_default();
+    }
+    std::str::from_utf8(&digits).unwrap_or_default().into()
+}
+
 fn bounded(text: Arc<str>) -> Arc<str> {
     const MAX: usize = 128;
     if text.len() <= MAX {
@@ -250,5 +261,18 @@ impl<E: Entity> fmt::Debug for Entities<E> {
 impl<E: Entity, C> fmt::Debug for AskRequest<E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AskRequest").field("kind", &E::KIND).field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_up_correlation_is_the_command_id_as_it_prints() {
+        for bits in [0, 1, 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210, u128::MAX] {
+            let command = CommandId::from_bits(bits);
+            assert_eq!(made_up(command).as_ref(), command.to_string());
+        }
     }
 }
