@@ -76,6 +76,10 @@ pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
             let mut opened = Opened::default();
             *lock(&opened.held) = Some(directory::hold(&config.data)?);
             directory::check_format(&config.data, config.partitions)?;
+            // Before anything is changed, the tables included: opening those after a kill writes to them.
+            for name in &names {
+                SegmentsJournal::check(&config.data.join(name).join("journal"), config.partitions)?;
+            }
             for name in names {
                 opened.open_unit(config, name)?;
             }

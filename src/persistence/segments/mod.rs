@@ -19,7 +19,7 @@ mod writer;
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock, RwLock,
         mpsc::{channel, sync_channel},
@@ -81,6 +81,14 @@ impl SegmentsJournal {
     /// Opens the journal in `config.dir`, making it when it is not there.
     pub(super) fn open(config: &SegmentsConfig) -> Result<Self, OpenError> {
         Self::open_on(config, OsDisk)
+    }
+
+    /// Checks every frame in `dir`, if there are any, and changes nothing.
+    pub(super) fn check(dir: &Path, partitions: u16) -> Result<(), OpenError> {
+        if !dir.try_exists().map_err(|error| OpenError::io(dir, error))? {
+            return Ok(());
+        }
+        recovery::check(dir, &listed(dir)?, partitions)
     }
 
     fn open_on(config: &SegmentsConfig, disk: impl Disk) -> Result<Self, OpenError> {
@@ -165,6 +173,19 @@ fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
     if let Some(parent) = dir.parent() {
         segment::sync_dir(parent).map_err(|error| OpenError::io(parent, error))?;
     }
+    let segments = listed(dir)?;
+    if !segments.is_empty() {
+        return Ok(segments);
+    }
+    let id = JournalId(fastrand::u128(..));
+    let header = SegmentHeader { segment: 1, partitions: *partitions, id, first_frame: 1 };
+    segment::create(dir, header, (*segment_bytes).max(SEGMENT_HEADER as u64)).map_err(io)?;
+    Ok(vec![1])
+}
+
+/// The numbers of the segments; none when there was never one.
+fn listed(dir: &Path) -> Result<Vec<u32>, OpenError> {
+    let io = |error: io::Error| OpenError::io(dir, error);
     let segments = segment::list(dir).map_err(io)?;
     let last = segments.last().copied().unwrap_or(0);
     if let Some(witness) = epoch::read(dir).map_err(io)?
@@ -173,13 +194,7 @@ fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
         let what = format!("the segment is missing; the epoch file says that there was one up to {}", witness.segment);
         return Err(OpenError::Damaged { file: segment::path(dir, last + 1), at: 0, what });
     }
-    if last > 0 {
-        return Ok(segments);
-    }
-    let id = JournalId(fastrand::u128(..));
-    let header = SegmentHeader { segment: 1, partitions: *partitions, id, first_frame: 1 };
-    segment::create(dir, header, (*segment_bytes).max(SEGMENT_HEADER as u64)).map_err(io)?;
-    Ok(vec![1])
+    Ok(segments)
 }
 
 impl Journal for SegmentsJournal {

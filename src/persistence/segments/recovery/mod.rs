@@ -51,6 +51,14 @@ pub(super) struct Recovered {
     pub(super) torn: Option<TornTail>,
 }
 
+/// Reads every frame in `dir` and looks into no record. Changes nothing.
+pub(super) fn check(dir: &Path, segments: &[u32], partitions: u16) -> Result<(), OpenError> {
+    match Frames::new(dir, Records::unread(partitions)).all(segments) {
+        Ok(_) => Ok(()),
+        Err(stop) => Err(opened_without_heads(dir, stop)),
+    }
+}
+
 /// Reads every segment in `dir`; there is at least one. Changes nothing.
 pub(super) fn scan(
     dir: &Path,
@@ -73,10 +81,14 @@ pub(super) fn scan(
             Err(why) => tracing::warn!(%why, "the journal does not open with saved stream heads; all is decoded"),
         }
     }
-    all(None).map_err(|stop| match stop {
+    all(None).map_err(|stop| opened_without_heads(dir, stop))
+}
+
+fn opened_without_heads(dir: &Path, stop: Stop) -> OpenError {
+    match stop {
         Stop::Open(error) => error,
         Stop::Heads(what) => OpenError::io(dir, io::Error::other(what)), // met only with saved heads
-    })
+    }
 }
 
 /// Why a scan ended early.

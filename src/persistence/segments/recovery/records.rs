@@ -22,7 +22,8 @@ pub(super) struct Saved<'a> {
 /// What the records say, so far.
 pub(super) struct Records<'a> {
     pub(super) partitions: u16,
-    names: &'a Names,
+    /// `None` when nobody wants to know what they say.
+    names: Option<&'a Names>,
     saved: Option<Saved<'a>>,
     index: Index,
     tips: Tips,
@@ -37,7 +38,13 @@ impl<'a> Records<'a> {
         if track {
             index.track();
         }
-        Self { partitions, names, saved, index, tips: Tips::default(), epoch: 0, skimmed_to: 0 }
+        Self { partitions, names: Some(names), saved, index, tips: Tips::default(), epoch: 0, skimmed_to: 0 }
+    }
+
+    /// For a look at the frames alone.
+    pub(super) fn unread(partitions: u16) -> Self {
+        let index = Index::new(partitions);
+        Self { partitions, names: None, saved: None, index, tips: Tips::default(), epoch: 0, skimmed_to: 0 }
     }
 
     /// Takes the record that `bytes` begin with, standing in a frame of that number. Returns its length.
@@ -48,10 +55,13 @@ impl<'a> Records<'a> {
         location: Location,
         bytes: &[u8],
     ) -> Result<usize, String> {
+        let Some(names) = self.names else {
+            return record::full_length(bytes).ok_or_else(|| "a record has no header".to_owned());
+        };
         if self.saved.as_ref().is_some_and(|saved| number <= saved.checkpoint.frame) {
             self.skim(frame, location, bytes)
         } else {
-            self.decode(frame, location, bytes)
+            self.decode(names, frame, location, bytes)
         }
     }
 
@@ -60,14 +70,14 @@ impl<'a> Records<'a> {
         let end = self.index.end.after(frame, id, place);
         self.index.end = end;
         let saved = self.saved.as_ref().filter(|saved| saved.checkpoint.frame == end.frame);
-        let Some(Saved { heads, checkpoint }) = saved else { return Ok(()) };
+        let (Some(Saved { heads, checkpoint }), Some(names)) = (saved, self.names) else { return Ok(()) };
         let same = checkpoint.journal == id.0 && checkpoint.end == end.place && checkpoint.chain == end.chain;
         if !same || !self.index.resume(checkpoint) {
             return Err(Stop::Heads("they are of another journal".to_owned()));
         }
         let index = &mut self.index;
         heads
-            .heads(self.names, &mut |stream, tip| index.publish(stream, tip))
+            .heads(names, &mut |stream, tip| index.publish(stream, tip))
             .map_err(|error| Stop::Heads(error.to_string()))?;
         self.skimmed_to = end.frame;
         Ok(())
@@ -99,9 +109,9 @@ impl<'a> Records<'a> {
     }
 
     /// Takes the record that `bytes` begin with into the index. Returns its length.
-    fn decode(&mut self, frame: Location, location: Location, bytes: &[u8]) -> Result<usize, String> {
+    fn decode(&mut self, names: &Names, frame: Location, location: Location, bytes: &[u8]) -> Result<usize, String> {
         let length = record::full_length(bytes).unwrap_or(usize::MAX);
-        let linked = record::decode(bytes, self.names).map_err(|what| what.to_string())?;
+        let linked = record::decode(bytes, names).map_err(|what| what.to_string())?;
         self.epoch = self.epoch.max(linked.record.append.lease.epoch);
         self.tips.moved(linked.previous, location);
         take(&mut self.index, self.partitions, frame, location, linked)?;
