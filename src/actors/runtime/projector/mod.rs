@@ -173,7 +173,8 @@ impl<V: View> Projecting<V> {
                 continue;
             }
             if self.rows.dirty() >= MAX_ROWS {
-                return Ok(false); // a commit is due or under way; it wakes us
+                more = false; // the commit wakes us
+                break;
             }
             let batch = lane.unit.feed.read(&self.kinds, lane.partition, after, BATCH).await;
             let batch = batch.map_err(|error| error.to_string())?;
