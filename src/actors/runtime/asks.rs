@@ -95,7 +95,8 @@ impl<E: Entity> Host<E> {
             // The constructor of the follow-up is the author's code.
             let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || (asked.next)(answer)));
             // A panic fails the entity in its own turn, not here beside one that may be running.
-            let command = next.map_err(|panic| format!("the follow-up of {step} {}", panic_text(panic.as_ref())).into());
+            let command =
+                next.map_err(|panic| format!("the follow-up of {step} {}", panic_text(panic.as_ref())).into());
             host.follow_up(&cell, FollowUp { step, command, in_doubt });
         });
     }
