@@ -92,11 +92,7 @@ const RULES: &[Rule] = &[
         banned: &["sled"],
         why: "sled lives in one folder",
     },
-    rule(
-        "src/http",
-        &["ractor", "actix", "sled", "crate::persistence"],
-        "an inbound adapter talks to the system only",
-    ),
+    rule("src/http", &["ractor", "actix", "sled", "crate::persistence"], "an inbound adapter talks to the system only"),
     rule("src/cli", &["ractor", "actix", "sled", "warp"], "the program composes, no more"),
 ];
 

@@ -135,7 +135,8 @@ fn open(config: &SupervisionConfig) -> Result<Storage, Exit> {
     persistence::open(&storage_config(&config.storage)).map_err(|error| match &error {
         OpenError::InUse { .. } => Exit::InUse(anyhow::Error::new(error).context("choose another with --data")),
         OpenError::Damaged { .. } => Exit::Damaged(error.into()),
-        OpenError::Format(_) | OpenError::Io { .. } | _ => Exit::Usage(error.into()),
+        OpenError::Format(_) => Exit::Usage(error.into()),
+        OpenError::Io { .. } | _ => Exit::Other(error.into()),
     })
 }
 

@@ -84,18 +84,19 @@ impl<E: Entity> Host<E> {
         };
         let (kind, question, within) = (asked.kind, asked.question, asked.within);
         let asking = Asking { kind, address, question, meta, within, earlier };
-        let (host, cell, stop) = (self.clone(), cell.clone(), self.service.stop_token());
+        let (host, cell, stopping) = (self.clone(), cell.clone(), self.service.stop_token());
         self.service.spawn(async move {
             // What is only being repeated does not hold a stop up: the step is resumed at the next start.
             let answer = tokio::select! {
                 answer = host.until_known(asking) => answer,
-                () = stop.cancelled(), if earlier != Earlier::Nothing => return,
+                () = stopping.cancelled(), if earlier != Earlier::Nothing => return,
             };
             let in_doubt = answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown);
             // The constructor of the follow-up is the author's code.
             let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || (asked.next)(answer)));
             // A panic fails the entity in its own turn, not here beside one that may be running.
-            let command = next.map_err(|panic| format!("the follow-up of {step} {}", panic_text(panic.as_ref())).into());
+            let command =
+                next.map_err(|panic| format!("the follow-up of {step} {}", panic_text(panic.as_ref())).into());
             host.follow_up(&cell, FollowUp { step, command, in_doubt });
         });
     }

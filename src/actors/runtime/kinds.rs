@@ -176,8 +176,17 @@ impl<E: Entity> KindHost for Host<E> {
 
     fn wake(self: Arc<Self>, keys: Vec<Key>) {
         let (service, stop) = (self.service.clone(), self.service.stop_token());
+        // What is not resumed yet is under way all the same.
+        let keys: Vec<_> = keys.into_iter().map(|key| (key, service.count_ask())).collect();
         service.spawn(async move {
-            let all = stream::iter(keys).for_each_concurrent(WAKE_AT_ONCE, |key| self.wake_one(key));
+            let wake = |(key, ask)| {
+                let host = &self;
+                async move {
+                    host.wake_one(key).await;
+                    drop(ask);
+                }
+            };
+            let all = stream::iter(keys).for_each_concurrent(WAKE_AT_ONCE, wake);
             tokio::select! {
                 () = all => {}
                 () = stop.cancelled() => {}

@@ -141,6 +141,12 @@ impl ServiceRuntime {
         self.asks.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// An ask that is counted until the value is dropped.
+    pub(crate) fn count_ask(self: &Arc<Self>) -> CountedAsk {
+        self.ask_opened();
+        CountedAsk(self.clone())
+    }
+
     /// Asks of this service's entities that have no answer yet.
     pub(crate) fn open_asks(&self) -> usize {
         self.asks.load(Ordering::Acquire)
@@ -165,6 +171,15 @@ impl ServiceRuntime {
             }
             answered.await;
         }
+    }
+}
+
+/// See [`ServiceRuntime::count_ask`].
+pub(crate) struct CountedAsk(Arc<ServiceRuntime>);
+
+impl Drop for CountedAsk {
+    fn drop(&mut self) {
+        self.0.ask_closed();
     }
 }
 

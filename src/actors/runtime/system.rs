@@ -392,6 +392,11 @@ fn check_names(config: &SupervisionConfig, hosts: &[Arc<dyn KindHost>], services
         let short = |kind: &str| kind.split_once('.').is_some_and(|(_, short)| short.eq_ignore_ascii_case(name));
         hosts.iter().any(|host| host.kind().eq_ignore_ascii_case(name) || short(host.kind()))
     };
+    // No system has switches of its own yet.
+    let switched = config.systems.iter().find(|(system, switches)| here(system) && !switches.is_empty());
+    if let Some((system, _)) = switched {
+        return Err(StartError::Unused { section: format!("systems.{system}") });
+    }
     for (section, name) in config.named() {
         let (prefix, known) = match section {
             NamedSection::Entity => ("entity", kind(name) || name.split_once('.').is_some_and(|(s, _)| !here(s))),

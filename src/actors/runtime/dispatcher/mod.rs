@@ -9,6 +9,8 @@
 
 mod delivery;
 mod retry;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::{

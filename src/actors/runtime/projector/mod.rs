@@ -78,7 +78,8 @@ impl<V: View> Process for Projector<V> {
             let (projections, own) = (unit.projections.clone(), rows.clone());
             let begun = blocking(move || Ok((own.begin_run(), projections.progress(view_name::<V>())?))).await;
             let (run, progress) = begun.map_err(|error| Failure::new(error.to_string()))?;
-            let progress = if let Some(progress) = progress.filter(|progress| is_of_these_journals(progress, &consumer)) {
+            let progress = if let Some(progress) = progress.filter(|progress| is_of_these_journals(progress, &consumer))
+            {
                 progress
             } else {
                 let projections = unit.projections.clone();

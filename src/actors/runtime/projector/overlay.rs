@@ -170,3 +170,32 @@ impl<V: View> ViewRows<V> {
 pub(super) fn decode<V: View>(bytes: &[u8]) -> Result<V, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| StoreError { doing: "reading a row", reason: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::entity::Sources;
+
+    #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+    struct Row;
+
+    impl View for Row {
+        const NAME: &'static str = "t.rows";
+        const VERSION: u32 = 1;
+        type Key = u64;
+        fn sources() -> Sources<Self> {
+            unreachable!("nothing is followed here")
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_run_has_on_its_way_never_happens() {
+        let rows = ViewRows::<Row>::new();
+        let first = rows.begin_run();
+        assert_eq!(rows.during(first, || Ok(1)).expect("current"), 1);
+        let second = rows.begin_run();
+        let late = rows.during::<()>(first, || unreachable!("it would write under the cursors of the second"));
+        assert!(late.is_err());
+        assert_eq!(rows.during(second, || Ok(2)).expect("current"), 2);
+    }
+}

@@ -16,20 +16,20 @@ use crate::{
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Tally {
+pub(in crate::actors::runtime) struct Tally {
     pub(super) total: i64,
     pub(super) adds: u64,
     closed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum TallyEvent {
+pub(in crate::actors::runtime) enum TallyEvent {
     Added { n: i64 },
     Closed,
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
-pub(super) enum TallyRejection {
+pub(in crate::actors::runtime) enum TallyRejection {
     #[error("zero adds nothing")]
     Zero,
     #[error("closed")]
@@ -75,7 +75,7 @@ impl Listed for Tally {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Add {
+pub(in crate::actors::runtime) struct Add {
     pub(super) n: i64,
 }
 
@@ -92,7 +92,7 @@ impl Command<Tally> for Add {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Close;
+pub(in crate::actors::runtime) struct Close;
 
 impl Command<Tally> for Close {
     const NAME: &'static str = "close";
@@ -103,7 +103,7 @@ impl Command<Tally> for Close {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Boom;
+pub(in crate::actors::runtime) struct Boom;
 
 impl Command<Tally> for Boom {
     const NAME: &'static str = "boom";
@@ -115,7 +115,7 @@ impl Command<Tally> for Boom {
 
 /// Adds to a tally, in two turns.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Errand {
+pub(in crate::actors::runtime) struct Errand {
     rounds: u32,
     asking: bool,
     to: u64,
@@ -124,14 +124,14 @@ pub(super) struct Errand {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum ErrandEvent {
+pub(in crate::actors::runtime) enum ErrandEvent {
     Begun { to: u64, n: i64 },
     GivenUp,
     Finished { to: u64, total: i64 },
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
-pub(super) enum ErrandRejection {
+pub(in crate::actors::runtime) enum ErrandRejection {
     #[error("under way")]
     UnderWay,
 }
@@ -191,7 +191,7 @@ impl Errand {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RunErrand {
+pub(in crate::actors::runtime) struct RunErrand {
     pub(super) to: u64,
     pub(super) n: i64,
 }
@@ -230,7 +230,7 @@ impl Command<Errand> for Finish {
 }
 
 /// Counts finished errands in the tally with the number that the errand went to plus 100, or in number 1.
-pub(super) struct CountErrands;
+pub(in crate::actors::runtime) struct CountErrands;
 
 impl Policy for CountErrands {
     const NAME: &'static str = "t.count-errands";
@@ -247,7 +247,7 @@ impl Policy for CountErrands {
 
 /// How often each tally was added to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct AddCount {
+pub(in crate::actors::runtime) struct AddCount {
     pub(super) adds: u64,
 }
 
@@ -271,11 +271,11 @@ impl Follows<Tally> for AddCount {
     }
 }
 
-pub(super) fn memory() -> Storage {
+pub(in crate::actors::runtime) fn memory() -> Storage {
     open(&StorageConfig::memory()).expect("memory opens")
 }
 
-pub(super) async fn start(storage: &Storage) -> System {
+pub(in crate::actors::runtime) async fn start(storage: &Storage) -> System {
     let tally = Service::new("tally").listed::<Tally>().policy(CountErrands).view::<AddCount>();
     let errand = Service::new("errand").entity::<Errand>();
     let clock = Clock::starting_at(Timestamp::from_millis(1_000_000));
@@ -284,17 +284,17 @@ pub(super) async fn start(storage: &Storage) -> System {
 }
 
 /// The same system as it comes back after `kill -9`.
-pub(super) async fn crash_and_restart(storage: Storage, system: System) -> (Storage, System) {
+pub(in crate::actors::runtime) async fn crash_and_restart(storage: Storage, system: System) -> (Storage, System) {
     let again = storage.reopen_memory().expect("memory");
     drop(system);
     let system = start(&again).await;
     (again, system)
 }
 
-pub(super) fn key(text: &str) -> NumberedId {
+pub(in crate::actors::runtime) fn key(text: &str) -> NumberedId {
     NumberedId::Key(Key::new(text).expect("a key"))
 }
 
-pub(super) async fn settled(system: &System) {
+pub(in crate::actors::runtime) async fn settled(system: &System) {
     system.quiesce(Duration::from_secs(10)).await.expect("everything comes to rest");
 }

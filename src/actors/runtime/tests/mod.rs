@@ -1,9 +1,12 @@
 //! The runtime on the memory storage: real entities, real supervision, no disk.
 
 mod asking;
+mod cells;
 mod failing;
-mod fixture;
+pub(super) mod fixture;
 mod following;
+mod odd;
 mod operating;
 mod storm;
+mod walker;
 mod writing;

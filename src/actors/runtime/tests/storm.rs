@@ -17,9 +17,15 @@ const TALLIES: u64 = 4;
 /// One command of the storm; its id is its index.
 #[derive(Clone, Copy, Debug)]
 enum Order {
-    Add { to: u64, n: i64 },
+    Add {
+        to: u64,
+        n: i64,
+    },
     /// Of an errand of its own.
-    Errand { to: u64, n: i64 },
+    Errand {
+        to: u64,
+        n: i64,
+    },
 }
 
 /// What the storm's clients know of a command.

@@ -1,0 +1,72 @@
+//! What only shows from within: a run's own counts and cursors.
+
+use super::{super::tests::fixture::*, *};
+use crate::actors::{
+    entity::{Address, Position, Timestamp},
+    runtime::host::Host as AnyHost,
+};
+
+/// A dispatcher of [`CountErrands`] that nobody runs, beside a system that does.
+async fn idle() -> (super::super::System, Dispatcher<CountErrands>) {
+    let system = start(&memory()).await;
+    let target = system.entities::<Tally>().0;
+    let kinds = target.kinds.clone();
+    let progress = AnyHost::new(target.service.clone(), target.unit.clone(), target.config, kinds.clone());
+    let consumer = Consumer::new("t.idle", ("t", "tally"), std::slice::from_ref(&target.unit));
+    let policy = Arc::new(CountErrands);
+    (system, Dispatcher { policy, target, progress: Entities(progress), consumer, kinds })
+}
+
+fn of_event(offset: u64, is_settled: bool) -> Outgoing<CountErrands> {
+    let event = Recorded {
+        id: key("e"),
+        number: crate::actors::entity::Number::NONE,
+        sequence: 1,
+        position: Position { unit: "main".into(), partition: 0, offset },
+        at: Timestamp::from_millis(0),
+        correlation: "".into(),
+        event: ErrandEvent::Finished { to: 1, total: 1 },
+    };
+    let lane = Lane::Target(Address::Number(crate::actors::entity::Number::new(1)));
+    Outgoing { partition: 0, event: Arc::new(event), index: 0, lane, is_settled }
+}
+
+/// A stop and the end of a delivery can be seen by one select; the delivery that gave up because of the stop
+/// used to be settled as if it was done, and was lost with the next journaled cursor.
+#[tokio::test]
+async fn a_command_that_gave_up_because_of_a_stop_is_not_passed_by_the_cursor() {
+    let (_system, idle) = idle().await;
+    let mut window = Window::default();
+    window.open(7, 1);
+    let partition = Partition { read: 9, window, journaled: 0, dispatched: true, known: PolicyProgress::default() };
+    let mut run = Dispatching {
+        delivery: Arc::new(Delivery {
+            policy: idle.policy.clone(),
+            target: idle.target.clone(),
+            progress: idle.progress.clone(),
+            consumer: idle.consumer.clone(),
+            stop: Stop::new(),
+        }),
+        consumer: idle.consumer.clone(),
+        progress: idle.progress.clone(),
+        kinds: idle.kinds.clone(),
+        partitions: vec![partition],
+        waiting: HashMap::new(),
+        on_their_way: FuturesUnordered::new(),
+        first: 0,
+    };
+    idle.consumer.busy.store(1, Ordering::Release);
+    run.settle(&of_event(7, false));
+    assert_eq!(run.partitions[0].cursor(), 6);
+    run.settle(&of_event(7, true));
+    assert_eq!((run.partitions[0].cursor(), idle.consumer.busy.load(Ordering::Acquire)), (9, 0));
+}
+
+/// A run that was killed leaves its count behind; quiesce then waited for ever.
+#[tokio::test]
+async fn a_run_begins_with_nothing_on_its_way() {
+    let (_system, idle) = idle().await;
+    idle.consumer.busy.store(300, Ordering::Release);
+    drop(idle.start(Stop::new()).await.expect("starts"));
+    assert_eq!(idle.consumer.busy.load(Ordering::Acquire), 0);
+}
