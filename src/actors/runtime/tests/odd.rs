@@ -31,7 +31,7 @@ async fn quarantine(system: &System, tally: &str) {
 /// Two walkers whose streams are in the same partition.
 fn neighbours() -> (NumberedId, NumberedId) {
     let partition = |name: &str| StreamId { kind: "t.walker".into(), key: name.into() }.partition(16);
-    let other = (0..).map(|n| format!("w{n}")).find(|name| partition(name) == partition("w")).expect("one of 16");
+    let other = (0..1000).map(|n| format!("w{n}")).find(|name| partition(name) == partition("w")).expect("one of 16");
     (key("w"), key(&other))
 }
 
@@ -160,7 +160,7 @@ async fn an_earlier_dispatch_for_the_same_entity_is_never_overtaken() {
         tokio::time::sleep(Duration::from_secs(30)).await;
         system.resume_entity("tally", "t1").expect("in quarantine");
         system.entities::<Walker>().ask(&other, Wave { to: 1, by: second }).await.expect("waved");
-        system.quiesce(Duration::from_secs(60)).await.expect("everything comes to rest");
+        system.quiesce(Duration::from_mins(1)).await.expect("everything comes to rest");
         assert_eq!(total(&system, 1).await, 21, "{first:?}, then {second:?}");
     }
 }
@@ -177,7 +177,7 @@ async fn a_target_that_is_away_holds_up_only_what_is_for_it() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(total(&system, 2).await, 11);
     system.resume_entity("tally", "t1").expect("in quarantine");
-    system.quiesce(Duration::from_secs(60)).await.expect("everything comes to rest");
+    system.quiesce(Duration::from_mins(1)).await.expect("everything comes to rest");
     assert_eq!(total(&system, 1).await, 6001);
 }
 
@@ -194,7 +194,8 @@ async fn a_view_reads_on_behind_records_that_nobody_here_serves() {
     let partitions = storage.unit("main").expect("main").journal.partitions();
     let partition = |kind: &str, key: &str| StreamId { kind: kind.into(), key: key.into() }.partition(partitions);
     let walker: PartitionId = partition("t.walker", "w");
-    let tally = (0..).map(|n| format!("t{n}")).find(|name| partition("t.tally", name) == walker).expect("one of 16");
+    let tally =
+        (0..1000).map(|n| format!("t{n}")).find(|name| partition("t.tally", name) == walker).expect("one of 16");
     for _ in 0..1000 {
         first.entities::<Walker>().ask(&key("w"), Wave { to: 1, by: By::Number }).await.expect("waved");
     }

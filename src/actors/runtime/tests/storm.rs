@@ -124,8 +124,8 @@ impl Storm {
                 self.ask(self.orders.len() - 1);
             }
             45..60 => {
-                let doubtful = (0..self.orders.len()).filter(|index| self.orders[*index].1 == Known::InDoubt);
-                if let Some(index) = doubtful.last() {
+                let mut doubtful = (0..self.orders.len()).filter(|index| self.orders[*index].1 == Known::InDoubt);
+                if let Some(index) = doubtful.next_back() {
                     self.saw("repeat");
                     self.ask(index);
                 }
@@ -249,8 +249,14 @@ impl Storm {
     }
 }
 
+/// Shown when the test fails.
+#[expect(clippy::print_stdout, reason = "the test runner keeps it until then")]
+fn tell(line: &str) {
+    println!("{line}");
+}
+
 async fn storm(seed: u64, steps: usize, patient: bool) -> HashMap<&'static str, usize> {
-    println!("seed {seed}"); // shown when the test fails
+    tell(&format!("seed {seed}"));
     fastrand::seed(seed);
     let mut storm = Storm::new(seed, patient).await;
     for _ in 0..steps {
@@ -270,7 +276,7 @@ async fn storms(seeds: std::ops::Range<u64>, steps: usize, patient: bool) {
             *seen.entry(event).or_default() += times;
         }
     }
-    println!("{seen:?}");
+    tell(&format!("{seen:?}"));
     for event in ["done", "not done", "in doubt", "repeat", "stop", "kill", "hold", "crash"] {
         assert!(seen.contains_key(event), "no {event}: {seen:?}");
     }
