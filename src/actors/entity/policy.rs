@@ -27,7 +27,7 @@ pub enum DispatchOrder {
     /// Those for the same target entity.
     PerTarget,
     /// Those that go back to the same source entity: for targets that are created and numbered one by
-    /// one, such as messages.
+    /// one, such as messages. Dispatches for existing targets keep the order of their target all the same.
     PerSource,
 }
 

@@ -13,7 +13,8 @@ use super::{
     cell::{Cell, Earlier, FollowUp, Phase},
     host::Host,
     mailbox::Meta,
-    turn::{panic_text, step_command},
+    outcome::panic_text,
+    turn::step_command,
 };
 use crate::{
     actors::entity::{Address, AskError, AskedAnswer, Entity, Outcome, Question, Step, Unavailable},

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    builder::StartError,
     consumer::Consumer,
     dispatcher::{Dispatcher, Retry},
     entities::Entities,
@@ -16,7 +17,6 @@ use super::{
     limits::EntityLimits,
     projector::{Projector, ViewRows, Views},
     service::ServiceRuntime,
-    system::StartError,
     unit::UnitRuntime,
 };
 use crate::actors::{

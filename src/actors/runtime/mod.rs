@@ -9,6 +9,7 @@
 
 mod asks;
 mod book;
+mod builder;
 mod bus;
 mod cell;
 mod clock;
@@ -21,12 +22,14 @@ mod entities;
 mod failure;
 mod feed;
 mod gate;
+mod hand_over;
 mod host;
 mod kinds;
 mod limits;
 mod mailbox;
 mod numbers;
 mod operate;
+mod outcome;
 mod projector;
 mod recovery;
 mod run;
@@ -39,6 +42,7 @@ mod tree;
 mod turn;
 mod unit;
 
+pub use builder::{StartError, SystemBuilder};
 pub use bus::{EventPage, EventQuery, EventsError};
 pub use clock::Clock;
 pub use declare::Service;
@@ -46,4 +50,4 @@ pub use dispatcher::LetterError;
 pub use entities::{Answered, AskRequest, Current, Entities};
 pub use operate::{ConsumerStatus, InspectError, ServiceError, ServiceStatus, WaitingLetter};
 pub use projector::{ViewError, Views};
-pub use system::{ShutdownReport, StartError, System, SystemBuilder};
+pub use system::{ShutdownReport, System};

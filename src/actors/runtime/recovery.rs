@@ -9,7 +9,7 @@ use super::{
     book::{Book, load},
     cell::Active,
     host::Host,
-    turn::panic_text,
+    outcome::panic_text,
 };
 use crate::{
     actors::entity::{Entity, Key},

@@ -111,7 +111,7 @@ impl<E: Entity> Host<E> {
     /// otherwise a repeat of its command would be told to wait for ever.
     fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &mut Active<E>) -> Result<(), Panicked> {
         let wanted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| active.state.resume()))
-            .map_err(|panic| Panicked(super::turn::panic_text(panic.as_ref())))?;
+            .map_err(|panic| Panicked(super::outcome::panic_text(panic.as_ref())))?;
         active.book.open.retain(|open| wanted.iter().any(|continuation| open.is(continuation.step())));
         let mut begin: Vec<Step> = Vec::new();
         let mut inner = cell.lock();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{clock::Clock, declare::Named, system::StartError};
+use super::{builder::StartError, clock::Clock, declare::Named};
 use crate::actors::supervision::{
     ChildSpec, ControlError, Guardian, Process, SupervisionConfig, SupervisorSpec, TreeNode,
 };

@@ -20,10 +20,7 @@ mod writer;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, OnceLock, RwLock,
-        mpsc::{channel, sync_channel},
-    },
+    sync::{Arc, Mutex, OnceLock, RwLock, mpsc::channel},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -36,7 +33,7 @@ use self::{
     recovery::Recovered,
     saver::{MAX_AT_CLOSE, Saver},
     segment::{OpenFiles, SEGMENT_HEADER, SegmentHeader},
-    writer::{Disk, MAX_UNTOLD, OsDisk, Shared, Tail, Writer, tell},
+    writer::{Disk, OsDisk, Shared, Tail, Writer},
 };
 use super::{
     Append, AppendDone, AppendError, Journal, Lease, OpenError, PartitionId, ReadError, Record, Refusal, StreamHead,
@@ -73,7 +70,7 @@ pub(super) struct SegmentsJournal {
     epoch: u64,
     skimmed_to: u64,
     torn: Option<TornTail>,
-    /// Writer, teller and saver, until closed.
+    /// Writer and saver, until closed.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -109,7 +106,6 @@ impl SegmentsJournal {
         let tail = Tail { file, segment: found.segment, at: found.end, capacity };
         let shared =
             Arc::new(Shared { queue: Queue::new(*queue), index: RwLock::new(found.index), poisoned: OnceLock::new() });
-        let (told, groups) = sync_channel(MAX_UNTOLD);
         let (running, stopped) = channel();
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -121,7 +117,6 @@ impl SegmentsJournal {
             segment_bytes: *segment_bytes,
             tail,
             next_frame: found.next_frame,
-            told,
             running,
         };
         let saver = heads.as_ref().map(|heads| Saver {
@@ -134,12 +129,11 @@ impl SegmentsJournal {
             complained: false,
         });
         let spawn = |name: &str| thread::Builder::new().name(name.into());
-        let teller = spawn("journal-teller").spawn(move || tell(&groups)).map_err(io)?;
         let saver = saver.map(|saver| spawn("journal-heads").spawn(move || saver.run(&stopped)));
         let saver = saver.transpose().map_err(io)?;
         let writer = spawn("journal-writer").spawn(move || writer.run()).map_err(io)?;
         let reader = Reader { files: OpenFiles::new(dir.clone()), names, id: found.id };
-        let threads = Mutex::new([writer, teller].into_iter().chain(saver).collect());
+        let threads = Mutex::new([writer].into_iter().chain(saver).collect());
         let Recovered { skimmed_to, torn, .. } = found;
         Ok(Self { shared, reader, partitions: *partitions, epoch, skimmed_to, torn, threads })
     }
@@ -252,7 +246,12 @@ impl Journal for SegmentsJournal {
 
     fn close(&self) {
         self.shared.queue.close();
-        for thread in lock(&self.threads).drain(..) {
+        let threads: Vec<_> = lock(&self.threads).drain(..).collect();
+        if threads.iter().any(|thread| thread.thread().id() == thread::current().id()) {
+            // Whoever was told last dropped the journal: its threads end by themselves once this one goes on.
+            return;
+        }
+        for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the journal panicked");
             }

@@ -14,7 +14,7 @@ use super::{
         entities::Entities,
         host::Host,
         mailbox::{Body, Meta},
-        turn::panic_text,
+        outcome::panic_text,
     },
     progress_id,
 };

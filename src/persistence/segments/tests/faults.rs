@@ -181,6 +181,27 @@ fn what_comes_while_a_sync_runs_is_one_group_and_what_finds_no_place_is_overload
     assert_eq!(events(&journal), told.len());
 }
 
+/// Whoever is told may be the last to hold the journal, as a runtime that nobody shut down is: the writer must not
+/// wait for its own thread then.
+#[test]
+fn a_done_may_drop_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Arc::new(SegmentsJournal::open(&config(dir.path())).unwrap());
+    let stream = sample::stream("1");
+    let append = sample::append(&stream, journal.lease(stream.partition(2)), 0, 1);
+    let (held, (dropped, is_dropped), (answer, answered)) = (Arc::clone(&journal), channel(), channel());
+    let done = move |outcome| {
+        is_dropped.recv().unwrap();
+        drop(held);
+        answer.send(outcome).unwrap();
+    };
+    journal.append(append, Box::new(done));
+    drop(journal);
+    dropped.send(()).unwrap();
+    answered.recv().unwrap().unwrap();
+    assert_eq!(events(&SegmentsJournal::open(&config(dir.path())).unwrap()), 1);
+}
+
 #[test]
 fn a_done_that_panics_does_not_keep_the_others_from_being_told() {
     let dir = tempfile::tempdir().unwrap();

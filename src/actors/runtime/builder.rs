@@ -1,0 +1,297 @@
+//! Puts a system together: parts are declared, checked against each other and the configuration, and started.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use super::{
+    clock::Clock,
+    declare::{Assembly, Named, Place, Service, add_progress},
+    kinds::KindHost,
+    limits::{EntityLimits, ServiceLimits},
+    service::{Cells, ServiceRuntime},
+    storage::{JournalWatch, SnapshotWriter},
+    system::{Inner, System},
+    unit::{SnapshotQueue, UnitRuntime},
+};
+use crate::{
+    actors::{
+        entity::Key,
+        supervision::{NamedSection, Process, SupervisionConfig},
+    },
+    persistence::{Storage, StorageConfig},
+};
+
+type Edge = Box<dyn FnOnce(System) -> Arc<dyn Process> + Send>;
+
+/// Puts a system together.
+#[must_use = "nothing runs until it is started"]
+pub struct SystemBuilder {
+    storage: Storage,
+    config: SupervisionConfig,
+    clock: Clock,
+    services: Vec<(&'static str, Service)>,
+    edge: Vec<(&'static str, Edge)>,
+}
+
+/// Why a system could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Two kinds, policies or views have the same name; names are on disk.
+    #[error("{name} is registered twice")]
+    NameTaken {
+        /// The name.
+        name: &'static str,
+    },
+    /// A policy belongs to the service of its target, so that it waits when that is stopped.
+    #[error("the policy {policy} asks {target}, which is no entity of its service {service}")]
+    ForeignTarget {
+        /// The policy.
+        policy: &'static str,
+        /// Its target.
+        target: &'static str,
+        /// The service that it was registered with.
+        service: String,
+    },
+    /// A policy or view follows a kind that nobody registered.
+    #[error("{follower} follows {source_kind}, which is not registered")]
+    UnknownSource {
+        /// The policy or view.
+        follower: &'static str,
+        /// The kind.
+        source_kind: &'static str,
+    },
+    /// The configuration gives a service a storage unit that was not opened.
+    #[error("{service} is configured to use the storage unit {unit}, which is not open")]
+    NoUnit {
+        /// The service.
+        service: String,
+        /// The unit.
+        unit: String,
+    },
+    /// The configuration has a section for something that does not exist here, so it would have no effect.
+    #[error("the configuration has [{section}], but nothing here is called that")]
+    Unused {
+        /// The section.
+        section: String,
+    },
+    /// The configuration gives a storage unit to a service that does not exist here, so it would have no effect.
+    #[error("[storage.unit.{unit}] is for {service}, but no service here is called that")]
+    UnknownService {
+        /// The unit.
+        unit: String,
+        /// The service.
+        service: String,
+    },
+    /// The supervision tree could not be started.
+    #[error("{0}")]
+    Supervision(String),
+}
+
+impl SystemBuilder {
+    pub(super) fn new(storage: Storage) -> Self {
+        let (config, clock) = (SupervisionConfig::default(), Clock::system());
+        Self { storage, config, clock, services: Vec::new(), edge: Vec::new() }
+    }
+
+    /// Takes limits, strategies and the storage units of services from a configuration.
+    pub fn supervision(mut self, config: SupervisionConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Times decisions by another clock.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Adds a service to `system`; services start in the order in which they are added.
+    pub fn service(mut self, system: &'static str, service: Service) -> Self {
+        self.services.push((system, service));
+        self
+    }
+
+    /// Adds all services of `system`.
+    pub fn system(mut self, system: &'static str, services: impl IntoIterator<Item = Service>) -> Self {
+        self.services.extend(services.into_iter().map(|service| (system, service)));
+        self
+    }
+
+    /// Adds a process at the edge, such as a listener: started last, stopped first.
+    pub fn edge(
+        mut self,
+        name: &'static str,
+        process: impl FnOnce(System) -> Arc<dyn Process> + Send + 'static,
+    ) -> Self {
+        self.edge.push((name, Box::new(process)));
+        self
+    }
+
+    /// Starts everything; returns once every part has started.
+    ///
+    /// # Errors
+    /// [`StartError`]: what was put together wrongly, or what could not be started.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops what was started.
+    pub async fn start(self) -> Result<System, StartError> {
+        let (units, queues) = open_units(&self.storage);
+        let limits = EntityLimits::by_kind(&self.config);
+        let mut assembly = Assembly::new(units.clone(), limits);
+
+        let mut internal = Vec::new();
+        for unit in &units {
+            let name: &'static str = Box::leak(unit.name.to_string().into_boxed_str());
+            let service = ServiceRuntime::new(
+                "steadfast",
+                name,
+                self.clock.clone(),
+                ServiceLimits::of(&self.config, "steadfast", name),
+            );
+            let place = Place { service: service.clone(), unit: unit.clone() };
+            let progress = add_progress(&mut assembly, &place);
+            internal.push((place, progress));
+        }
+
+        let mut places = Vec::new();
+        for (system, mut service) in self.services {
+            let runtime = ServiceRuntime::new(
+                system,
+                service.name,
+                self.clock.clone(),
+                ServiceLimits::of(&self.config, system, service.name),
+            );
+            let unit = unit_of(&self.config, &units, &runtime.full_name)?;
+            let place = Place { service: runtime, unit };
+            assembly.add_entities(&mut service, &place)?;
+            places.push((place, service));
+        }
+        let mut services = Vec::new();
+        for (place, service) in places {
+            assembly.add_followers(service, &place)?;
+            services.push(place);
+        }
+
+        check_names(&self.config, &assembly.hosts, &services)?;
+        let mut kinds = assembly.hosts.clone();
+        kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
+        assembly.kinds.fill(&kinds);
+        learn(&units, &assembly.hosts);
+
+        let inner = Arc::new(Inner {
+            clock: self.clock,
+            config: self.config,
+            storage: self.storage,
+            kinds: assembly.kinds,
+            units: units.clone(),
+            services: services.iter().map(|place| place.service.clone()).collect(),
+            internal: internal.iter().map(|(place, _)| place.service.clone()).collect(),
+            hosts: assembly.hosts,
+            consumers: assembly.consumers,
+            retries: assembly.retries,
+            handles: assembly.handles,
+            guardian: tokio::sync::SetOnce::new(),
+        });
+        let system = System { inner };
+
+        let mut parts = super::tree::Parts::default();
+        for (unit, queue) in units.iter().zip(queues) {
+            parts.storage(format!("journal:{}", unit.name), Arc::new(JournalWatch { unit: unit.clone() }));
+            parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
+        }
+        for (place, progress) in internal {
+            let cells = Cells { service: place.service.clone(), unit: place.unit, hosts: vec![progress] };
+            parts.service(&place.service.full_name, vec![("cells".to_owned(), Arc::new(cells))]);
+        }
+        for place in services {
+            let own = |host: &&Arc<dyn KindHost>| Arc::ptr_eq(host.service(), &place.service);
+            let hosts = system.inner.hosts.iter().filter(own).cloned().collect();
+            let cells = Cells { service: place.service.clone(), unit: place.unit, hosts };
+            let mut children: Vec<Named> = vec![("cells".to_owned(), Arc::new(cells))];
+            children.extend(assembly.processes.remove(&place.service.full_name).unwrap_or_default());
+            parts.service(&place.service.full_name, children);
+        }
+        for (name, process) in self.edge {
+            parts.edge(name.to_owned(), process(system.clone()));
+        }
+        let clock = system.clock();
+        let guardian = parts.start(&system.inner.config, clock).await?;
+        assert!(system.inner.guardian.set(guardian).is_ok(), "the guardian is set once");
+        Ok(system)
+    }
+}
+
+fn open_units(storage: &Storage) -> (Vec<Arc<UnitRuntime>>, Vec<SnapshotQueue>) {
+    storage.units().map(|(name, unit)| UnitRuntime::new(name.into(), unit)).unzip()
+}
+
+fn unit_of(
+    config: &SupervisionConfig,
+    units: &[Arc<UnitRuntime>],
+    service: &str,
+) -> Result<Arc<UnitRuntime>, StartError> {
+    let own =
+        config.storage.units.iter().find(|(_, services)| services.iter().any(|s| s.eq_ignore_ascii_case(service)));
+    let wanted = own.map_or(StorageConfig::MAIN, |(unit, _)| unit.as_str());
+    let unit = units.iter().find(|unit| unit.name.as_ref() == wanted);
+    unit.cloned().ok_or_else(|| StartError::NoUnit { service: service.to_owned(), unit: wanted.to_owned() })
+}
+
+/// A section about something that does not exist would have no effect: a slip that should be known.
+/// Sections of systems that this process does not run are left alone.
+fn check_names(config: &SupervisionConfig, hosts: &[Arc<dyn KindHost>], services: &[Place]) -> Result<(), StartError> {
+    let here = |system: &str| services.iter().any(|place| place.service.system.eq_ignore_ascii_case(system));
+    let service = |name: &str| services.iter().any(|place| place.service.full_name.eq_ignore_ascii_case(name));
+    let kind = |name: &str| {
+        let short = |kind: &str| kind.split_once('.').is_some_and(|(_, short)| short.eq_ignore_ascii_case(name));
+        hosts.iter().any(|host| host.kind().eq_ignore_ascii_case(name) || short(host.kind()))
+    };
+    // No system has switches of its own yet.
+    let switched = config.systems.iter().find(|(system, switches)| here(system) && !switches.is_empty());
+    if let Some((system, _)) = switched {
+        return Err(StartError::Unused { section: format!("systems.{system}") });
+    }
+    for (section, name) in config.named() {
+        let (prefix, known) = match section {
+            NamedSection::Entity => ("entity", kind(name) || name.split_once('.').is_some_and(|(s, _)| !here(s))),
+            NamedSection::Service => {
+                ("service", service(name) || name.split_once('/').is_some_and(|(system, _)| !here(system)))
+            }
+            NamedSection::Link => {
+                let mut parts = name.split('.');
+                let system = parts.next().unwrap_or_default();
+                ("link", !here(system) || parts.all(|part| service(&format!("{system}/{part}"))))
+            }
+        };
+        if !known {
+            return Err(StartError::Unused { section: format!("{prefix}.{name}") });
+        }
+    }
+    for (unit, listed) in &config.storage.units {
+        let unknown = |name: &&String| !service(name) && name.split_once('/').is_none_or(|(system, _)| here(system));
+        if let Some(service) = listed.iter().find(unknown) {
+            return Err(StartError::UnknownService { unit: unit.clone(), service: service.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Numbers and counters are rebuilt from what the journal knows of each stream.
+fn learn(units: &[Arc<UnitRuntime>], hosts: &[Arc<dyn KindHost>]) {
+    let by_kind: HashMap<&str, &Arc<dyn KindHost>> = hosts.iter().map(|host| (host.kind(), host)).collect();
+    for unit in units {
+        unit.journal.heads(&mut |stream, head| {
+            if let Some(host) = by_kind.get(stream.kind.as_ref())
+                && let Ok(key) = Key::new(stream.key.as_ref())
+            {
+                host.learn(key, head);
+            }
+        });
+    }
+}
+
+impl fmt::Debug for SystemBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemBuilder").field("services", &self.services).finish_non_exhaustive()
+    }
+}
