@@ -20,7 +20,10 @@ mod writer;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, RwLock, mpsc::channel},
+    sync::{
+        Arc, Mutex, OnceLock, RwLock,
+        mpsc::{channel, sync_channel},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -33,7 +36,7 @@ use self::{
     recovery::Recovered,
     saver::{MAX_AT_CLOSE, Saver},
     segment::{OpenFiles, SEGMENT_HEADER, SegmentHeader},
-    writer::{Disk, OsDisk, Shared, Tail, Writer},
+    writer::{Disk, MAX_UNTOLD, OsDisk, Shared, Tail, Writer, tell},
 };
 use super::{
     Append, AppendDone, AppendError, Journal, Lease, OpenError, PartitionId, ReadError, Record, Refusal, StreamHead,
@@ -70,7 +73,7 @@ pub(super) struct SegmentsJournal {
     epoch: u64,
     skimmed_to: u64,
     torn: Option<TornTail>,
-    /// Writer and saver, until closed.
+    /// Writer, teller and saver, until closed.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -106,6 +109,7 @@ impl SegmentsJournal {
         let tail = Tail { file, segment: found.segment, at: found.end, capacity };
         let shared =
             Arc::new(Shared { queue: Queue::new(*queue), index: RwLock::new(found.index), poisoned: OnceLock::new() });
+        let (told, groups) = sync_channel(MAX_UNTOLD);
         let (running, stopped) = channel();
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -117,6 +121,7 @@ impl SegmentsJournal {
             segment_bytes: *segment_bytes,
             tail,
             next_frame: found.next_frame,
+            told,
             running,
         };
         let saver = heads.as_ref().map(|heads| Saver {
@@ -129,11 +134,12 @@ impl SegmentsJournal {
             complained: false,
         });
         let spawn = |name: &str| thread::Builder::new().name(name.into());
+        let teller = spawn("journal-teller").spawn(move || tell(&groups)).map_err(io)?;
         let saver = saver.map(|saver| spawn("journal-heads").spawn(move || saver.run(&stopped)));
         let saver = saver.transpose().map_err(io)?;
         let writer = spawn("journal-writer").spawn(move || writer.run()).map_err(io)?;
         let reader = Reader { files: OpenFiles::new(dir.clone()), names, id: found.id };
-        let threads = Mutex::new([writer].into_iter().chain(saver).collect());
+        let threads = Mutex::new([writer, teller].into_iter().chain(saver).collect());
         let Recovered { skimmed_to, torn, .. } = found;
         Ok(Self { shared, reader, partitions: *partitions, epoch, skimmed_to, torn, threads })
     }

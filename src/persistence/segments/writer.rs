@@ -1,7 +1,7 @@
 //! The one thread that writes: take what waits, decide, write one frame, sync once, publish, tell.
 //!
 //! ```text
-//! callers --queue--> writer --(frame, fdatasync)--> index --> done, in commit order
+//! callers --queue--> writer --(frame, fdatasync)--> index --> teller --> done, in commit order
 //! ```
 //! Telling has a thread of its own, so that the disk is busy while callers are told.
 
@@ -13,7 +13,10 @@ use std::{
     os::unix::fs::FileExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, RwLock, mpsc::Sender},
+    sync::{
+        Arc, OnceLock, RwLock,
+        mpsc::{Receiver, Sender, SyncSender},
+    },
 };
 
 use super::{
@@ -36,6 +39,9 @@ const MAX_GROUP: usize = 4096;
 
 /// Bytes of records taken for one frame; a single larger record still goes through.
 const MAX_GROUP_BYTES: usize = 4 << 20;
+
+/// Groups that are committed and not yet told. When tellers are slower than the disk, the writer waits for them.
+pub(super) const MAX_UNTOLD: usize = 16;
 
 /// What the writer does to files, so that a test can make it fail.
 pub(super) trait Disk: Send + 'static {
@@ -85,6 +91,7 @@ pub(super) struct Writer<D> {
     pub(super) segment_bytes: u64,
     pub(super) tail: Tail,
     pub(super) next_frame: u64,
+    pub(super) told: SyncSender<Told>,
     /// Nothing is sent: that it is dropped tells the saver of heads that nothing more is written.
     pub(super) running: Sender<Infallible>,
 }
@@ -102,11 +109,12 @@ impl<D: Disk> Writer<D> {
     /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.shared);
+        let told = self.told.clone();
         if catch_unwind(AssertUnwindSafe(|| self.write_all())).is_err() {
             // A promise of ours is broken. What was in hand was told `Unknown` while unwinding.
             poison(&shared, "the journal's writer panicked");
             while let Some(group) = shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) {
-                tell_all(refuse(group, &shared));
+                hand_over(&told, refuse(group, &shared));
             }
         }
         drop(self.running);
@@ -116,7 +124,7 @@ impl<D: Disk> Writer<D> {
         while let Some(mut waiting) = self.shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) {
             while !waiting.is_empty() {
                 if self.shared.poisoned.get().is_some() {
-                    tell_all(refuse(std::mem::take(&mut waiting), &self.shared));
+                    hand_over(&self.told, refuse(std::mem::take(&mut waiting), &self.shared));
                 } else {
                     self.commit(&mut waiting);
                 }
@@ -146,7 +154,7 @@ impl<D: Disk> Writer<D> {
                 }
             }
         }
-        tell_all(group.told);
+        hand_over(&self.told, group.told);
     }
 
     /// Whether so many bytes of records still fit into the segment.
@@ -254,12 +262,23 @@ fn refuse(waiting: VecDeque<Queued>, shared: &Shared) -> Told {
     waiting.into_iter().map(refused).collect()
 }
 
-/// Here and not on a thread of its own: to pass a group on costs more than to answer it, and the next group
-/// gathers meanwhile.
+fn hand_over(teller: &SyncSender<Told>, told: Told) {
+    if let Err(unsent) = teller.send(told) {
+        tell_all(unsent.0); // the teller is gone, which only a broken promise of ours can bring about
+    }
+}
+
 fn tell_all(told: Told) {
     for (done, outcome) in told {
         if catch_unwind(AssertUnwindSafe(|| done.tell(outcome))).is_err() {
             tracing::error!("whoever waited for an append panicked when told");
         }
+    }
+}
+
+/// Tells what is committed, in order, until the writer is gone.
+pub(super) fn tell(groups: &Receiver<Told>) {
+    for told in groups {
+        tell_all(told);
     }
 }
