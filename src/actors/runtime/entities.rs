@@ -88,12 +88,7 @@ impl<E: Entity> Entities<E> {
             return Ok(None);
         }
         let deadline = Instant::now() + self.0.config.deadline;
-        let meta = Meta {
-            command: CommandId::from_bits(fresh_bits()),
-            origin: Origin::Fresh,
-            correlation: Arc::from(""),
-            causation: Causation::Request,
-        };
+        let meta = Meta::fresh("");
         let reply = self.0.ask(&key, Body::Read, meta, deadline, None).await?;
         match reply.value {
             ReplyValue::Fresh(current) => {

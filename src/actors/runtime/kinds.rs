@@ -17,7 +17,6 @@ use tokio::time::Instant;
 
 use super::{
     cell::{Cell, Phase},
-    entities::fresh_bits,
     feed::FeedItem,
     host::Host,
     mailbox::{Body, Meta},
@@ -25,10 +24,10 @@ use super::{
 };
 use crate::{
     actors::entity::{
-        Address, AskError, AskedAnswer, CommandId, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded,
-        Timestamp, Unavailable,
+        Address, AskError, AskedAnswer, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded, Timestamp,
+        Unavailable,
     },
-    persistence::{Causation, Origin, Record, StreamHead},
+    persistence::{Record, StreamHead},
 };
 
 /// Streams with open asks that are brought into memory at the same time: few beside a service's budget, so
@@ -278,12 +277,7 @@ impl<E: Entity> KindHost for Host<E> {
             if self.unit.journal.head(&self.stream(&key)).is_none() {
                 return Ok(false);
             }
-            let meta = Meta {
-                command: CommandId::from_bits(fresh_bits()),
-                origin: Origin::Fresh,
-                correlation: Arc::from("kill"),
-                causation: Causation::Request,
-            };
+            let meta = Meta::fresh("kill");
             let deadline = Instant::now() + self.config.deadline;
             match self.ask(&key, Body::Kill, meta, deadline, None).await {
                 Err(AskError::Unavailable(Unavailable::Panicked)) => Ok(true),
@@ -303,12 +297,7 @@ impl<E: Entity> Host<E> {
     /// until it is there: nothing else would ever finish what it began.
     async fn wake_one(self: &Arc<Self>, key: Key) {
         loop {
-            let meta = Meta {
-                command: CommandId::from_bits(fresh_bits()),
-                origin: Origin::Fresh,
-                correlation: Arc::from(""),
-                causation: Causation::Request,
-            };
+            let meta = Meta::fresh("");
             let deadline = Instant::now() + self.config.deadline;
             match self.ask(&key, Body::Read, meta, deadline, None).await {
                 Ok(_) => return,

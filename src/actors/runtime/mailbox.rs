@@ -11,6 +11,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
+use super::entities::fresh_bits;
 use crate::{
     actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, Outcome, ReplyValue},
     persistence::{Causation, Origin},
@@ -52,6 +53,18 @@ pub(crate) struct Meta {
     pub(crate) origin: Origin,
     pub(crate) correlation: Arc<str>,
     pub(crate) causation: Causation,
+}
+
+impl Meta {
+    /// Of a message of the runtime's own, which nobody repeats.
+    pub(crate) fn fresh(correlation: &str) -> Self {
+        Self {
+            command: CommandId::from_bits(fresh_bits()),
+            origin: Origin::Fresh,
+            correlation: correlation.into(),
+            causation: Causation::Request,
+        }
+    }
 }
 
 /// A reply with what is known around it.

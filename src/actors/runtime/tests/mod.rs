@@ -7,6 +7,7 @@ pub(super) mod fixture;
 mod following;
 mod odd;
 mod operating;
+mod resting;
 mod storm;
 mod walker;
 mod writing;
