@@ -56,6 +56,7 @@ impl Entity for Lamp {
     type Event = LampEvent;
     type Rejection = LampRejection;
     const COMMANDS: &'static [&'static str] = &[SwitchOn::NAME, SwitchOff::NAME, FinishSwitching::NAME];
+    const ASKS: &'static [&'static str] = &[Lamp::KIND];
     fn evolve(&mut self, event: &LampEvent) {
         match event {
             LampEvent::CountingStarted => self.counting = true,

@@ -82,7 +82,7 @@ impl Entity for Walker {
     type Event = WalkerEvent;
     type Rejection = Away;
     const COMMANDS: &'static [&'static str] = &[Walk::NAME, Follow::NAME, ComeHome::NAME, Wave::NAME];
-    const ASKS: &'static [&'static str] = &[Walker::KIND];
+    const ASKS: &'static [&'static str] = &[Tally::KIND];
     fn evolve(&mut self, event: &WalkerEvent) {
         match event {
             WalkerEvent::Left { how } => {
