@@ -33,6 +33,8 @@ enum LampRejection {
 }
 
 impl DomainEvent for LampEvent {
+    const PUBLIC: &'static [&'static str] = &["CountingStarted", "Lit", "Darkened", "Broken", "Forgot"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::CountingStarted => "CountingStarted",
@@ -53,11 +55,13 @@ impl Entity for Lamp {
     type Id = NumberedId;
     type Event = LampEvent;
     type Rejection = LampRejection;
+    const COMMANDS: &'static [&'static str] = &[SwitchOn::NAME, SwitchOff::NAME, FinishSwitching::NAME, Forget::NAME];
+    const ASKS: &'static [&'static str] = &[Lamp::KIND];
     fn evolve(&mut self, event: &LampEvent) {
         match event {
             LampEvent::CountingStarted => self.counting = true,
             LampEvent::Lit => (self.counting, self.lit) = (false, true),
-            LampEvent::Darkened { .. } => self.lit = false,
+            LampEvent::Darkened { .. } => (self.counting, self.lit) = (false, false),
             LampEvent::Forgot => self.forgetful = true,
         }
     }
@@ -329,6 +333,7 @@ enum MeterEvent {
 }
 
 impl DomainEvent for MeterEvent {
+    const PUBLIC: &'static [&'static str] = &["Counted"];
     fn name(&self) -> &'static str {
         "Counted"
     }
@@ -343,6 +348,7 @@ impl Entity for Meter {
     type Id = Key;
     type Event = MeterEvent;
     type Rejection = LampRejection;
+    const COMMANDS: &'static [&'static str] = &[Count::NAME];
     fn evolve(&mut self, _: &MeterEvent) {
         self.0 += 1;
     }

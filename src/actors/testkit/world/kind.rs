@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::links::Flight;
 use crate::actors::{
     entity::{
-        Address, AnyAnswer, AnyCommand, CommandContext, CommandId, Entity, EntityId, Key, Number, Recorded, Step,
-        Timestamp, Unavailable,
+        Address, AnyAnswer, AnyCommand, AnySettings, CommandContext, CommandId, Entity, EntityId, Key, Number,
+        Recorded, Step, Timestamp, Unavailable,
     },
     testkit::recorded,
 };
@@ -38,6 +38,7 @@ pub(super) struct Circumstances {
     pub(super) now: Timestamp,
     pub(super) command: u128,
     pub(super) answers: Option<Step>,
+    pub(super) settings: Option<AnySettings>,
 }
 
 /// What one turn led to.
@@ -61,7 +62,7 @@ pub(super) enum Came {
 /// A [`Kind`] whose type is forgotten.
 pub(super) trait AnyKind {
     /// Decides a `Box<dyn AnyCommand<E>>` and applies what it says. `last` is the last number given.
-    fn turn(&mut self, to: &Address, command: Box<dyn Any + Send>, now: &Circumstances, last: &mut u64) -> Turn;
+    fn turn(&mut self, to: &Address, command: Box<dyn Any + Send>, now: Circumstances, last: &mut u64) -> Turn;
     /// Folds every entity again from its events and says what they resume.
     fn recover(&self) -> Vec<Flight>;
     /// How many events each stream has, with its key.
@@ -122,9 +123,10 @@ impl<E: Entity> Kind<E> {
 }
 
 impl<E: Entity> AnyKind for Kind<E> {
-    fn turn(&mut self, to: &Address, command: Box<dyn Any + Send>, now: &Circumstances, last: &mut u64) -> Turn {
+    fn turn(&mut self, to: &Address, command: Box<dyn Any + Send>, now: Circumstances, last: &mut u64) -> Turn {
         let command = *command.downcast::<Box<dyn AnyCommand<E>>>().expect("a command for this kind");
         command.encode().expect("every command can be shown as JSON");
+        assert!(E::COMMANDS.contains(&command.name()), "{} is missing in the COMMANDS of {}", command.name(), E::KIND);
         let found = self.position(to).and_then(|at| self.streams.get(at));
         let (key, number, state) = match (found, to) {
             (Some(stream), _) => (stream.key.clone(), stream.number, stream.state.clone()),
@@ -135,7 +137,7 @@ impl<E: Entity> AnyKind for Kind<E> {
             (None, Address::Number(_)) => return Turn { written: Vec::new(), came: Came::NotFound },
         };
         let (is_new, command_id) = (found.is_none(), CommandId::from_bits(now.command));
-        let ctx = CommandContext { now: now.now, command_id, number, answers: now.answers };
+        let ctx = CommandContext { now: now.now, command_id, number, answers: now.answers, settings: now.settings };
         let effects = match command.decide_any(&state, &ctx) {
             Ok(effects) => effects,
             Err(rejection) => {

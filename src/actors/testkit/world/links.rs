@@ -54,6 +54,7 @@ pub(super) struct Call {
 
 impl Flight {
     pub(super) fn of<E: Entity>(asker: Key, asked: AnyContinuation<E>) -> Self {
+        assert!(E::ASKS.contains(&asked.kind()), "{} is missing in the ASKS of {}", asked.kind(), E::KIND);
         let taken = asked.take_up();
         let (step, next) = (taken.step, taken.next);
         let target = taken.address.unwrap_or_else(|| Address::Key(step.creates(E::KIND, &asker)));
@@ -149,9 +150,7 @@ impl World {
                 Ok(ReplyValue::Fresh(reply))
             }
             Came::Rejected(rejection, _) => Err(AskError::Rejected(rejection)),
-            Came::NotFound => {
-                Err(AskError::NotFound { kind: call.to.to_owned(), address: call.target.to_string() })
-            }
+            Came::NotFound => Err(AskError::NotFound { kind: call.to.to_owned(), address: call.target.to_string() }),
             Came::NotDone(why) => Err(AskError::Unavailable(why)),
             Came::Asks(_) => unreachable!("asks are followed"),
         }

@@ -15,8 +15,8 @@ use std::{
 
 use super::Rows;
 use crate::actors::entity::{
-    Address, AnyCommand, AskError, Command, DeadLetter, Entity, EntityId, Key, Number, NumberedId, PolicyProgress,
-    PolicyProgressEvent, ReplyValue, Step, Timestamp, Unavailable, View,
+    Address, AnyCommand, AnySettings, AskError, Command, DeadLetter, Entity, EntityId, Key, Number, NumberedId,
+    PolicyProgress, PolicyProgressEvent, ReplyValue, Settings, Step, Timestamp, Unavailable, View,
 };
 
 mod cast;
@@ -50,6 +50,7 @@ pub struct World {
     /// Every event in the order in which it was written: kind, stream, event.
     log: Vec<(&'static str, usize, usize)>,
     now: Timestamp,
+    settings: Option<AnySettings>,
     commands: u128,
     keys: u64,
 }
@@ -74,13 +75,13 @@ impl World {
             late: Vec::new(),
             log: Vec::new(),
             now: Timestamp::from_millis(1_600_000_000_000),
+            settings: None,
             commands: 0,
             keys: 0,
         };
         world.host::<PolicyProgress>("steadfast");
-        for service in services {
-            service.enter(&mut world);
-        }
+        let seeds: Vec<_> = services.into_iter().flat_map(|service| service.enter(&mut world)).collect();
+        seeds.into_iter().for_each(|seed| seed(&mut world));
         world
     }
 
@@ -92,6 +93,11 @@ impl World {
     /// Lets decisions happen at `now` from here on.
     pub fn at(&mut self, now: Timestamp) {
         self.now = now;
+    }
+
+    /// Lets decisions happen under these switches of the system from here on.
+    pub fn under(&mut self, settings: impl Settings) {
+        self.settings = Some(AnySettings::of(settings));
     }
 
     /// Asks `to`, and follows its asks to the end; the n-th of them meets the n-th fault.
@@ -207,10 +213,11 @@ impl World {
             return Came::NotDone(Unavailable::ServiceStopped { service: service.to_owned() });
         }
         self.commands += 1;
-        let now = Circumstances { now: self.now, command: self.commands, answers };
+        let (now, settings) = (self.now, self.settings.clone());
+        let now = Circumstances { now, command: self.commands, answers, settings };
         let next = self.numbers.entry(service).or_default();
         let hosted = self.kinds.get_mut(kind).unwrap_or_else(|| panic!("{kind} is in no service"));
-        let turn = hosted.kind.turn(to, command, &now, next);
+        let turn = hosted.kind.turn(to, command, now, next);
         self.log.extend(turn.written.into_iter().map(|(stream, event)| (kind, stream, event)));
         turn.came
     }

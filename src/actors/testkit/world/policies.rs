@@ -117,8 +117,7 @@ impl World {
         let hosted = self.kinds.get_mut(PolicyProgress::KIND).expect("every world has it");
         let letters: &mut super::Kind<PolicyProgress> =
             hosted.kind.as_any_mut().downcast_mut().expect("a kind is hosted as its own type");
-        let (stream, event) =
-            letters.write(&progress, Number::NONE, PolicyProgressEvent::PutAside(Box::new(letter)));
+        let (stream, event) = letters.write(&progress, Number::NONE, PolicyProgressEvent::PutAside(Box::new(letter)));
         self.log.push((PolicyProgress::KIND, stream, event));
     }
 }

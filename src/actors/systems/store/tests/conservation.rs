@@ -121,7 +121,8 @@ fn check_messages(world: &World) {
     let unpaid = world.kind::<Payment>().events().filter(|event| match event {
         PaymentEvent::PayApproved { product_id, .. } | PaymentEvent::PayCanceled { product_id, .. } => *product_id == 3,
     });
-    let expected = events + world.kind::<Product>().events().filter(negative).count() + unknown.count() + unpaid.count();
+    let expected =
+        events + world.kind::<Product>().events().filter(negative).count() + unknown.count() + unpaid.count();
     assert_eq!(world.texts().len(), expected);
 }
 

@@ -1,8 +1,8 @@
 //! The store on stage, in the words of its own tests.
 
 use super::*;
-use crate::actors::testkit::{World as Stage, Kind};
 pub(super) use crate::actors::testkit::Fault;
+use crate::actors::testkit::{Kind, World as Stage};
 
 /// How a request ended for its client.
 #[derive(Debug, PartialEq, Eq)]
