@@ -192,6 +192,6 @@ impl<E: Entity> AnyKind for Kind<E> {
 
 impl<E: Entity> fmt::Debug for Kind<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kind").field("kind", &E::KIND).field("entities", &self.streams.len()).finish()
+        f.debug_struct("Kind").field("kind", &E::KIND).field("entities", &self.streams.len()).finish_non_exhaustive()
     }
 }

@@ -53,9 +53,9 @@ pub(super) struct Call {
 }
 
 impl Flight {
-    pub(super) fn of<E: Entity>(asker: Key, asked: AnyContinuation<E>) -> Self {
-        assert!(E::ASKS.contains(&asked.kind()), "{} is missing in the ASKS of {}", asked.kind(), E::KIND);
-        let taken = asked.take_up();
+    pub(super) fn of<E: Entity>(asker: Key, question: AnyContinuation<E>) -> Self {
+        assert!(E::ASKS.contains(&question.kind()), "{} is missing in the ASKS of {}", question.kind(), E::KIND);
+        let taken = question.take_up();
         let (step, next) = (taken.step, taken.next);
         let target = taken.address.unwrap_or_else(|| Address::Key(step.creates(E::KIND, &asker)));
         let (to, within, question) = (taken.kind, taken.within, taken.question);

@@ -81,7 +81,9 @@ impl World {
         };
         world.host::<PolicyProgress>("steadfast");
         let seeds: Vec<_> = services.into_iter().flat_map(|service| service.enter(&mut world)).collect();
-        seeds.into_iter().for_each(|seed| seed(&mut world));
+        for seed in seeds {
+            seed(&mut world);
+        }
         world
     }
 
@@ -137,13 +139,12 @@ impl World {
         to: &E::Id,
         command: C,
     ) -> Option<Result<C::Reply, AskError<E::Rejection>>> {
-        match self.decide(E::KIND, &to.address(), boxed::<E, C>(command), None) {
-            Came::Asks(flight) => {
-                self.flights.push(*flight);
-                None
-            }
-            came => Some(typed::<E, C>(came, &to.address())),
+        let came = self.decide(E::KIND, &to.address(), boxed::<E, C>(command), None);
+        if let Came::Asks(flight) = came {
+            self.flights.push(*flight);
+            return None;
         }
+        Some(typed::<E, C>(came, &to.address()))
     }
 
     /// An id that nothing has yet.

@@ -17,8 +17,10 @@ pub(super) struct Follower {
     source: &'static str,
     target: &'static str,
     /// What it sends when it sees this `Recorded<Source>`, an event of the stream with this key.
-    react: Box<dyn Fn(&Key, &dyn Any) -> Vec<Sent>>,
+    react: React,
 }
+
+type React = Box<dyn Fn(&Key, &dyn Any) -> Vec<Sent>>;
 
 /// A dispatch on its way.
 struct Sent {

@@ -74,9 +74,13 @@ impl World {
 
     /// Lets everything happen but what these services do.
     pub(super) fn settle_without(&mut self, stopped: &[&'static str]) {
-        stopped.iter().for_each(|service| self.0.stop(service));
+        for service in stopped {
+            self.0.stop(service);
+        }
         self.0.settle();
-        stopped.iter().for_each(|service| self.0.start(service));
+        for service in stopped {
+            self.0.start(service);
+        }
     }
 
     pub(super) fn kind<E: Entity>(&self) -> &Kind<E> {
