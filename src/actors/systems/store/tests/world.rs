@@ -77,6 +77,7 @@ impl<E: Entity<Id = NumberedId>> Kind<E> {
             }
             AnyAnswer::Then(next) => Came::Asks(next(&state)),
             AnyAnswer::NotDone(_) => Came::NotDone,
+            AnyAnswer::Rejected(rejection) => Came::Rejected(rejection),
         }
     }
 
