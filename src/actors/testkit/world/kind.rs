@@ -158,6 +158,10 @@ impl<E: Entity> AnyKind for Kind<E> {
             }
             AnyAnswer::Then(next) => Came::Asks(Box::new(Flight::of::<E>(key, next(state)))),
             AnyAnswer::NotDone(why) => Came::NotDone(why),
+            AnyAnswer::Rejected(rejection) => {
+                let json = serde_json::to_value(&rejection).expect("a rejection can be written");
+                Came::Rejected(Box::new(rejection), json)
+            }
         };
         Turn { written, came }
     }
