@@ -13,7 +13,10 @@ use std::sync::{Arc, mpsc};
 use super::{
     Append, AppendError, Appended, Journal, MemoryStore, Projections, Snapshots, StreamId, sample,
     segments::{SegmentsConfig, SegmentsJournal},
-    sled::{SledConfig, SledStore},
+    sled::{
+        SledConfig, SledStore,
+        journal::{SledJournal, SledJournalConfig},
+    },
 };
 
 /// Opens the same data again and again; the opening before is gone by then.
@@ -46,6 +49,15 @@ fn segments_journal() -> Reopen<dyn Journal> {
             heads: Some(Arc::new(tables)),
         };
         Arc::new(SegmentsJournal::open(&config).unwrap())
+    })
+}
+
+fn sled_journal() -> Reopen<dyn Journal> {
+    let dir = tempfile::tempdir().unwrap();
+    Box::new(move || {
+        let dir = dir.path().join("journal-sled");
+        let config = SledJournalConfig { dir, partitions: 4, queue: 8192, cache_bytes: 1 << 20 };
+        Arc::new(SledJournal::open(&config).unwrap())
     })
 }
 
@@ -89,6 +101,14 @@ suite! {
         closing_answers_everything_and_then_refuses, a_new_epoch_begins_its_incarnations_anew,
         pipelined_appends_of_one_stream_build_on_each_other,
     ];
+    sled_keeps_the_journals_contract: super::sled_journal() => journal [
+        an_append_is_read_back_as_it_was, a_wrong_sequence_is_a_conflict_and_writes_nothing,
+        the_last_append_again_is_a_duplicate, an_older_lease_is_fenced, an_older_incarnation_is_fenced,
+        a_lease_of_another_partition_is_fenced, what_no_record_can_hold_is_refused,
+        an_append_is_read_whole_or_not_at_all, reopening_shows_what_was_acknowledged, pages_have_no_gap_and_no_double,
+        closing_answers_everything_and_then_refuses, a_new_epoch_begins_its_incarnations_anew,
+        pipelined_appends_of_one_stream_build_on_each_other,
+    ];
     memory_under_many_writers: super::memory_journal() => concurrency [
         positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
         a_reader_behind_the_writers_misses_nothing,
@@ -97,8 +117,13 @@ suite! {
         positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
         a_reader_behind_the_writers_misses_nothing,
     ];
+    sled_under_many_writers: super::sled_journal() => concurrency [
+        positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
+        a_reader_behind_the_writers_misses_nothing,
+    ];
     memory_equals_the_model: super::memory_journal => model [every_history_is_as_the_model_says];
     segments_equal_the_model: super::segments_journal => model [every_history_is_as_the_model_says];
+    sled_equals_the_model: super::sled_journal => model [every_history_is_as_the_model_says];
     memory_keeps_the_snapshots_contract: { let mut open = super::memory(); Box::new(move || -> std::sync::Arc<dyn super::Snapshots> { open() }) } => tables [
         two_snapshots_are_kept_newest_first, a_big_snapshot_comes_back, a_snapshot_survives_reopening,
         too_many_snapshots_are_refused,

@@ -7,7 +7,7 @@
 mod epoch;
 mod frame;
 mod index;
-mod queue;
+pub(super) mod queue;
 mod reader;
 mod recovery;
 mod saver;
