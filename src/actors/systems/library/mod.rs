@@ -46,10 +46,15 @@ pub use rent::{
 };
 pub use values::{Field, InvalidValue, key_of_order, named_order};
 
+use std::time::Duration;
+
 use crate::actors::entity::ServiceDeclaration;
 
 /// The system's name: in paths, in names of services, in configuration.
 pub const NAME: &str = "library";
+
+/// How long an order waits for its rent service unless the configuration says otherwise (D-15).
+pub const RENT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Declares the library's services, in the order in which they start.
 pub fn services<S: ServiceDeclaration>() -> Vec<S> {

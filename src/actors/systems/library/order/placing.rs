@@ -84,8 +84,7 @@ impl Command<Order> for FinishPlacing {
             // A rent is canceled once and for all, and there is one for each order (D-5).
             Ok(Rental { .. }) => {
                 let reason = "the rent of this order is canceled".to_owned();
-                let given_up = OrderEvent::PlacingGivenUp { reason: reason.clone(), for_good: true };
-                Ok(persist([given_up]).not_done(no_rent(reason)))
+                Ok(persist([OrderEvent::PlacingGivenUp { reason, for_good: true }]).rejected(OrderRejection::GivenUp))
             }
             Err(error) => {
                 let reason = error.to_string();

@@ -21,6 +21,7 @@ pub struct CreateRent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rental {
     /// The rent of this order. It may be canceled already when it is not new.
+    #[serde(flatten)]
     pub rent: RentItem,
     /// Whether there was none before.
     pub new: bool,

@@ -99,8 +99,10 @@ fn library_d5_a_rent_that_was_canceled_meanwhile_ends_the_request_for_good() {
         .when(place())
         .answered::<Rent, CreateRent>(Ok(rental(RentStatus::Canceled)))
         .then_events([given_up(reason, true)])
-        .then_not_done(RETRY_AFTER)
+        .then_rejected(OrderRejection::GivenUp)
+        .then_resumes_nothing()
         .when(place())
+        .then_nothing_written()
         .then_rejected(OrderRejection::GivenUp);
     assert_eq!(told(&OrderRejection::GivenUp), (RefusalClass::Conflict, "GIVEN_UP", None));
 }
