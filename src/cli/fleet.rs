@@ -1,7 +1,7 @@
 //! The systems that this program runs: a row for each, and nothing else knows them all.
 
 use steadfast::{
-    AnySettings, ConfigError, Configuration, Service, Settings, SupervisionConfig, System,
+    AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, SupervisionConfig, System,
     http::{self, Resource},
     store,
 };
@@ -17,6 +17,7 @@ pub(super) struct Known {
     /// The ports of the old services.
     pub(super) service_ports: &'static [(&'static str, u16)],
     pub(super) services: fn() -> Vec<Service>,
+    pub(super) model: fn() -> Vec<ServiceModel>,
     pub(super) resources: fn(&System) -> Vec<Resource>,
     /// Its switches; `None` for a system that has none.
     settings: Option<ReadSwitches>,
@@ -33,6 +34,7 @@ static FLEET: [Known; 1] = [Known {
     port: 8088,
     service_ports: &[("order", 8081), ("delivery", 8082), ("product", 8083), ("payment", 8084), ("alarm", 8085)],
     services: store::services,
+    model: store::services,
     resources: http::store,
     settings: None,
 }];
