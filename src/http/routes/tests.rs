@@ -16,7 +16,7 @@ fn edge_of(routes: impl Routes, limits: HttpLimits) -> Edge {
 
 fn edge(systems: &[&'static str]) -> Edge {
     let resources = systems.iter().map(|system| fake(system, &Calls::default())).collect();
-    edge_of(Gateway::new(resources, true, healthy()), HttpLimits::default())
+    edge_of(Gateway::new(resources, true, healthy(), Arc::new(|_| Ok(()))), HttpLimits::default())
 }
 
 fn request(method: &str, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> http::Request<Bytes> {

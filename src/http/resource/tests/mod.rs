@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use super::*;
 use crate::http::{
+    Item,
     hal::{Place, tests::order},
     request::{Response, tests::request},
 };
@@ -65,13 +66,16 @@ pub(crate) fn fake(system: &'static str, calls: &Calls) -> Resource {
         })
     };
     let fields = vec![Field::long("productId"), Field::int("quantity"), Field::text("status")];
-    let find = || -> Find {
-        Arc::new(move |value| {
-            let items = if value == "1" { vec![order(1)] } else { vec![] };
+    let by = || {
+        By::Items(Arc::new(move |value, _| {
+            let items = if value == 1 { vec![order(1)] } else { vec![] };
             async move { Ok(Found { items, caught_up: true }) }.boxed()
-        })
+        }))
     };
-    let finder = |name, single| Finder { name, parameter: &["order_id", "orderId"], single, find: find() };
+    let finder = |name, single| {
+        let parameter = Field::long("order_id");
+        Finder { single, ..Finder::one(name, parameter, by()).also_spelled(&["orderId"]) }
+    };
     Resource::new(system, "orders", "order", Field::long("id"), fields, Arc::new(Fake::with(3)))
         .create(action(Change::Created))
         .replace(action(Change::Changed))
