@@ -29,7 +29,7 @@ const APART: u16 = 1000;
 pub(super) const ALL: &str = "all";
 const ALL_PORT: u16 = 8088;
 
-static FLEET: [Known; 1] = [Known {
+static FLEET: &[Known] = &[Known {
     name: store::NAME,
     port: 8088,
     service_ports: &[("order", 8081), ("delivery", 8082), ("product", 8083), ("payment", 8084), ("alarm", 8085)],
@@ -52,7 +52,7 @@ impl Fleet {
     /// The one with this name, or all of them.
     pub(super) fn named(name: &str) -> Self {
         let one = FLEET.iter().position(|known| known.name == name);
-        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(&FLEET))
+        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(FLEET))
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'static Known> {
