@@ -1,6 +1,9 @@
 //! One file per subcommand, and what they have in common: exit codes.
 
 mod config;
+mod fleet;
+mod listeners;
+mod model;
 mod serve;
 
 use std::process::ExitCode;
@@ -19,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Runs the systems.
     Serve(serve::Serve),
+    /// Shows what the systems consist of: commands, events, policies, views, links.
+    Model(model::Model),
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -70,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Serve(serve) => serve.run(),
+        Command::Model(model) => model.run(),
         Command::Config(config) => config.run(),
     };
     match done {

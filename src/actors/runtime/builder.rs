@@ -7,6 +7,7 @@ use super::{
     declare::{Assembly, Named, Place, Service, add_progress},
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
+    reload::ConfigurationSource,
     service::{Cells, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
@@ -30,8 +31,9 @@ pub struct SystemBuilder {
     config: SupervisionConfig,
     clock: Clock,
     settings: SystemSettings,
+    source: Option<ConfigurationSource>,
     services: Vec<(&'static str, Service)>,
-    edge: Vec<(&'static str, Edge)>,
+    edge: Vec<(String, Edge)>,
 }
 
 /// Why a system could not be started.
@@ -93,7 +95,7 @@ impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
         let settings = SystemSettings::default();
-        Self { storage, config, clock, settings, services: Vec::new(), edge: Vec::new() }
+        Self { storage, config, clock, settings, source: None, services: Vec::new(), edge: Vec::new() }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -114,6 +116,12 @@ impl SystemBuilder {
         self
     }
 
+    /// Where [`System::reload`] reads the configuration again.
+    pub fn source(mut self, source: ConfigurationSource) -> Self {
+        self.source = Some(source);
+        self
+    }
+
     /// Adds a service to `system`; services start in the order in which they are added.
     pub fn service(mut self, system: &'static str, service: Service) -> Self {
         self.services.push((system, service));
@@ -129,10 +137,10 @@ impl SystemBuilder {
     /// Adds a process at the edge, such as a listener: started last, stopped first.
     pub fn edge(
         mut self,
-        name: &'static str,
+        name: impl Into<String>,
         process: impl FnOnce(System) -> Arc<dyn Process> + Send + 'static,
     ) -> Self {
-        self.edge.push((name, Box::new(process)));
+        self.edge.push((name.into(), Box::new(process)));
         self
     }
 
@@ -192,6 +200,7 @@ impl SystemBuilder {
         let inner = Arc::new(Inner {
             clock: self.clock,
             settings: self.settings,
+            source: self.source,
             config: self.config,
             storage: self.storage,
             kinds: assembly.kinds,
@@ -224,7 +233,7 @@ impl SystemBuilder {
             parts.service(&place.service.full_name, children);
         }
         for (name, process) in self.edge {
-            parts.edge(name.to_owned(), process(system.clone()));
+            parts.edge(name, process(system.clone()));
         }
         let clock = system.clock();
         let guardian = parts.start(&system.inner.config, clock).await?;
