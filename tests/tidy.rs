@@ -5,6 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[path = "tidy/requirements.rs"]
+mod requirements;
+
 /// One row of the import table of ARCHITECTURE.md.
 struct Rule {
     /// Files under here, or this file.
