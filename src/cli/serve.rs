@@ -65,6 +65,7 @@ enum Ports {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Journal {
     Segments,
+    Sled,
     Memory,
 }
 
@@ -117,6 +118,7 @@ impl Serve {
         }
         match self.journal {
             Some(Journal::Segments) => config.storage.journal = JournalKind::Segments,
+            Some(Journal::Sled) => config.storage.journal = JournalKind::Sled,
             Some(Journal::Memory) => config.storage.journal = JournalKind::Memory,
             None => {}
         }
@@ -142,10 +144,8 @@ fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistenc
     let bytes = |count: steadfast::ByteCount| count.get();
     persistence::StorageConfig {
         data: config.data.clone(),
-        journal: match config.journal {
-            JournalKind::Memory => persistence::Backend::Memory,
-            JournalKind::Segments | _ => persistence::Backend::Segments,
-        },
+        journal: backend(config.journal),
+        backends: config.unit_journals.iter().map(|(unit, kind)| (unit.clone(), backend(*kind))).collect(),
         partitions: u16::try_from(config.partitions).unwrap_or(u16::MAX),
         // only those that somebody here keeps something in
         units: config
@@ -157,6 +157,14 @@ fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistenc
         segment_bytes: bytes(config.segment_bytes),
         queue: usize::try_from(config.queue).unwrap_or(usize::MAX),
         sled_cache_bytes: bytes(config.sled_cache),
+    }
+}
+
+fn backend(kind: JournalKind) -> persistence::Backend {
+    match kind {
+        JournalKind::Memory => persistence::Backend::Memory,
+        JournalKind::Sled => persistence::Backend::Sled,
+        JournalKind::Segments | _ => persistence::Backend::Segments,
     }
 }
 
@@ -233,8 +241,11 @@ async fn serve(
 
 /// A configuration that names what is not here is a mistake of whoever wrote it; all else is the tree's.
 fn not_started(error: StartError) -> Exit {
-    use StartError::{NoUnit, UnknownService, Unused};
-    let is_ours = !matches!(error, Unused { .. } | UnknownService { .. } | NoUnit { .. });
+    use StartError::{Elsewhere, Forgetful, NoUnit, UnknownService, Unused};
+    let is_ours = !matches!(
+        error,
+        Unused { .. } | UnknownService { .. } | NoUnit { .. } | Forgetful { .. } | Elsewhere(persistence::Elsewhere::Moved { .. })
+    );
     if is_ours { Exit::GaveUp(error.into()) } else { Exit::Usage(error.into()) }
 }
 

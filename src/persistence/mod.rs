@@ -6,6 +6,7 @@
 mod codec;
 #[cfg(test)]
 mod contract;
+mod glance;
 mod heads;
 mod journal;
 mod memory;
@@ -18,13 +19,18 @@ mod sample;
 mod segments;
 mod sled;
 mod snapshots;
+mod survey;
 mod sync;
 
+pub use glance::{EventGlance, Glance};
 pub use journal::{
     Append, AppendDone, AppendError, Appended, Begun, Causation, DispatchMark, Journal, Lease, NewEvent, Origin,
     PartitionId, ReadError, Record, Refusal, Settled, StreamHead, StreamId,
 };
 pub use memory::MemoryStore;
-pub use open::{Backend, OpenError, OpenReport, Storage, StorageConfig, TornTail, Unit, open};
+pub use open::{Backend, Elsewhere, OpenError, OpenReport, Placed, Storage, StorageConfig, TornTail, Unit, open};
 pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
+pub use survey::{
+    BackupError, Backed, Counted, Damage, DataDirectory, EventCount, Look, Spot, SurveyError, UnitReport, Verified, Verifier,
+};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};

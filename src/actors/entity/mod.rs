@@ -22,6 +22,7 @@ mod model;
 mod policy;
 mod settings;
 mod time;
+mod upcast;
 mod view;
 
 pub(crate) use ask::Question;
@@ -40,6 +41,7 @@ pub use model::{EntityModel, PolicyModel, ServiceModel, ViewModel};
 pub use policy::{Dispatch, DispatchOrder, DispatchTarget, Policy, create, send};
 pub use settings::{AnySettings, Settings};
 pub use time::Timestamp;
+pub use upcast::Upcast;
 pub use view::{Follows, Listed, Listing, Presence, Source, Sources, View, ViewKey};
 
 use serde::{Serialize, de::DeserializeOwned};

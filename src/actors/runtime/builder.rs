@@ -19,7 +19,7 @@ use crate::{
         entity::{AnySettings, Key},
         supervision::{NamedSection, Process, SupervisionConfig},
     },
-    persistence::{Storage, StorageConfig},
+    persistence::{Elsewhere, Placed, Storage, StorageConfig},
 };
 
 type Edge = Box<dyn FnOnce(System) -> Arc<dyn Process> + Send>;
@@ -85,6 +85,22 @@ pub enum StartError {
         unit: String,
         /// The service.
         service: String,
+    },
+    /// A service has its data in another storage unit than the configuration says: it would start empty.
+    #[error(transparent)]
+    Elsewhere(#[from] Elsewhere),
+    /// A policy that survives would follow events that do not: after a restart their positions begin anew, and it
+    /// would take new ones for old.
+    #[error("the policy {policy} of {service} is kept, and follows {source_kind} in the storage unit {unit}, which is in memory only")]
+    Forgetful {
+        /// The policy.
+        policy: &'static str,
+        /// Its service.
+        service: String,
+        /// What it follows.
+        source_kind: &'static str,
+        /// The unit of that.
+        unit: String,
     },
     /// The supervision tree could not be started.
     #[error("{0}")]
@@ -195,7 +211,9 @@ impl SystemBuilder {
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
         assembly.kinds.fill(&kinds);
-        learn(&units, &assembly.hosts);
+        let placed = placed(&services, &assembly.hosts);
+        learn(&units, &assembly.hosts, &placed)?;
+        self.storage.place(&placed)?;
 
         let inner = Arc::new(Inner {
             clock: self.clock,
@@ -292,18 +310,36 @@ fn check_names(config: &SupervisionConfig, hosts: &[Arc<dyn KindHost>], services
     Ok(())
 }
 
-/// Numbers and counters are rebuilt from what the journal knows of each stream.
-fn learn(units: &[Arc<UnitRuntime>], hosts: &[Arc<dyn KindHost>]) {
-    let by_kind: HashMap<&str, &Arc<dyn KindHost>> = hosts.iter().map(|host| (host.kind(), host)).collect();
+/// Which service keeps the streams of which kinds where.
+fn placed(services: &[Place], hosts: &[Arc<dyn KindHost>]) -> Vec<Placed> {
+    let placed = |place: &Place| {
+        let own = hosts.iter().filter(|host| Arc::ptr_eq(host.service(), &place.service));
+        let kinds = own.map(|host| host.kind().to_owned()).collect();
+        Placed { service: place.service.full_name.clone(), unit: place.unit.name.to_string(), kinds }
+    };
+    services.iter().map(placed).collect()
+}
+
+/// Numbers and counters are rebuilt from what the journal knows of each stream. All streams of a kind are in the unit
+/// of its service.
+fn learn(units: &[Arc<UnitRuntime>], hosts: &[Arc<dyn KindHost>], placed: &[Placed]) -> Result<(), Elsewhere> {
+    let place = |kind: &str| placed.iter().find(|placed| placed.kinds.iter().any(|own| own == kind));
+    let by_kind: HashMap<&str, (&Arc<dyn KindHost>, Option<&Placed>)> =
+        hosts.iter().map(|host| (host.kind(), (host, place(host.kind())))).collect();
+    let mut moved = None;
     for unit in units {
         unit.journal.heads(&mut |stream, head| {
-            if let Some(host) = by_kind.get(stream.kind.as_ref())
-                && let Ok(key) = Key::new(stream.key.as_ref())
-            {
+            let Some((host, placed)) = by_kind.get(stream.kind.as_ref()) else { return };
+            if let Some(placed) = placed.filter(|placed| placed.unit != *unit.name) {
+                let Placed { service, unit: wanted, .. } = placed.clone();
+                let (found, kind) = (unit.name.to_string(), stream.kind.to_string());
+                moved = Some(Elsewhere::Moved { service, unit: wanted, found, kind });
+            } else if let Ok(key) = Key::new(stream.key.as_ref()) {
                 host.learn(key, head);
             }
         });
     }
+    moved.map_or(Ok(()), Err)
 }
 
 impl fmt::Debug for SystemBuilder {

@@ -12,6 +12,7 @@ mod reader;
 mod recovery;
 mod saver;
 mod segment;
+pub(super) mod survey;
 #[cfg(test)]
 mod tests;
 mod tips;

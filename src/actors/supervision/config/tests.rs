@@ -267,3 +267,15 @@ fn a_later_layer_replaces_what_has_another_shape() {
     let config = SupervisionConfig::validate(root, &Asked::default()).unwrap();
     assert_eq!((config.server.drain, config.supervisors.edge.intensity.at_most), (Duration::from_secs(1), 2));
 }
+
+#[test]
+fn a_unit_says_what_keeps_its_journal_or_takes_what_all_have() {
+    let file = "[storage]\njournal = \"sled\"\n[storage.unit.alarm]\nservices = [\"store/alarm\"]\njournal = \"memory\"\n\
+                [storage.unit.rooms]\nservices = [\"stay/room\"]";
+    let storage = with(file, &[]).unwrap().storage;
+    assert_eq!(storage.journal, JournalKind::Sled);
+    assert_eq!(storage.unit_journals, BTreeMap::from([("alarm".to_owned(), JournalKind::Memory)]));
+    assert_eq!(storage.units.len(), 2);
+    let error = with("[storage.unit.a]\nservices = [\"store/alarm\"]\njournal = \"paper\"", &[]).unwrap_err().to_string();
+    assert!(error.contains("`storage.unit.a.journal` is \"paper\"") && error.contains("\"sled\""), "{error}");
+}

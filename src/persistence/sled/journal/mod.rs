@@ -16,6 +16,7 @@ mod keys;
 mod reader;
 mod recovery;
 mod store;
+pub(in crate::persistence) mod survey;
 #[cfg(test)]
 pub(in crate::persistence) mod tests;
 mod writer;
@@ -28,6 +29,7 @@ use std::{
     time::Duration,
 };
 
+pub(in crate::persistence) use self::store::is_there;
 use self::{
     store::Store,
     writer::{Medium, RealMedium, Writer},
