@@ -6,6 +6,7 @@
 mod codec;
 #[cfg(test)]
 mod contract;
+mod faults;
 mod glance;
 mod heads;
 mod journal;
@@ -22,6 +23,7 @@ mod snapshots;
 mod survey;
 mod sync;
 
+pub use faults::{Fault, Faults, Operation};
 pub use glance::{EventGlance, Glance};
 pub use journal::{
     Append, AppendDone, AppendError, Appended, Begun, Causation, DispatchMark, Journal, Lease, NewEvent, Origin,

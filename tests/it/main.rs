@@ -27,3 +27,7 @@ mod scenarios;
 mod script;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod tools;
+#[cfg(test)]
+mod units;

@@ -31,7 +31,7 @@ pub use self::{
 };
 pub(super) use self::{directory::partitions_of, place::backend_of};
 use super::{
-    Journal, MemoryStore, Projections, Snapshots,
+    Faults, Journal, MemoryStore, Projections, Snapshots, faults,
     segments::{SegmentsConfig, SegmentsJournal},
     sled::{
         SledConfig, SledStore,
@@ -69,6 +69,8 @@ struct Opened {
     held: Mutex<Option<File>>,
     /// The data directory; `None` when everything is in memory.
     data: Option<PathBuf>,
+    /// The storage behind this one, when this one only puts faults in front of it.
+    behind: Option<Storage>,
 }
 
 /// Opens every unit of `config`, making it when it is not there. Blocks until each journal is checked.
@@ -155,6 +157,17 @@ impl Storage {
         Some(Self::of_memory(self.opened.memory.iter().map(again).collect()))
     }
 
+    /// The same storage with a fault in front of all its units, for tests. Closing it closes this one.
+    #[must_use]
+    pub fn with_faults(&self, faults: &Arc<Faults>) -> Self {
+        let mut opened = Opened::default();
+        let faulty = |(name, unit): (&str, &Unit)| (name.to_owned(), faults::in_front_of(unit, faults));
+        opened.units = self.units().map(faulty).collect();
+        opened.data.clone_from(&self.opened.data);
+        opened.behind = Some(self.clone());
+        Self { opened: Arc::new(opened) }
+    }
+
     /// The store behind a unit in memory, for tests that hold, fail or crash it.
     pub fn memory_unit(&self, name: &str) -> Option<Arc<MemoryStore>> {
         self.opened.memory.get(name).cloned()
@@ -183,7 +196,7 @@ impl Storage {
 }
 
 impl Unit {
-    fn of_memory(store: &Arc<MemoryStore>) -> Self {
+    pub(super) fn of_memory(store: &Arc<MemoryStore>) -> Self {
         Self {
             journal: store.clone(),
             snapshots: store.clone(),
@@ -219,6 +232,9 @@ impl Opened {
     fn close(&self) {
         for unit in self.units.values() {
             unit.journal.close();
+        }
+        if let Some(behind) = &self.behind {
+            behind.close();
         }
         for tables in &self.tables {
             tables.close();

@@ -14,7 +14,7 @@ mod saver;
 mod segment;
 pub(super) mod survey;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tips;
 mod writer;
 
