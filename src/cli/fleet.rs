@@ -29,7 +29,8 @@ const APART: u16 = 1000;
 pub(super) const ALL: &str = "all";
 const ALL_PORT: u16 = 8088;
 
-static FLEET: [Known; 2] = [STORE, STATION];
+/// In this order their service ports are apart.
+static FLEET: &[Known] = &[STORE, STATION];
 
 const STORE: Known = Known {
     name: store::NAME,
@@ -64,7 +65,7 @@ impl Fleet {
     /// The one with this name, or all of them.
     pub(super) fn named(name: &str) -> Self {
         let one = FLEET.iter().position(|known| known.name == name);
-        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(&FLEET))
+        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(FLEET))
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'static Known> {

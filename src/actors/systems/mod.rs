@@ -2,6 +2,7 @@
 //!
 //! Pure like the vocabulary itself. One system knows nothing of another.
 
+pub mod library;
 pub mod station;
 pub mod store;
 
