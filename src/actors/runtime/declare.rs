@@ -10,7 +10,7 @@ use std::{
 use super::{
     builder::StartError,
     consumer::Consumer,
-    dispatcher::{Dispatcher, Retry},
+    dispatcher::{Commands, Dispatcher, Retry},
     entities::Entities,
     host::Host,
     kinds::{KindHost, Kinds},
@@ -175,7 +175,8 @@ fn add_policy<P: Policy>(assembly: &mut Assembly, place: &Place, policy: P) -> R
     let progress = assembly.progress.get(&place.unit.name).expect("every unit has its progress").clone();
     let consumer = assembly.consumer(P::NAME, place, &[P::Source::KIND]);
     let kinds = assembly.kinds.clone();
-    let dispatcher = Arc::new(Dispatcher { policy: Arc::new(policy), target, progress, consumer, kinds });
+    let carrier = Arc::new(Commands { policy: Arc::new(policy), target });
+    let dispatcher = Arc::new(Dispatcher { carrier, progress, consumer, kinds });
     assembly.retries.insert(P::NAME, dispatcher.clone());
     assembly.process(place, format!("policy:{}", P::NAME), dispatcher);
     Ok(())
