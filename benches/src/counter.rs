@@ -27,6 +27,8 @@ pub(crate) enum CounterEvent {
 pub(crate) struct NeverRefused;
 
 impl DomainEvent for CounterEvent {
+    const PUBLIC: &'static [&'static str] = &["Added"];
+
     fn name(&self) -> &'static str {
         "Added"
     }
@@ -41,6 +43,7 @@ impl Entity for Counter {
     type Id = Key;
     type Event = CounterEvent;
     type Rejection = NeverRefused;
+    const COMMANDS: &'static [&'static str] = &[Add::NAME, Look::NAME];
     fn evolve(&mut self, event: &CounterEvent) {
         let CounterEvent::Added { total, .. } = event;
         self.total = *total;

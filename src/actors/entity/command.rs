@@ -1,8 +1,8 @@
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{AnyContinuation, CommandId, Effects, Entity, Number, Step, Timestamp, Unavailable};
+use super::{AnyContinuation, AnySettings, CommandId, Effects, Entity, Number, Settings, Step, Timestamp, Unavailable};
 
 /// One thing that an `E` can be asked to do, and the type of its answer.
 pub trait Command<E: Entity>: Serialize + DeserializeOwned + Clone + Send + 'static {
@@ -22,7 +22,7 @@ pub trait Command<E: Entity>: Serialize + DeserializeOwned + Clone + Send + 'sta
 pub type Decision<E, R> = Result<Effects<E, R>, <E as Entity>::Rejection>;
 
 /// What would otherwise be read from the world, passed in as data.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CommandContext {
     /// The time of the decision.
     pub now: Timestamp,
@@ -33,6 +33,18 @@ pub struct CommandContext {
     pub number: Number,
     /// For a follow-up, the step that it answers.
     pub answers: Option<Step>,
+    /// The switches of the entity's system; `None` when nobody set any.
+    pub settings: Option<AnySettings>,
+}
+
+impl CommandContext {
+    /// The switches of the entity's system as they stand; the defaults when nobody set any.
+    ///
+    /// # Panics
+    /// When `S` are those of another system.
+    pub fn settings<S: Settings>(&self) -> Arc<S> {
+        self.settings.as_ref().map_or_else(Arc::default, AnySettings::get)
+    }
 }
 
 /// A value could not be written as JSON: a map with keys that are no text, or the author's own error.

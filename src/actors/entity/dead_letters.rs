@@ -53,6 +53,12 @@ pub struct ProgressId {
     pub partition: u16,
 }
 
+impl ProgressId {
+    fn key(&self) -> Key {
+        Key::new(self.to_string()).expect("policy and unit names are checked at start")
+    }
+}
+
 impl fmt::Display for ProgressId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.policy, self.unit, self.partition)
@@ -60,8 +66,12 @@ impl fmt::Display for ProgressId {
 }
 
 impl EntityId for ProgressId {
+    type Row = Key;
+    fn row(&self, _: Number) -> Key {
+        self.key()
+    }
     fn address(&self) -> Address {
-        Address::Key(Key::new(self.to_string()).expect("policy and unit names are checked at start"))
+        Address::Key(self.key())
     }
     fn from_key(key: &Key) -> Option<Self> {
         let mut parts = key.as_str().rsplitn(3, '/');
@@ -129,6 +139,8 @@ pub enum PolicyProgressEvent {
 }
 
 impl DomainEvent for PolicyProgressEvent {
+    const PUBLIC: &'static [&'static str] = &[];
+
     fn name(&self) -> &'static str {
         match self {
             Self::Advanced { .. } => "Advanced",
@@ -136,9 +148,6 @@ impl DomainEvent for PolicyProgressEvent {
             Self::Delivered { .. } => "Delivered",
             Self::Discarded { .. } => "Discarded",
         }
-    }
-    fn is_public(&self) -> bool {
-        false
     }
     fn on_bus(&self, _: Number) -> Map<String, Value> {
         Map::new()
@@ -162,6 +171,7 @@ impl Entity for PolicyProgress {
     type Id = ProgressId;
     type Event = PolicyProgressEvent;
     type Rejection = UnknownDeadLetter;
+    const COMMANDS: &'static [&'static str] = &[Advance::NAME, PutAside::NAME, Deliver::NAME, Discard::NAME];
 
     fn evolve(&mut self, event: &PolicyProgressEvent) {
         match event {

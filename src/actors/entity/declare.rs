@@ -1,4 +1,4 @@
-use super::{Entity, Listed, Policy, View};
+use super::{Command, Entity, Listed, Policy, View};
 
 /// How a system says what its services consist of, without knowing who runs them: the runtime makes
 /// running services of it, and a model or a document can be made of it as well.
@@ -13,6 +13,12 @@ pub trait ServiceDeclaration: Sized {
     /// It hosts the entities of one kind and keeps the list of them.
     #[must_use]
     fn listed<E: Listed>(self) -> Self;
+
+    /// It asks one of its entities for `command` whenever it starts, and is not there before that is
+    /// answered: what the system cannot be without. Decided again each time, so one that was done before
+    /// must be a no-op.
+    #[must_use]
+    fn seed<E: Entity, C: Command<E>>(self, to: E::Id, command: C) -> Self;
 
     /// It runs a policy whose targets are entities of this service.
     #[must_use]

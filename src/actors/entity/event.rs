@@ -9,6 +9,10 @@ use super::{Entity, Number, Timestamp};
 ///
 /// Written as the JSON that serde makes of it, so the name of a variant and of a field is on disk.
 pub trait DomainEvent: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static {
+    /// The names of the events that others may see. The rest are intents and bookkeeping: no bus or REST
+    /// reply shows a half-done step.
+    const PUBLIC: &'static [&'static str];
+
     /// The variant's name. On disk: never rename. A law checks that serde writes the same.
     fn name(&self) -> &'static str;
 
@@ -17,10 +21,9 @@ pub trait DomainEvent: Serialize + DeserializeOwned + Clone + PartialEq + fmt::D
         1
     }
 
-    /// Whether others may see it. Intent events are internal: no view, bus or REST reply shows a
-    /// half-done step.
+    /// Whether others may see it: [`DomainEvent::PUBLIC`] has its name.
     fn is_public(&self) -> bool {
-        true
+        Self::PUBLIC.contains(&self.name())
     }
 
     /// Its fields on the bus, in the words of the old topics; `number` is the entity's own.

@@ -5,6 +5,8 @@ use std::{fmt, hash::Hash, sync::Arc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::ViewKey;
+
 /// The key of a stream: natural where the domain has one, else derived from what caused its creation.
 ///
 /// At most [`Key::MAX_BYTES`] bytes, not empty, no control characters.
@@ -188,14 +190,24 @@ pub trait EntityId: Clone + Eq + Hash + fmt::Debug + fmt::Display + Send + Sync 
     /// Whether a first event takes a public number from the service's counter.
     const NUMBERED: bool = false;
 
+    /// What a list of such entities is ordered by and its rows are found by.
+    type Row: ViewKey;
+
     /// What this id stands for.
     fn address(&self) -> Address;
+
+    /// The row of the entity with this id and this public number in the list of its kind.
+    fn row(&self, number: Number) -> Self::Row;
 
     /// The id of the stream with this key; `None` when no id of this type has such a key.
     fn from_key(key: &Key) -> Option<Self>;
 }
 
 impl EntityId for Key {
+    type Row = Self;
+    fn row(&self, _: Number) -> Self {
+        self.clone()
+    }
     fn address(&self) -> Address {
         Address::Key(self.clone())
     }
@@ -229,6 +241,10 @@ impl fmt::Display for NumberedId {
 
 impl EntityId for NumberedId {
     const NUMBERED: bool = true;
+    type Row = u64;
+    fn row(&self, number: Number) -> u64 {
+        number.get()
+    }
     fn address(&self) -> Address {
         match self {
             Self::Key(key) => Address::Key(key.clone()),

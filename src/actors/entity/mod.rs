@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod id;
 mod policy;
+mod settings;
 mod time;
 mod view;
 
@@ -35,6 +36,7 @@ pub use error::{AskError, Outcome, Unavailable};
 pub use event::{DomainEvent, Position, Recorded};
 pub use id::{Address, CommandId, EntityId, Key, KeyError, Number, NumberedId};
 pub use policy::{Dispatch, DispatchOrder, DispatchTarget, Policy, create, send};
+pub use settings::{AnySettings, Settings};
 pub use time::Timestamp;
 pub use view::{Follows, Listed, Listing, Presence, Source, Sources, View, ViewKey};
 
@@ -55,6 +57,12 @@ pub trait Entity: Default + Clone + Send + Sync + Serialize + DeserializeOwned +
     type Event: DomainEvent;
     /// A business "no". Nothing was written.
     type Rejection: std::error::Error + Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static;
+
+    /// [`Command::NAME`] of every command that it decides, follow-ups included. What is not listed is
+    /// refused by debug builds and the testkit; `docs/domain.md` shows the list.
+    const COMMANDS: &'static [&'static str];
+    /// [`Entity::KIND`] of every kind that its steps ask: the synchronous links. Kept like `COMMANDS`.
+    const ASKS: &'static [&'static str] = &[];
 
     /// Applies a fact. Total: a fact cannot be refused.
     fn evolve(&mut self, event: &Self::Event);

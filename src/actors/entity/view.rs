@@ -2,7 +2,7 @@ use std::{any::Any, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Entity, Number, Recorded};
+use super::{Entity, EntityId, Key, Number, Recorded};
 
 /// A read model: rows made of events. Disposable: rebuilt from the journal when `VERSION` changes.
 ///
@@ -56,6 +56,15 @@ impl ViewKey for (u64, u64) {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (first, second) = bytes.split_at_checked(8)?;
         Some((u64::from_bytes(first)?, u64::from_bytes(second)?))
+    }
+}
+
+impl ViewKey for Key {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_str().as_bytes().to_vec()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::new(std::str::from_utf8(bytes).ok()?).ok()
     }
 }
 
@@ -146,10 +155,6 @@ pub trait Listed: Entity {
     const LIST: &'static str;
     /// Whether the list shows it.
     fn presence(&self) -> Presence;
-    /// What the list is ordered by and its rows are found by. The public number by default.
-    fn row(event: &Recorded<Self>) -> u64 {
-        event.number.get()
-    }
 }
 
 /// Whether a list shows an entity.
@@ -178,7 +183,7 @@ pub struct Listing<E: Entity> {
 impl<E: Listed> View for Listing<E> {
     const NAME: &'static str = E::LIST;
     const VERSION: u32 = E::SNAPSHOT;
-    type Key = u64;
+    type Key = <E::Id as EntityId>::Row;
     fn sources() -> Sources<Self> {
         Sources::of::<E>()
     }
@@ -188,8 +193,8 @@ impl<E: Listed> View for Listing<E> {
 }
 
 impl<E: Listed> Follows<E> for Listing<E> {
-    fn key(event: &Recorded<E>) -> Option<u64> {
-        Some(E::row(event))
+    fn key(event: &Recorded<E>) -> Option<Self::Key> {
+        Some(event.id.row(event.number))
     }
     fn apply(row: &mut Option<Self>, event: &Recorded<E>) {
         if row.is_none() && event.sequence > 1 {

@@ -75,6 +75,7 @@ impl<E: Entity> Host<E> {
             })
         };
         let Some((asked, correlation, origin, earlier)) = taken else { return };
+        debug_assert!(E::ASKS.contains(&asked.kind), "{} is missing in the ASKS of {}", asked.kind, E::KIND);
         let stream = Self::stream_name(&cell.key);
         let address = asked.address.unwrap_or_else(|| Address::Key(asked.step.creates(E::KIND, &cell.key)));
         let meta = Meta {

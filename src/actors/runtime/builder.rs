@@ -8,13 +8,14 @@ use super::{
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
     service::{Cells, ServiceRuntime},
+    settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
     system::{Inner, System},
     unit::{SnapshotQueue, UnitRuntime},
 };
 use crate::{
     actors::{
-        entity::Key,
+        entity::{AnySettings, Key},
         supervision::{NamedSection, Process, SupervisionConfig},
     },
     persistence::{Storage, StorageConfig},
@@ -28,6 +29,7 @@ pub struct SystemBuilder {
     storage: Storage,
     config: SupervisionConfig,
     clock: Clock,
+    settings: SystemSettings,
     services: Vec<(&'static str, Service)>,
     edge: Vec<(&'static str, Edge)>,
 }
@@ -90,7 +92,8 @@ pub enum StartError {
 impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
-        Self { storage, config, clock, services: Vec::new(), edge: Vec::new() }
+        let settings = SystemSettings::default();
+        Self { storage, config, clock, settings, services: Vec::new(), edge: Vec::new() }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -102,6 +105,12 @@ impl SystemBuilder {
     /// Times decisions by another clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Sets the switches of a system; without them its decisions see the defaults.
+    pub fn settings(self, settings: AnySettings) -> Self {
+        self.settings.set(settings);
         self
     }
 
@@ -146,6 +155,7 @@ impl SystemBuilder {
                 "steadfast",
                 name,
                 self.clock.clone(),
+                SettingsCell::default(),
                 ServiceLimits::of(&self.config, "steadfast", name),
             );
             let place = Place { service: service.clone(), unit: unit.clone() };
@@ -159,6 +169,7 @@ impl SystemBuilder {
                 system,
                 service.name,
                 self.clock.clone(),
+                self.settings.of(system),
                 ServiceLimits::of(&self.config, system, service.name),
             );
             let unit = unit_of(&self.config, &units, &runtime.full_name)?;
@@ -180,6 +191,7 @@ impl SystemBuilder {
 
         let inner = Arc::new(Inner {
             clock: self.clock,
+            settings: self.settings,
             config: self.config,
             storage: self.storage,
             kinds: assembly.kinds,
@@ -246,11 +258,6 @@ fn check_names(config: &SupervisionConfig, hosts: &[Arc<dyn KindHost>], services
         let short = |kind: &str| kind.split_once('.').is_some_and(|(_, short)| short.eq_ignore_ascii_case(name));
         hosts.iter().any(|host| host.kind().eq_ignore_ascii_case(name) || short(host.kind()))
     };
-    // No system has switches of its own yet.
-    let switched = config.systems.iter().find(|(system, switches)| here(system) && !switches.is_empty());
-    if let Some((system, _)) = switched {
-        return Err(StartError::Unused { section: format!("systems.{system}") });
-    }
     for (section, name) in config.named() {
         let (prefix, known) = match section {
             NamedSection::Entity => ("entity", kind(name) || name.split_once('.').is_some_and(|(s, _)| !here(s))),

@@ -16,11 +16,12 @@ use super::{
     kinds::{KindHost, Kinds},
     limits::EntityLimits,
     projector::{Projector, ViewRows, Views},
+    seeds::{self, Seed, Seeds},
     service::ServiceRuntime,
     unit::UnitRuntime,
 };
 use crate::actors::{
-    entity::{Entity, Listed, Listing, Policy, PolicyProgress, ServiceDeclaration, View},
+    entity::{Command, Entity, Listed, Listing, Policy, PolicyProgress, ServiceDeclaration, View},
     supervision::Process,
 };
 
@@ -33,13 +34,14 @@ type Step = Box<dyn FnOnce(&mut Assembly, &Place) -> Result<(), StartError> + Se
 pub struct Service {
     pub(crate) name: &'static str,
     entities: Vec<Step>,
+    seeds: Vec<Step>,
     followers: Vec<Step>,
 }
 
 impl Service {
     /// A service without content; `name` is unique within its system.
     pub fn new(name: &'static str) -> Self {
-        Self { name, entities: Vec::new(), followers: Vec::new() }
+        Self { name, entities: Vec::new(), seeds: Vec::new(), followers: Vec::new() }
     }
 }
 
@@ -55,6 +57,11 @@ impl ServiceDeclaration for Service {
 
     fn listed<E: Listed>(self) -> Self {
         self.entity::<E>().view::<Listing<E>>()
+    }
+
+    fn seed<E: Entity, C: Command<E>>(mut self, to: E::Id, command: C) -> Self {
+        self.seeds.push(Box::new(move |assembly, place| add_seed::<E, C>(assembly, place, to, command)));
+        self
     }
 
     fn policy<P: Policy>(mut self, policy: P) -> Self {
@@ -92,6 +99,8 @@ pub(crate) struct Assembly {
     pub(crate) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    /// What each service asks for when it starts, by its full name.
+    seeds: HashMap<String, Vec<Seed>>,
     /// Processes of each service, by its full name, in the order in which they start.
     pub(crate) processes: HashMap<String, Vec<Named>>,
     names: HashSet<&'static str>,
@@ -108,6 +117,7 @@ impl Assembly {
             handles: HashMap::new(),
             consumers: Vec::new(),
             retries: BTreeMap::new(),
+            seeds: HashMap::new(),
             processes: HashMap::new(),
             names: HashSet::new(),
         }
@@ -118,6 +128,10 @@ impl Assembly {
     }
 
     pub(crate) fn add_followers(&mut self, service: Service, place: &Place) -> Result<(), StartError> {
+        service.seeds.into_iter().try_for_each(|step| step(self, place))?;
+        if let Some(seeds) = self.seeds.remove(&place.service.full_name) {
+            self.process(place, "seeds".to_owned(), Arc::new(Seeds(seeds)));
+        }
         service.followers.into_iter().try_for_each(|step| step(self, place))
     }
 
@@ -159,6 +173,22 @@ pub(crate) fn add_progress(assembly: &mut Assembly, place: &Place) -> Arc<dyn Ki
     let host = Host::<PolicyProgress>::new(place.service.clone(), place.unit.clone(), limits, assembly.kinds.clone());
     assembly.progress.insert(place.unit.name.clone(), Entities(host.clone()));
     host
+}
+
+fn add_seed<E: Entity, C: Command<E>>(
+    assembly: &mut Assembly,
+    place: &Place,
+    to: E::Id,
+    command: C,
+) -> Result<(), StartError> {
+    let target = assembly.host::<E>().filter(|host| Arc::ptr_eq(&host.service, &place.service));
+    let Some(target) = target else {
+        let (policy, target, service) = (C::NAME, E::KIND, place.service.full_name.clone());
+        return Err(StartError::ForeignTarget { policy, target, service });
+    };
+    let seed = seeds::seed(Entities(target), to, command);
+    assembly.seeds.entry(place.service.full_name.clone()).or_default().push(seed);
+    Ok(())
 }
 
 fn add_policy<P: Policy>(assembly: &mut Assembly, place: &Place, policy: P) -> Result<(), StartError> {

@@ -33,7 +33,9 @@ mod outcome;
 mod projector;
 mod recovery;
 mod run;
+mod seeds;
 mod service;
+mod settings;
 mod storage;
 mod system;
 #[cfg(test)]

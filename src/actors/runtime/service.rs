@@ -23,7 +23,7 @@ use tokio_util::{
 
 use super::{
     clock::Clock, dedup::KeyBudget, entities::stopped, kinds::KindHost, limits::ServiceLimits, mailbox::Budget,
-    numbers::Numbers, unit::UnitRuntime,
+    numbers::Numbers, settings::SettingsCell, unit::UnitRuntime,
 };
 use crate::actors::{
     entity::{Key, Unavailable},
@@ -49,6 +49,7 @@ pub(crate) struct ServiceRuntime {
     /// `<system>/<service>`.
     pub(crate) full_name: String,
     pub(crate) clock: Clock,
+    pub(crate) settings: SettingsCell,
     pub(crate) budget: Arc<Budget>,
     pub(crate) keys: Arc<KeyBudget>,
     pub(crate) numbers: Numbers,
@@ -67,12 +68,19 @@ pub(crate) struct ServiceRuntime {
 
 impl ServiceRuntime {
     /// A stopped service. Called within the tokio runtime that will run its entities.
-    pub(crate) fn new(system: &'static str, name: &'static str, clock: Clock, limits: ServiceLimits) -> Arc<Self> {
+    pub(crate) fn new(
+        system: &'static str,
+        name: &'static str,
+        clock: Clock,
+        settings: SettingsCell,
+        limits: ServiceLimits,
+    ) -> Arc<Self> {
         Arc::new(Self {
             system,
             name,
             full_name: format!("{system}/{name}"),
             clock,
+            settings,
             budget: Budget::new(limits.messages, limits.bytes),
             keys: KeyBudget::new(limits.command_keys),
             numbers: Numbers::default(),

@@ -20,12 +20,13 @@ use super::{
     kinds::{KindHost, Kinds},
     projector::Views,
     service::ServiceRuntime,
+    settings::SystemSettings,
     tree::Tree,
     unit::UnitRuntime,
 };
 use crate::{
     actors::{
-        entity::{Entity, Listed, Listing, View},
+        entity::{AnySettings, Entity, Listed, Listing, View},
         supervision::{Guardian, SupervisionConfig, TreeNode},
     },
     persistence::Storage,
@@ -39,6 +40,7 @@ pub struct System {
 
 pub(crate) struct Inner {
     pub(super) clock: Clock,
+    pub(super) settings: SystemSettings,
     pub(super) config: SupervisionConfig,
     pub(super) storage: Storage,
     pub(super) kinds: Kinds,
@@ -98,6 +100,14 @@ impl System {
     /// The clock that decisions are timed by.
     pub fn clock(&self) -> Clock {
         self.inner.clock.clone()
+    }
+
+    /// Replaces the switches of a running system. Decisions from now on see them; those under way see
+    /// either the old ones or the new ones as a whole.
+    ///
+    /// Nothing happens for a system that has no service here.
+    pub fn change_settings(&self, settings: AnySettings) {
+        self.inner.settings.set(settings);
     }
 
     /// The configuration that it was started with.

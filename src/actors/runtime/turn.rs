@@ -170,8 +170,10 @@ impl<E: Entity> Host<E> {
         let now = self.clock().now();
         let drawn = (E::Id::NUMBERED && active.book.number == 0).then(|| self.service.numbers.draw());
         let number = drawn.unwrap_or(active.book.number);
-        let ctx = CommandContext { now, command_id: asker.meta.command, number: Number::new(number), answers };
+        let (command_id, settings) = (asker.meta.command, self.service.settings.current());
+        let ctx = CommandContext { now, command_id, number: Number::new(number), answers, settings };
         let name = command.name();
+        debug_assert!(E::COMMANDS.contains(&name), "{name} is missing in the COMMANDS of {}", E::KIND);
 
         // Everything that can panic happens before the hand-over, so that a panic has written nothing.
         let decided = catch_unwind(AssertUnwindSafe(|| {

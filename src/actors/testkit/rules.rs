@@ -1,8 +1,8 @@
 use std::{any::Any, fmt, time::Duration};
 
 use crate::actors::entity::{
-    Address, AnyAnswer, AnyCommand, AnyContinuation, AnyEffects, AskError, Command, CommandContext, CommandId, Entity,
-    EntityId, Number, ReplyValue, Step, Timestamp, Unavailable,
+    Address, AnyAnswer, AnyCommand, AnyContinuation, AnyEffects, AnySettings, AskError, Command, CommandContext,
+    CommandId, Entity, EntityId, Number, ReplyValue, Settings, Step, Timestamp, Unavailable,
 };
 
 /// The moment at which tests decide unless they say otherwise; any fixed one would do.
@@ -14,7 +14,13 @@ pub fn given<E: Entity>(events: impl IntoIterator<Item = E::Event>) -> Given<E> 
     for event in events {
         state.evolve(&event);
     }
-    let ctx = CommandContext { now: NOW, command_id: CommandId::from_bits(1), number: Number::new(1), answers: None };
+    let ctx = CommandContext {
+        now: NOW,
+        command_id: CommandId::from_bits(1),
+        number: Number::new(1),
+        answers: None,
+        settings: None,
+    };
     Given { state, ctx }
 }
 
@@ -41,6 +47,12 @@ impl<E: Entity> Given<E> {
     /// Makes the command the follow-up that answers `step`.
     pub fn answering(mut self, step: Step) -> Self {
         self.ctx.answers = Some(step);
+        self
+    }
+
+    /// Lets the decision happen under these switches of the entity's system; otherwise the defaults hold.
+    pub fn under(mut self, settings: impl Settings) -> Self {
+        self.ctx.settings = Some(AnySettings::of(settings));
         self
     }
 
@@ -73,6 +85,7 @@ enum Answered<E: Entity, R> {
 impl<E: Entity, R: 'static> Then<E, R> {
     fn decide(state: E, ctx: CommandContext, command: Box<dyn AnyCommand<E>>) -> Self {
         command.encode().expect("every command can be shown as JSON");
+        assert!(E::COMMANDS.contains(&command.name()), "{} is missing in the COMMANDS of {}", command.name(), E::KIND);
         match command.decide_any(&state, &ctx) {
             Err(rejection) => Self { ctx, state, events: Vec::new(), answer: Answered::Rejected(rejection) },
             Ok(effects) => Self::apply(state, ctx, effects),
@@ -89,7 +102,11 @@ impl<E: Entity, R: 'static> Then<E, R> {
                 reply.encode().expect("every reply can be kept as JSON");
                 Answered::Reply(reply.into_any().downcast().expect("a command answers with its own reply type"))
             }
-            AnyAnswer::Then(next) => Answered::Asks(next(&state)),
+            AnyAnswer::Then(next) => {
+                let asked = next(&state);
+                assert!(E::ASKS.contains(&asked.kind()), "{} is missing in the ASKS of {}", asked.kind(), E::KIND);
+                Answered::Asks(asked)
+            }
             AnyAnswer::NotDone(why) => Answered::NotDone(why),
         };
         Self { ctx, state, events: effects.events, answer }
@@ -195,7 +212,7 @@ impl<E: Entity, R: 'static> Then<E, R> {
     pub fn answered<T: Entity, C: Command<T>>(self, answer: Result<C::Reply, AskError<T::Rejection>>) -> Self {
         let Answered::Asks(asked) = self.answer else { panic!("nothing was asked: {:?}", self.answer) };
         assert!(asked.command::<C>().is_some(), "{} was not asked, but {asked:?}", C::NAME);
-        let ctx = CommandContext { answers: Some(asked.step()), ..self.ctx };
+        let ctx = CommandContext { answers: Some(asked.step()), ..self.ctx.clone() };
         let follow_up = asked.answer(match answer {
             Ok(reply) => Ok(ReplyValue::Fresh(Box::new(reply))),
             Err(error) => Err(error.map(|rejection| Box::new(rejection) as Box<dyn Any + Send>)),
@@ -205,7 +222,7 @@ impl<E: Entity, R: 'static> Then<E, R> {
 
     /// Goes on with another command to the same entity.
     pub fn when<C: Command<E>>(self, command: C) -> Then<E, C::Reply> {
-        let ctx = CommandContext { answers: None, ..self.ctx };
+        let ctx = CommandContext { answers: None, ..self.ctx.clone() };
         Then::decide(self.state, ctx, Box::new(command))
     }
 

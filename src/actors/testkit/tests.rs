@@ -33,6 +33,8 @@ enum LampRejection {
 }
 
 impl DomainEvent for LampEvent {
+    const PUBLIC: &'static [&'static str] = &["CountingStarted", "Lit", "Darkened", "Broken", "Forgot"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::CountingStarted => "CountingStarted",
@@ -53,6 +55,8 @@ impl Entity for Lamp {
     type Id = NumberedId;
     type Event = LampEvent;
     type Rejection = LampRejection;
+    const COMMANDS: &'static [&'static str] = &[SwitchOn::NAME, SwitchOff::NAME, FinishSwitching::NAME];
+    const ASKS: &'static [&'static str] = &[Lamp::KIND];
     fn evolve(&mut self, event: &LampEvent) {
         match event {
             LampEvent::CountingStarted => self.counting = true,

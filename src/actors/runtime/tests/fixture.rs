@@ -37,6 +37,8 @@ pub(in crate::actors::runtime) enum TallyRejection {
 }
 
 impl DomainEvent for TallyEvent {
+    const PUBLIC: &'static [&'static str] = &["Added", "Closed"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::Added { .. } => "Added",
@@ -56,6 +58,7 @@ impl Entity for Tally {
     type Id = NumberedId;
     type Event = TallyEvent;
     type Rejection = TallyRejection;
+    const COMMANDS: &'static [&'static str] = &[Add::NAME, Close::NAME, Boom::NAME];
     fn evolve(&mut self, event: &TallyEvent) {
         match event {
             TallyEvent::Added { n } => {
@@ -137,6 +140,8 @@ pub(in crate::actors::runtime) enum ErrandRejection {
 }
 
 impl DomainEvent for ErrandEvent {
+    const PUBLIC: &'static [&'static str] = &["Begun", "GivenUp", "Finished"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::Begun { .. } => "Begun",
@@ -160,6 +165,8 @@ impl Entity for Errand {
     type Id = NumberedId;
     type Event = ErrandEvent;
     type Rejection = ErrandRejection;
+    const COMMANDS: &'static [&'static str] = &[RunErrand::NAME, Finish::NAME];
+    const ASKS: &'static [&'static str] = &[Tally::KIND];
     fn evolve(&mut self, event: &ErrandEvent) {
         match event {
             ErrandEvent::Begun { to, n } => {

@@ -2,6 +2,7 @@
 
 mod asking;
 mod cells;
+mod declared;
 mod failing;
 pub(super) mod fixture;
 mod following;

@@ -57,6 +57,8 @@ pub(super) enum By {
 }
 
 impl DomainEvent for WalkerEvent {
+    const PUBLIC: &'static [&'static str] = &["Left", "Home", "Waved"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::Left { .. } => "Left",
@@ -79,6 +81,8 @@ impl Entity for Walker {
     type Id = NumberedId;
     type Event = WalkerEvent;
     type Rejection = Away;
+    const COMMANDS: &'static [&'static str] = &[Walk::NAME, Follow::NAME, ComeHome::NAME, Wave::NAME];
+    const ASKS: &'static [&'static str] = &[Tally::KIND];
     fn evolve(&mut self, event: &WalkerEvent) {
         match event {
             WalkerEvent::Left { how } => {

@@ -83,17 +83,13 @@ pub enum DeliveryEvent {
 }
 
 impl DomainEvent for DeliveryEvent {
+    const PUBLIC: &'static [&'static str] = &["DeliveryStarted", "DeliveryCanceled"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::DeliveryStarted { .. } => "DeliveryStarted",
             Self::DeliveryCanceled { .. } => "DeliveryCanceled",
             Self::CreationVoided => "CreationVoided",
-        }
-    }
-    fn is_public(&self) -> bool {
-        match self {
-            Self::DeliveryStarted { .. } | Self::DeliveryCanceled { .. } => true,
-            Self::CreationVoided => false,
         }
     }
     fn on_bus(&self, number: Number) -> Map<String, Value> {
@@ -167,6 +163,8 @@ impl Entity for Delivery {
     type Id = NumberedId;
     type Event = DeliveryEvent;
     type Rejection = DeliveryRejection;
+    const COMMANDS: &'static [&'static str] =
+        &[CreateDelivery::NAME, CancelDelivery::NAME, VoidDelivery::NAME, ChangeDelivery::NAME];
 
     fn evolve(&mut self, event: &DeliveryEvent) {
         match *event {

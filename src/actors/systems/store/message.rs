@@ -45,15 +45,14 @@ pub enum MessageEvent {
 }
 
 impl DomainEvent for MessageEvent {
+    const PUBLIC: &'static [&'static str] = &[];
+
     fn name(&self) -> &'static str {
         match self {
             Self::MessageWritten { .. } => "MessageWritten",
             Self::MessageRewritten { .. } => "MessageRewritten",
             Self::MessageRemoved => "MessageRemoved",
         }
-    }
-    fn is_public(&self) -> bool {
-        false
     }
     fn on_bus(&self, _: Number) -> Map<String, Value> {
         Map::new()
@@ -103,6 +102,7 @@ impl Entity for Message {
     type Id = NumberedId;
     type Event = MessageEvent;
     type Rejection = MessageRejection;
+    const COMMANDS: &'static [&'static str] = &[WriteMessage::NAME, RewriteMessage::NAME, RemoveMessage::NAME];
 
     fn evolve(&mut self, event: &MessageEvent) {
         match event {

@@ -72,6 +72,8 @@ pub enum PaymentEvent {
 }
 
 impl DomainEvent for PaymentEvent {
+    const PUBLIC: &'static [&'static str] = &["PayApproved", "PayCanceled"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::PayApproved { .. } => "PayApproved",
@@ -143,6 +145,8 @@ impl Entity for Payment {
     type Id = NumberedId;
     type Event = PaymentEvent;
     type Rejection = PaymentRejection;
+    const COMMANDS: &'static [&'static str] =
+        &[Pay::NAME, CancelPayment::NAME, RefundShortage::NAME, ChangePayment::NAME];
 
     fn evolve(&mut self, event: &PaymentEvent) {
         match *event {

@@ -88,6 +88,8 @@ pub enum OrderEvent {
 }
 
 impl DomainEvent for OrderEvent {
+    const PUBLIC: &'static [&'static str] = &["Ordered", "OrderCanceled"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::PlacingStarted { .. } => "PlacingStarted",
@@ -101,10 +103,6 @@ impl DomainEvent for OrderEvent {
             Self::CancellationGivenUp { .. } => "CancellationGivenUp",
             Self::OrderCanceled { .. } => "OrderCanceled",
         }
-    }
-
-    fn is_public(&self) -> bool {
-        self.goods().is_some()
     }
 
     fn on_bus(&self, number: Number) -> Map<String, Value> {

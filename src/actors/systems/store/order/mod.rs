@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::delivery::DeliveryStatus;
+use super::delivery::{Delivery, DeliveryStatus};
 use crate::actors::entity::{
-    AnyContinuation, CommandContext, Entity, Listed, Number, NumberedId, Presence, Step, Unavailable,
+    AnyContinuation, Command, CommandContext, Entity, Listed, Number, NumberedId, Presence, Step, Unavailable,
 };
 
 mod canceling;
@@ -117,6 +117,15 @@ impl Entity for Order {
     type Id = NumberedId;
     type Event = OrderEvent;
     type Rejection = OrderRejection;
+    const COMMANDS: &'static [&'static str] = &[
+        PlaceOrder::NAME,
+        FinishPlacing::NAME,
+        CancelOrder::NAME,
+        FinishCancellation::NAME,
+        ChangeOrder::NAME,
+        MarkDelivery::NAME,
+    ];
+    const ASKS: &'static [&'static str] = &[Delivery::KIND];
 
     fn evolve(&mut self, event: &OrderEvent) {
         match *event {

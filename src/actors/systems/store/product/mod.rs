@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::values::{InvalidValue, fields};
 use crate::actors::{
-    entity::{DomainEvent, Entity, Listed, Number, NumberedId, Presence},
+    entity::{Command, DomainEvent, Entity, Listed, Number, NumberedId, Presence},
     systems::{Refusal, RefusalClass},
 };
 
@@ -119,6 +119,8 @@ pub enum ProductEvent {
 }
 
 impl DomainEvent for ProductEvent {
+    const PUBLIC: &'static [&'static str] = &["ProductRegistered", "StockModified", "StockShortage", "ProductRemoved"];
+
     fn name(&self) -> &'static str {
         match self {
             Self::ProductRegistered { .. } => "ProductRegistered",
@@ -126,15 +128,6 @@ impl DomainEvent for ProductEvent {
             Self::StockShortage { .. } => "StockShortage",
             Self::ShortageClosed { .. } => "ShortageClosed",
             Self::ProductRemoved => "ProductRemoved",
-        }
-    }
-    fn is_public(&self) -> bool {
-        match self {
-            Self::ProductRegistered { .. }
-            | Self::StockModified { .. }
-            | Self::StockShortage { .. }
-            | Self::ProductRemoved => true,
-            Self::ShortageClosed { .. } => false,
         }
     }
     fn on_bus(&self, number: Number) -> Map<String, Value> {
@@ -217,6 +210,15 @@ impl Entity for Product {
     type Id = NumberedId;
     type Event = ProductEvent;
     type Rejection = ProductRejection;
+    const COMMANDS: &'static [&'static str] = &[
+        RegisterProduct::NAME,
+        ChangeProduct::NAME,
+        RemoveProduct::NAME,
+        ReceiveGoods::NAME,
+        GiveBackGoods::NAME,
+        SellGoods::NAME,
+        ReturnGoods::NAME,
+    ];
 
     fn evolve(&mut self, event: &ProductEvent) {
         match *event {

@@ -47,6 +47,7 @@ impl<E: Entity<Id = NumberedId>> Kind<E> {
         let index = found.unwrap_or(self.streams.len());
         let number = u64::try_from(index).unwrap() + 1;
         let ctx = CommandContext {
+            settings: None,
             now: Timestamp::default(),
             command_id: CommandId::from_bits(0),
             number: Number::new(number),
