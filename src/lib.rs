@@ -2,12 +2,13 @@
 
 mod actors;
 pub mod http;
+pub mod outbound;
 pub mod persistence;
 
 pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::{
-    Backoff, ByteCount, ConfigError, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig, LinkConfig, NodeKind,
+    Backoff, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig, LinkConfig, NodeKind,
     NodeState, Place, Problem, Process, Restart, Running, ServerConfig, ServiceConfig, Stop, StorageConfig, Strategy,
     SupervisionConfig, SupervisorConfig, SupervisorConfigs, TreeNode, process,
 };

@@ -14,6 +14,7 @@ use serde_json::json;
 use steadfast::{
     JournalKind, Process, StartError, SupervisionConfig, System,
     http::{self, HttpLimits, Listener, Readiness},
+    outbound,
     persistence::{self, OpenError, Storage},
     store,
 };
@@ -174,6 +175,7 @@ async fn serve(
     let system = System::builder(storage)
         .supervision(config)
         .system(store::NAME, store::services())
+        .connectors(outbound::connector)
         .edge("admin", move |system| -> Arc<dyn Process> {
             Arc::new(http::admin(admin, &system, operators.0, operators.1))
         })

@@ -30,7 +30,7 @@ mod worker;
 
 pub use backoff::Backoff;
 pub use config::{
-    ByteCount, ConfigError, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, Problem,
+    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, Problem,
     ServerConfig, ServiceConfig, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;

@@ -331,7 +331,7 @@ impl Books {
             return;
         }
         if let Phase::Busy { give_up, .. } = std::mem::replace(&mut slot.phase, Phase::Stuck) {
-            drop(give_up.send(())); // nobody waits any more
+            let _gone = give_up.send(()).is_err();
         }
         if self.leaked < limits.max_leaked {
             self.abandon(index);

@@ -14,7 +14,10 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub(crate) use self::{carrying::Carrying, channel::Channel};
+pub(crate) use self::{
+    carrying::Carrying,
+    channel::{Channel, Channels},
+};
 use crate::actors::{entity::Notification, supervision::ConnectorConfig};
 
 /// Carries notices out of the house. An adapter's own business is one try; ids, order, retries and dead
