@@ -1,6 +1,8 @@
 //! One file per subcommand, and what they have in common: exit codes.
 
 mod config;
+mod fleet;
+mod listeners;
 mod serve;
 
 use std::process::ExitCode;

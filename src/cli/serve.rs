@@ -1,35 +1,33 @@
 //! `steadfast serve`: runs the systems until a signal, or until the supervision tree gives up.
 
-use std::{
-    io::{IsTerminal, Write},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
-use serde_json::json;
+use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 use steadfast::{
-    JournalKind, Process, StartError, SupervisionConfig, System,
-    http::{self, HttpLimits, Listener, Readiness},
+    ConfigError, Configuration, ConfigurationSource, JournalKind, Process, ServicePorts, StartError, SupervisionConfig,
+    System,
+    http::{self, HttpLimits, Readiness},
     outbound,
     persistence::{self, OpenError, Storage},
-    store,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Exit, complain, say};
+use super::{
+    Exit, complain,
+    fleet::{self, Fleet},
+    listeners::Listeners,
+    say,
+};
 
 /// What a shutdown may take beyond the edge's drain: services drain within theirs, the journal syncs.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(20);
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Serve {
     /// Which system; its resources are then at the root as well.
-    #[arg(long, value_enum, default_value = "all")]
-    system: Which,
+    #[arg(long, value_parser = PossibleValuesParser::new(fleet::names()), default_value = fleet::ALL)]
+    system: String,
     /// The public address; port 0 takes a free one [default: 127.0.0.1 and the system's gateway port, 8088 for all].
     #[arg(long)]
     listen: Option<SocketAddr>,
@@ -42,6 +40,9 @@ pub(super) struct Serve {
     /// The configuration; an absent file is an empty one.
     #[arg(long, default_value = "supervision.toml")]
     config: PathBuf,
+    /// A listener for each service as well, on the host of the public address [default when given: fixed].
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "fixed")]
+    service_ports: Option<Ports>,
     /// What keeps the journal [default: segments].
     #[arg(long, value_enum)]
     journal: Option<Journal>,
@@ -53,10 +54,13 @@ pub(super) struct Serve {
     ready_file: Option<PathBuf>,
 }
 
+/// Listeners for each service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Which {
-    Store,
-    All,
+enum Ports {
+    /// On the ports of the old services; with all systems, 1000 apart.
+    Fixed,
+    /// On free ports, which the ready file tells.
+    Free,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -71,20 +75,20 @@ enum LogFormat {
     Json,
 }
 
-impl Which {
-    /// The gateway port of the old system.
-    fn port(self) -> u16 {
-        match self {
-            Self::Store | Self::All => 8088,
-        }
-    }
-}
-
 impl Serve {
     pub(super) fn run(self) -> Result<(), Exit> {
-        let config = self.configuration()?;
+        let fleet = Fleet::named(&self.system);
+        let again = self.clone();
+        let source = ConfigurationSource::new(move || fleet.configure(again.supervision()?));
+        let configuration = source.read().map_err(|error| Exit::Usage(error.into()))?;
+        let config = &configuration.supervision;
+        if let Some(name) = fleet::unknown_switches(config) {
+            let known = fleet::names().collect::<Vec<_>>().join(", ");
+            return Err(Exit::Usage(anyhow::anyhow!(
+                "[systems.{name}]: no system of that name has switches ({known})"
+            )));
+        }
         start_log(self.log_format);
-        let listen = config.server.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], self.system.port())));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -92,16 +96,14 @@ impl Serve {
             .map_err(Exit::Other)?;
         let _guard = runtime.enter();
         // Addresses first: an occupied one is said before anything is opened.
-        let public = bind(listen, "--listen")?;
-        let admin = bind(config.server.admin_listen, "--admin-listen")?;
-        let storage = open(&config)?;
-        runtime.block_on(serve(config, storage, public, admin, self.system != Which::All))
+        let listeners = Listeners::bind(fleet, &config.server)?;
+        let storage = open(fleet, config)?;
+        runtime.block_on(serve(fleet, configuration, source, storage, listeners))
     }
 
     /// Defaults, file, environment, flags; later wins.
-    fn configuration(&self) -> Result<SupervisionConfig, Exit> {
-        let loaded = SupervisionConfig::load_with(&self.config, std::env::vars());
-        let mut config = loaded.map_err(|error| Exit::Usage(error.into()))?;
+    fn supervision(&self) -> Result<SupervisionConfig, ConfigError> {
+        let mut config = SupervisionConfig::load_with(&self.config, std::env::vars())?;
         if let Some(listen) = self.listen {
             config.server.listen = Some(listen);
         }
@@ -119,21 +121,17 @@ impl Serve {
             Some(Journal::Memory) => config.storage.journal = JournalKind::Memory,
             None => {}
         }
+        match self.service_ports {
+            Some(Ports::Fixed) => config.server.service_ports = ServicePorts::Fixed,
+            Some(Ports::Free) => config.server.service_ports = ServicePorts::Free,
+            None => {}
+        }
         Ok(config)
     }
 }
 
-fn bind(address: SocketAddr, flag: &str) -> Result<Listener, Exit> {
-    Listener::bind(address).map_err(|error| {
-        if error.source.kind() == std::io::ErrorKind::AddrInUse {
-            return Exit::InUse(anyhow::anyhow!("the address {address} is in use; choose another with {flag}"));
-        }
-        Exit::Usage(anyhow::Error::new(error))
-    })
-}
-
-fn open(config: &SupervisionConfig) -> Result<Storage, Exit> {
-    persistence::open(&storage_config(&config.storage)).map_err(|error| match &error {
+fn open(fleet: Fleet, config: &SupervisionConfig) -> Result<Storage, Exit> {
+    persistence::open(&storage_config(fleet, &config.storage)).map_err(|error| match &error {
         OpenError::InUse { .. } => Exit::InUse(anyhow::Error::new(error).context("choose another with --data")),
         OpenError::Damaged { .. } => Exit::Damaged(error.into()),
         OpenError::Format(_) => Exit::Usage(error.into()),
@@ -141,7 +139,7 @@ fn open(config: &SupervisionConfig) -> Result<Storage, Exit> {
     })
 }
 
-fn storage_config(config: &steadfast::StorageConfig) -> persistence::StorageConfig {
+fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistence::StorageConfig {
     let bytes = |count: steadfast::ByteCount| count.get();
     persistence::StorageConfig {
         data: config.data.clone(),
@@ -150,7 +148,13 @@ fn storage_config(config: &steadfast::StorageConfig) -> persistence::StorageConf
             JournalKind::Segments | _ => persistence::Backend::Segments,
         },
         partitions: u16::try_from(config.partitions).unwrap_or(u16::MAX),
-        units: config.units.keys().cloned().collect(),
+        // only those that somebody here keeps something in
+        units: config
+            .units
+            .iter()
+            .filter(|(_, services)| fleet.has_any(services))
+            .map(|(unit, _)| unit.clone())
+            .collect(),
         segment_bytes: bytes(config.segment_bytes),
         queue: usize::try_from(config.queue).unwrap_or(usize::MAX),
         sled_cache_bytes: bytes(config.sled_cache),
@@ -158,30 +162,35 @@ fn storage_config(config: &steadfast::StorageConfig) -> persistence::StorageConf
 }
 
 async fn serve(
-    config: SupervisionConfig,
+    fleet: Fleet,
+    configuration: Configuration,
+    source: ConfigurationSource,
     storage: Storage,
-    public: Listener,
-    admin: Listener,
-    rooted: bool,
+    listeners: Listeners,
 ) -> Result<(), Exit> {
+    let Configuration { supervision: config, settings } = configuration;
+    let addresses = listeners.addresses();
+    let Listeners { public, admin, services: _ } = listeners;
     let readiness = Readiness::default();
     let limits = HttpLimits::of(&config);
     let (drain, ready_file) = (config.server.drain, config.server.ready_file.clone());
-    let delivery = config.link("store", "order", "delivery").timeout;
-    let (listen, admin_listen) = (public.address(), admin.address());
 
-    let edge = (limits.clone(), readiness.clone());
-    let operators = (limits, readiness.clone());
-    let system = System::builder(storage)
-        .supervision(config)
-        .system(store::NAME, store::services())
-        .connectors(outbound::connector)
-        .edge("admin", move |system| -> Arc<dyn Process> {
-            Arc::new(http::admin(admin, &system, operators.0, operators.1))
-        })
+    let mut builder = System::builder(storage).supervision(config).source(source).connectors(outbound::connector);
+    for known in fleet.iter() {
+        builder = builder.system(known.name, (known.services)());
+    }
+    for settings in settings {
+        builder = builder.settings(settings);
+    }
+    let operators = (limits.clone(), readiness.clone());
+    builder = builder.edge("admin", move |system| -> Arc<dyn Process> {
+        Arc::new(http::admin(admin, &system, operators.0, operators.1))
+    });
+    let edge = (limits, readiness.clone());
+    let system = builder
         .edge("http", move |system| -> Arc<dyn Process> {
-            let resources = http::store(&system, delivery);
-            Arc::new(http::public(public, &system, resources, rooted, edge.0, edge.1))
+            let resources = fleet.resources(&system);
+            Arc::new(http::public(public, &system, resources, fleet.is_single(), edge.0, edge.1))
         })
         .start()
         .await
@@ -189,15 +198,23 @@ async fn serve(
 
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
-    say(&format!("listening on http://{listen}, operators on http://{admin_listen}"));
+    let mut hang_up = listen_for(SignalKind::hangup())?;
+    say(&addresses.line());
     if let Some(file) = &ready_file {
-        announce(file, listen, admin_listen).map_err(Exit::Other)?;
+        addresses.announce(file).map_err(Exit::Other)?;
     }
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("SIGINT"),
-        reason = system.gave_up() => {
-            return Err(Exit::GaveUp(anyhow::anyhow!("the supervision tree gave up: {reason}")));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break tracing::info!("SIGTERM"),
+            _ = interrupt.recv() => break tracing::info!("SIGINT"),
+            _ = hang_up.recv() => {
+                if let Err(error) = system.reload().await {
+                    tracing::error!(%error, "the configuration was not read again; what held goes on holding");
+                }
+            }
+            reason = system.gave_up() => {
+                return Err(Exit::GaveUp(anyhow::anyhow!("the supervision tree gave up: {reason}")));
+            }
         }
     }
     readiness.lower();
@@ -217,18 +234,6 @@ fn not_started(error: StartError) -> Exit {
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Exit> {
     signal(kind).context("cannot listen for signals").map_err(Exit::Other)
-}
-
-/// Whole or not at all: whoever waits for the file reads it as soon as it is there.
-fn announce(file: &Path, listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<()> {
-    let text = json!({ "listen": listen.to_string(), "admin": admin.to_string(), "pid": std::process::id() });
-    let temporary = file.with_extension("tmp");
-    let write = || -> std::io::Result<()> {
-        let mut out = std::fs::File::create(&temporary)?;
-        out.write_all(text.to_string().as_bytes())?;
-        std::fs::rename(&temporary, file)
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn start_log(format: LogFormat) {

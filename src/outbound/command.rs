@@ -27,6 +27,9 @@ const KEPT_BYTES: usize = 4096;
 /// What the program takes over of our environment; the rest may hold secrets.
 const KEPT_VARIABLES: [&str; 5] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ"];
 
+/// Characters of a text that a variable holds: far below the 128 KiB that Linux gives one.
+const VARIABLE_CHARACTERS: usize = 4096;
+
 /// How often it is looked whether the program has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -56,8 +59,8 @@ impl Program {
             .env("STEADFAST_NOTICE_ID", &notification.id)
             .env("STEADFAST_NOTICE_SYSTEM", &notification.system)
             .env("STEADFAST_NOTICE_CHANNEL", &notification.channel)
-            .env("STEADFAST_NOTICE_RECEIVER", without_nul(&notification.receiver))
-            .env("STEADFAST_NOTICE_TEXT", without_nul(&notification.text))
+            .env("STEADFAST_NOTICE_RECEIVER", variable(&notification.receiver))
+            .env("STEADFAST_NOTICE_TEXT", variable(&notification.text))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -76,9 +79,10 @@ fn as_fd<T: std::os::fd::AsFd>(end: &T) -> std::os::fd::BorrowedFd<'_> {
     end.as_fd()
 }
 
-/// The environment holds no NUL; a text may.
-fn without_nul(text: &str) -> String {
-    text.replace('\0', " ")
+/// A text as a variable holds it: without NUL, and not longer than the system takes. The whole of it is in
+/// the JSON.
+fn variable(text: &str) -> String {
+    text.chars().take(VARIABLE_CHARACTERS).map(|c| if c == '\0' { ' ' } else { c }).collect()
 }
 
 impl Connector for Program {
@@ -267,16 +271,23 @@ mod tests {
     #[test]
     fn a_program_that_reads_nothing_and_says_much_is_no_trouble() {
         let mut long = notification();
-        long.text = "x".repeat(1 << 20);
-        let args = ["-c", "exec <&-; head -c 1000000 /dev/zero | tr '\\0' y >&2; exit 3"].map(str::to_owned).into();
-        // More than one variable may hold: it cannot even be started, which is told and not feared.
-        let refused = Program::new("/bin/sh".into(), args, LONG).deliver(&long);
-        assert!(matches!(refused, Err(DeliveryError::Failed { .. })), "{refused:?}");
-        let Err(DeliveryError::Failed { reason, .. }) =
-            delivered("exec <&-; head -c 1000000 /dev/zero | tr '\\0' y >&2; exit 3", LONG)
-        else {
-            panic!("it ends with 3")
-        };
+        long.text = "x\0".repeat(1 << 20);
+        let script = "exec <&-; head -c 1000000 /dev/zero | tr '\\0' y >&2; exit 3";
+        let program = Program::new("/bin/sh".into(), ["-c", script].map(str::to_owned).into(), LONG);
+        let Err(DeliveryError::Failed { reason, .. }) = program.deliver(&long) else { panic!("it ends with 3") };
         assert!(reason.starts_with("it ended with 3: yyy") && reason.len() < 400, "{reason}");
+    }
+
+    #[test]
+    fn a_notice_that_is_longer_than_a_pipe_reaches_a_slow_reader_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let counted = directory.path().join("counted");
+        let mut long = notification();
+        long.text = "x".repeat(1 << 20);
+        let script = format!("wc -c > {}", counted.display());
+        let program = Program::new("/bin/sh".into(), ["-c", &script].map(str::to_owned).into(), LONG);
+        assert_eq!(program.deliver(&long), Ok(()));
+        let bytes: usize = fs::read_to_string(counted).unwrap().trim().parse().unwrap();
+        assert_eq!(bytes, serde_json::to_vec(&long).unwrap().len() + 1);
     }
 }

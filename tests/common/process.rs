@@ -1,6 +1,7 @@
 //! The real binary on free ports, with a data directory that outlives its restarts and vanishes with the test.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     fs::File,
     path::{Path, PathBuf},
@@ -23,12 +24,19 @@ const ENDS_WITHIN: Duration = Duration::from_secs(40);
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Setup {
+    system: Option<&'static str>,
     config: String,
     flags: Vec<String>,
     environment: Vec<(String, String)>,
 }
 
 impl Setup {
+    /// Which system it runs; the store unless told otherwise.
+    pub(crate) fn system(mut self, name: &'static str) -> Self {
+        self.system = Some(name);
+        self
+    }
+
     /// The text of its `supervision.toml`.
     pub(crate) fn config(mut self, text: &str) -> Self {
         text.clone_into(&mut self.config);
@@ -75,6 +83,8 @@ struct Running {
     child: Child,
     listen: String,
     admin: String,
+    /// By `<system>/<service>`.
+    services: BTreeMap<String, String>,
 }
 
 /// A process that has ended.
@@ -115,6 +125,13 @@ impl Server {
         Client::new(&self.running().admin)
     }
 
+    /// A client of the port of one service, as `"stay/pay"`; `--service-ports=free` opens them.
+    #[track_caller]
+    pub(crate) fn service(&self, name: &str) -> Client {
+        let address = self.running().services.get(name);
+        Client::new(address.unwrap_or_else(|| panic!("no port of {name}: {:?}", self.running().services)))
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.running().child.id()
     }
@@ -142,7 +159,9 @@ impl Server {
         let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
         match served {
             Ok(Ok(told)) => {
-                self.running = Some(Running { child, listen: text(&told, "listen"), admin: text(&told, "admin") });
+                let services = serde_json::from_value(told["services"].clone()).unwrap();
+                let (listen, admin) = (text(&told, "listen"), text(&told, "admin"));
+                self.running = Some(Running { child, listen, admin, services });
             }
             Ok(Err(status)) => panic!("it ended instead of serving, {status}:\n{}", self.stderr()),
             Err(error) => {
@@ -222,7 +241,7 @@ impl Server {
                 command.env(name, value);
             }
         }
-        command.args(["serve", "--system", "store"]);
+        command.args(["serve", "--system", self.setup.system.unwrap_or("store")]);
         let (data, config, ready) = (self.data(), self.file("supervision.toml"), self.file("ready.json"));
         let free = Path::new("127.0.0.1:0");
         let own: [(&str, &Path); 5] = [

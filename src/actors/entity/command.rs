@@ -116,6 +116,8 @@ pub enum AnyAnswer<E: Entity> {
     Then(OfState<E, AnyContinuation<E>>),
     /// Answer that it was not done and may be tried again with the same command id.
     NotDone(Unavailable),
+    /// Answer with this refusal, although events were written.
+    Rejected(E::Rejection),
 }
 
 impl<E: Entity> fmt::Debug for AnyAnswer<E> {
@@ -124,6 +126,7 @@ impl<E: Entity> fmt::Debug for AnyAnswer<E> {
             Self::Reply(_) => f.write_str("Reply(..)"),
             Self::Then(_) => f.write_str("Then(..)"),
             Self::NotDone(why) => f.debug_tuple("NotDone").field(why).finish(),
+            Self::Rejected(rejection) => f.debug_tuple("Rejected").field(rejection).finish(),
         }
     }
 }
@@ -135,15 +138,26 @@ pub trait AnyReply: Send {
     /// # Errors
     /// [`EncodeError`] when serde refuses.
     fn encode(&self) -> Result<Vec<u8>, EncodeError>;
+    /// Whether a repeat of the command gets it again.
+    fn is_kept(&self) -> bool;
     /// The reply itself.
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
-impl<R: Serialize + Send + 'static> AnyReply for R {
+/// A reply before its type is forgotten.
+pub(super) struct TypedReply<R> {
+    pub(super) reply: R,
+    pub(super) is_kept: bool,
+}
+
+impl<R: Serialize + Send + 'static> AnyReply for TypedReply<R> {
     fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        serde_json::to_vec(self).map_err(|source| EncodeError { what: std::any::type_name::<R>(), source })
+        serde_json::to_vec(&self.reply).map_err(|source| EncodeError { what: std::any::type_name::<R>(), source })
+    }
+    fn is_kept(&self) -> bool {
+        self.is_kept
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        self
+        Box::new(self.reply)
     }
 }

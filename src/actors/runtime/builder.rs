@@ -9,6 +9,7 @@ use super::{
     declare::{Assembly, Named, Place, Service, add_progress},
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
+    reload::ConfigurationSource,
     service::{Cells, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
@@ -32,9 +33,10 @@ pub struct SystemBuilder {
     config: SupervisionConfig,
     clock: Clock,
     settings: SystemSettings,
+    source: Option<ConfigurationSource>,
     services: Vec<(&'static str, Service)>,
     connect: Option<Connect>,
-    edge: Vec<(&'static str, Edge)>,
+    edge: Vec<(String, Edge)>,
 }
 
 /// Why a system could not be started.
@@ -106,7 +108,7 @@ impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
         let settings = SystemSettings::default();
-        Self { storage, config, clock, settings, services: Vec::new(), connect: None, edge: Vec::new() }
+        Self { storage, config, clock, settings, source: None, services: Vec::new(), connect: None, edge: Vec::new() }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -124,6 +126,12 @@ impl SystemBuilder {
     /// Sets the switches of a system; without them its decisions see the defaults.
     pub fn settings(self, settings: AnySettings) -> Self {
         self.settings.set(settings);
+        self
+    }
+
+    /// Where [`System::reload`] reads the configuration again.
+    pub fn source(mut self, source: ConfigurationSource) -> Self {
+        self.source = Some(source);
         self
     }
 
@@ -149,10 +157,10 @@ impl SystemBuilder {
     /// Adds a process at the edge, such as a listener: started last, stopped first.
     pub fn edge(
         mut self,
-        name: &'static str,
+        name: impl Into<String>,
         process: impl FnOnce(System) -> Arc<dyn Process> + Send + 'static,
     ) -> Self {
-        self.edge.push((name, Box::new(process)));
+        self.edge.push((name.into(), Box::new(process)));
         self
     }
 
@@ -213,6 +221,7 @@ impl SystemBuilder {
         let inner = Arc::new(Inner {
             clock: self.clock,
             settings: self.settings,
+            source: self.source,
             config: self.config,
             storage: self.storage,
             kinds: assembly.kinds,
@@ -251,7 +260,7 @@ impl SystemBuilder {
             parts.bulkhead(name.to_owned(), Arc::new(PoolSupervisor { bulkhead, host }));
         }
         for (name, process) in self.edge {
-            parts.edge(name.to_owned(), process(system.clone()));
+            parts.edge(name, process(system.clone()));
         }
         let clock = system.clock();
         let guardian = parts.start(&system.inner.config, clock).await?;

@@ -42,11 +42,11 @@ impl<E: Entity> Host<E> {
                 let Step(step, round) = next.step();
                 Some(Begun { origin, how: how.clone(), step: step.into(), round })
             }
-            Outcome::Then(_) | Outcome::Reply { .. } | Outcome::NotDone(_) => None,
+            Outcome::Then(_) | Outcome::Reply { .. } | Outcome::NotDone(_) | Outcome::Rejected(_) => None,
         };
         let bytes = match &outcome {
-            Outcome::Reply { bytes, .. } => Some(bytes.clone()),
-            Outcome::Then(_) | Outcome::NotDone(_) => None,
+            Outcome::Reply { bytes, .. } => bytes.clone(),
+            Outcome::Then(_) | Outcome::NotDone(_) | Outcome::Rejected(_) => None,
         };
         let settled = (is_follow_up && begun.is_none()).then(|| Settled { origin, how, reply: bytes.clone() });
         let (events, new_events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
@@ -95,6 +95,7 @@ impl<E: Entity> Host<E> {
                 asker.answer(Ok(reply)).into_iter().collect()
             }
             Outcome::NotDone(why) => asker.answer(Err(AskError::Unavailable(why))).into_iter().collect(),
+            Outcome::Rejected(rejection) => asker.answer(Err(AskError::Rejected(rejection))).into_iter().collect(),
             Outcome::Then(continuation) => {
                 let step = continuation.step();
                 let opened = match append {

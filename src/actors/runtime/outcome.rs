@@ -11,9 +11,11 @@ use crate::{
 
 /// What a decision comes to, once its events are applied.
 pub(super) enum Outcome<E: Entity> {
-    Reply { value: Box<dyn Any + Send>, bytes: Bytes },
+    /// `bytes` are what is kept for a repeat.
+    Reply { value: Box<dyn Any + Send>, bytes: Option<Bytes> },
     Then(AnyContinuation<E>),
     NotDone(Unavailable),
+    Rejected(E::Rejection),
 }
 
 pub(super) type Evolved<E> = (Vec<(<E as Entity>::Event, NewEvent)>, Outcome<E>);
@@ -39,11 +41,13 @@ pub(super) fn evolve<E: Entity>(state: &mut E, effects: AnyEffects<E>) -> Result
         AnyAnswer::Reply(make) => {
             let reply = make(state);
             // A reply that nobody can ask for again need not be written.
-            let bytes = if events.is_empty() { Bytes::new() } else { encode(reply.as_ref())? };
+            let is_kept = reply.is_kept() && !events.is_empty();
+            let bytes = if is_kept { Some(encode(reply.as_ref())?) } else { None };
             Outcome::Reply { bytes, value: reply.into_any() }
         }
         AnyAnswer::Then(next) => Outcome::Then(next(state)),
         AnyAnswer::NotDone(why) => Outcome::NotDone(why),
+        AnyAnswer::Rejected(rejection) => Outcome::Rejected(rejection),
     };
     Ok((events, outcome))
 }

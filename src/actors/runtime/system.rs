@@ -20,6 +20,7 @@ use super::{
     entities::Entities,
     kinds::{KindHost, Kinds},
     projector::Views,
+    reload::ConfigurationSource,
     service::ServiceRuntime,
     settings::SystemSettings,
     tree::Tree,
@@ -42,6 +43,7 @@ pub struct System {
 pub(crate) struct Inner {
     pub(super) clock: Clock,
     pub(super) settings: SystemSettings,
+    pub(super) source: Option<ConfigurationSource>,
     pub(super) config: SupervisionConfig,
     pub(super) storage: Storage,
     pub(super) kinds: Kinds,

@@ -206,7 +206,9 @@ impl<E: Entity> Host<E> {
                         (open.step, open.round) = (next.step().0.into(), next.step().1);
                     }
                 }
-                (closed, Outcome::Reply { .. } | Outcome::NotDone(_)) => active.book.close(closed.as_ref()),
+                (closed, Outcome::Reply { .. } | Outcome::NotDone(_) | Outcome::Rejected(_)) => {
+                    active.book.close(closed.as_ref());
+                }
                 (None, Outcome::Then(_)) => {}
             }
             for effect in self.effects(cell, active, asker, outcome, None) {

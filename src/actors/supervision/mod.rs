@@ -31,7 +31,7 @@ mod worker;
 pub use backoff::Backoff;
 pub use config::{
     BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, Problem,
-    ServerConfig, ServiceConfig, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};

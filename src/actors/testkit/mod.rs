@@ -2,7 +2,8 @@
 //!
 //! [`given`] events, when a command, then events, a reply, a rejection or an ask. [`laws`] checks in one
 //! call what every entity has to keep. [`reacts`] looks at what a policy dispatches, [`history`] at the
-//! rows of a view and at the law that their order between entities does not matter.
+//! rows of a view and at the law that their order between entities does not matter. A [`World`] plays a
+//! whole system by hand, with faults on its links.
 //!
 //! Everything here fails like an assertion: by a panic that says what was expected.
 
@@ -14,11 +15,13 @@ mod laws;
 mod policies;
 mod rules;
 mod views;
+mod world;
 
 pub use laws::laws;
 pub use policies::{Reaction, reacts, recorded};
 pub use rules::{Given, Then, given};
 pub use views::{History, Rows, history};
+pub use world::{Cast, Fault, Kind, Stream, World};
 
 #[cfg(test)]
 mod tests;

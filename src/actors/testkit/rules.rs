@@ -108,6 +108,7 @@ impl<E: Entity, R: 'static> Then<E, R> {
                 Answered::Asks(asked)
             }
             AnyAnswer::NotDone(why) => Answered::NotDone(why),
+            AnyAnswer::Rejected(rejection) => Answered::Rejected(rejection),
         };
         Self { ctx, state, events: effects.events, answer }
     }
@@ -138,7 +139,7 @@ impl<E: Entity, R: 'static> Then<E, R> {
         self
     }
 
-    /// Expects this business "no", and that nothing was written.
+    /// Expects this business "no". What was written of a step that was begun, [`Self::then_events`] checks.
     pub fn then_rejected(self, expected: E::Rejection) -> Self {
         match &self.answer {
             Answered::Rejected(rejection) => assert_eq!(rejection, &expected, "the rejection"),

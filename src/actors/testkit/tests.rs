@@ -55,13 +55,13 @@ impl Entity for Lamp {
     type Id = NumberedId;
     type Event = LampEvent;
     type Rejection = LampRejection;
-    const COMMANDS: &'static [&'static str] = &[SwitchOn::NAME, SwitchOff::NAME, FinishSwitching::NAME];
+    const COMMANDS: &'static [&'static str] = &[SwitchOn::NAME, SwitchOff::NAME, FinishSwitching::NAME, Forget::NAME];
     const ASKS: &'static [&'static str] = &[Lamp::KIND];
     fn evolve(&mut self, event: &LampEvent) {
         match event {
             LampEvent::CountingStarted => self.counting = true,
             LampEvent::Lit => (self.counting, self.lit) = (false, true),
-            LampEvent::Darkened { .. } => self.lit = false,
+            LampEvent::Darkened { .. } => (self.counting, self.lit) = (false, false),
             LampEvent::Forgot => self.forgetful = true,
         }
     }
@@ -252,5 +252,129 @@ fn a_view_that_depends_on_the_order_is_found() {
         fails(|| {
             history::<Lights>().entity(lamp(1, forgot())).entity(lamp(2, forgot())).then_order_does_not_matter();
         });
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Forget;
+impl Command<Lamp> for Forget {
+    const NAME: &'static str = "forget";
+    type Reply = ();
+    fn decide(self, _: &Lamp, _: &CommandContext) -> Decision<Lamp, ()> {
+        Ok(persist([LampEvent::Forgot]).reply(()))
+    }
+}
+
+/// A hall with eight lamps in the dark and a ninth that is lit: it counts, itself included.
+fn hall() -> World {
+    let mut world = World::of(vec![Cast::service("hall").entity::<Lamp>()]);
+    let lit: Vec<_> = (1..=9).filter(|_| world.create::<Lamp, _>(SwitchOn, &[]).is_ok()).collect();
+    assert_eq!(lit, [9], "before there is a lamp 9, nobody counts");
+    world
+}
+
+fn is_lit(world: &World, number: u64) -> bool {
+    world.kind::<Lamp>().numbered(Number::new(number)).is_some_and(|lamp| lamp.state.lit)
+}
+
+#[test]
+fn a_world_follows_asks_and_each_of_them_meets_its_fault() {
+    for fault in Fault::ALL {
+        let mut world = hall();
+        let told = world.ask::<Lamp, _>(&NumberedId::number(1), SwitchOn, &[fault]);
+        let came_through = matches!(fault, Fault::None | Fault::CrashBefore | Fault::CrashAfter);
+        assert_eq!(told.is_ok(), came_through, "{fault:?}");
+        assert_eq!(is_lit(&world, 1), came_through, "{fault:?}");
+        assert_eq!(world.arrive_late(), fault == Fault::Late);
+        assert_eq!(world.rows::<Lights>().get(&0).map(|lights| lights.lit), Some(1 + u32::from(came_through)));
+    }
+}
+
+#[test]
+fn a_world_that_crashes_asks_again_what_was_open_and_finds_what_resume_forgets() {
+    let lamp = NumberedId::number(1);
+    let mut world = hall();
+    assert!(world.begin::<Lamp, _>(&lamp, SwitchOn).is_none(), "it asks");
+    world.crash();
+    world.settle();
+    assert!(is_lit(&world, 1));
+    assert_eq!(world.begin::<Lamp, _>(&lamp, SwitchOn), Some(Err(AskError::Rejected(LampRejection::On))));
+
+    let mut world = hall();
+    assert!(world.begin::<Lamp, _>(&lamp, SwitchOn).is_none(), "it asks");
+    assert!(world.ask::<Lamp, _>(&lamp, Forget, &[]).is_ok());
+    fails(|| world.crash());
+}
+
+#[test]
+fn a_stopped_service_is_asked_in_vain_and_its_policies_wait() {
+    let mut world = World::of(vec![
+        Cast::service("hall").entity::<Lamp>(),
+        Cast::service("office").entity::<Meter>().policy(CountLight),
+    ]);
+    assert!(world.create::<Lamp, _>(Forget, &[]).is_ok());
+    world.stop("office");
+    assert!(!world.react(0));
+    let key = Key::new("meter").unwrap();
+    assert!(matches!(world.ask::<Meter, _>(&key, Count, &[]), Err(AskError::Unavailable(_))));
+    world.start("office");
+    assert!(world.react(3), "whatever is picked, there is one");
+    assert!(!world.react(0));
+    assert_eq!(world.kind::<Meter>().keyed(&key).map(|meter| meter.state.0), Some(1));
+    assert_eq!(world.dead_letters().len(), 1, "the second count was refused");
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Meter(u32);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum MeterEvent {
+    Counted,
+}
+
+impl DomainEvent for MeterEvent {
+    const PUBLIC: &'static [&'static str] = &["Counted"];
+    fn name(&self) -> &'static str {
+        "Counted"
+    }
+    fn on_bus(&self, _: Number) -> Map<String, Value> {
+        Map::new()
+    }
+}
+
+impl Entity for Meter {
+    const KIND: &'static str = "test.meter";
+    const SNAPSHOT: u32 = 1;
+    type Id = Key;
+    type Event = MeterEvent;
+    type Rejection = LampRejection;
+    const COMMANDS: &'static [&'static str] = &[Count::NAME];
+    fn evolve(&mut self, _: &MeterEvent) {
+        self.0 += 1;
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Count;
+impl Command<Meter> for Count {
+    const NAME: &'static str = "count";
+    type Reply = ();
+    fn decide(self, meter: &Meter, _: &CommandContext) -> Decision<Meter, ()> {
+        if meter.0 > 0 {
+            return Err(LampRejection::On);
+        }
+        Ok(persist([MeterEvent::Counted]).reply(()))
+    }
+}
+
+/// Counts twice whatever happens to a lamp; the meter refuses the second time.
+struct CountLight;
+impl Policy for CountLight {
+    const NAME: &'static str = "test.count-light";
+    type Source = Lamp;
+    type Target = Meter;
+    fn react(&self, _: &Recorded<Lamp>) -> Vec<Dispatch<Meter>> {
+        let meter = Key::new("meter").unwrap();
+        vec![send(&meter, Count), send(&meter, Count)]
     }
 }

@@ -89,22 +89,11 @@ impl<V: View> History<V> {
     }
 
     fn fold(&self, order: &[usize]) -> Rows<V> {
-        let sources = V::sources();
         let mut rest: Vec<_> = self.entities.iter().map(|events| events.iter()).collect();
-        let mut rows = BTreeMap::new();
-        for entity in order {
+        Rows::fold(order.iter().map(|entity| {
             let told = rest.get_mut(*entity).and_then(Iterator::next).expect("one turn per event");
-            let source = sources.get(told.kind).expect("a view that follows a kind lists it in its sources");
-            let Some(key) = source.key(told.event.as_ref()) else { continue };
-            let bytes = key.to_bytes();
-            assert_eq!(V::Key::from_bytes(&bytes).as_ref(), Some(&key), "a key survives its bytes");
-            let mut row = rows.remove(&bytes);
-            source.apply(&mut row, told.event.as_ref());
-            if let Some(row) = row {
-                rows.insert(bytes, row);
-            }
-        }
-        Rows(rows)
+            (told.kind, told.event.as_ref())
+        }))
     }
 
     fn interleavings(&self) -> u128 {
@@ -124,6 +113,24 @@ impl<V: View> History<V> {
 pub struct Rows<V: View>(BTreeMap<Vec<u8>, V>);
 
 impl<V: View> Rows<V> {
+    /// The rows that these events come to: kind and `Recorded` of that kind, each followed by the view.
+    pub(super) fn fold<'e>(events: impl Iterator<Item = (&'static str, &'e dyn Any)>) -> Self {
+        let sources = V::sources();
+        let mut rows = BTreeMap::new();
+        for (kind, event) in events {
+            let source = sources.get(kind).expect("a view that follows a kind lists it in its sources");
+            let Some(key) = source.key(event) else { continue };
+            let bytes = key.to_bytes();
+            assert_eq!(V::Key::from_bytes(&bytes).as_ref(), Some(&key), "a key survives its bytes");
+            let mut row = rows.remove(&bytes);
+            source.apply(&mut row, event);
+            if let Some(row) = row {
+                rows.insert(bytes, row);
+            }
+        }
+        Self(rows)
+    }
+
     /// The row with this key.
     pub fn get(&self, key: &V::Key) -> Option<&V> {
         self.0.get(&key.to_bytes())

@@ -42,6 +42,7 @@ impl Admin {
             .on(get.clone(), "/admin/bulkheads", |system, _| async move { Ok(ok(&system.bulkheads())) }.boxed())
             .on(get.clone(), "/admin/events", events::page)
             .on(get.clone(), "/admin/quiesce", events::quiesce)
+            .on(post.clone(), "/admin/reload", services::reload)
             .on(get.clone(), "/admin/dead-letters", letters::list)
             .on(post.clone(), "/admin/dead-letters/{id}/retry", letters::retry)
             .on(post.clone(), "/admin/dead-letters/{id}/discard", letters::discard)

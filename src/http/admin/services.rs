@@ -3,7 +3,7 @@ use http::StatusCode;
 
 use super::ok;
 use crate::{
-    ServiceError, ServiceStatus, System,
+    ReloadError, ServiceError, ServiceStatus, System,
     http::{Problem, request::Response, table::Vars},
 };
 
@@ -23,6 +23,20 @@ pub(super) fn start(system: System, vars: Vars) -> Answer {
 
 pub(super) fn restart(system: System, vars: Vars) -> Answer {
     async move { told(&system, system.restart_service(&name(&vars)).await) }.boxed()
+}
+
+/// Reads the configuration again; a refused one changes nothing.
+pub(super) fn reload(system: System, _: Vars) -> Answer {
+    async move {
+        match system.reload().await {
+            Ok(reloaded) => Ok(ok(&reloaded)),
+            Err(ReloadError::Failed) => {
+                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the configuration could not be read"))
+            }
+            Err(error) => Err(Problem::new(StatusCode::CONFLICT, "NOT_RELOADED", error.to_string())),
+        }
+    }
+    .boxed()
 }
 
 fn name(vars: &Vars) -> String {

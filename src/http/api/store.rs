@@ -11,20 +11,21 @@ use crate::{
         resource::{EntitySource, ViewSource, by_number, by_stream, command, numeric, shown, unchanged},
     },
     store::{
-        CancelDelivery, CancelOrder, CancelPayment, ChangeDelivery, ChangeOrder, ChangePayment, ChangeProduct,
+        self, CancelDelivery, CancelOrder, CancelPayment, ChangeDelivery, ChangeOrder, ChangePayment, ChangeProduct,
         CreateDelivery, DeliveriesOfOrder, Delivery, Message, Order, OrderStatus, Pay, Payment, PlaceOrder, Product,
         ProductPage, RegisterProduct, RemoveMessage, RemoveProduct, RewriteMessage, WriteMessage, named,
     },
 };
 
-const SYSTEM: &str = "store";
+const SYSTEM: &str = store::NAME;
 /// Deadline of a command that asks no partner: far above a group commit, below any client's patience.
 const WITHIN: Duration = Duration::from_secs(5);
 /// What a request may take beyond the synchronous link that it uses.
 const BEYOND_LINK: Duration = Duration::from_millis(400);
 
-/// The collections of the store. `delivery` is the timeout of the link from an order to its delivery.
-pub fn store(system: &System, delivery: Duration) -> Vec<Resource> {
+/// The collections of the store.
+pub fn store(system: &System) -> Vec<Resource> {
+    let delivery = system.config().link(SYSTEM, "order", "delivery").timeout.unwrap_or(store::DELIVERY_WITHIN);
     vec![
         orders(system, delivery),
         deliveries(system),

@@ -65,16 +65,11 @@ impl Default for ServiceConfig {
 }
 
 /// `[link.<system>.<caller>.<callee>]`: a synchronous call between two services.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LinkConfig {
-    /// What all attempts of a call have together. Default 1 s, from 1 ms to 10 min.
-    pub timeout: Duration,
-}
-
-impl Default for LinkConfig {
-    fn default() -> Self {
-        Self { timeout: Duration::from_secs(1) }
-    }
+    /// What all attempts of a call have together, from 1 ms to 10 min. `None`: what the system has for this
+    /// link, 1 s for most.
+    pub timeout: Option<Duration>,
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -166,7 +161,7 @@ pub(super) fn links(mut section: Section<'_>) -> Result<BTreeMap<String, LinkCon
         for (from, _, mut section) in section.named()? {
             for (to, place, mut section) in section.named()? {
                 refuse_self(&from, &to, &place)?;
-                let timeout = section.bounded("timeout", LinkConfig::default().timeout, MS..=TEN_MINUTES)?.value;
+                let timeout = section.optionally_bounded("timeout", MS..=TEN_MINUTES)?;
                 section.finish()?;
                 links.insert(format!("{system}.{from}.{to}"), LinkConfig { timeout });
             }

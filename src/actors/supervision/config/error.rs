@@ -114,6 +114,14 @@ pub enum Problem {
         /// Their value.
         value: String,
     },
+    /// A switch of a system is not as the system reads it.
+    #[error("`{key}`: {reason}")]
+    Switch {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A key is missing that has no default.
     #[error("`{key}` is missing")]
     Missing {

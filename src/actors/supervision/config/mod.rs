@@ -11,6 +11,7 @@ mod section;
 mod server;
 mod storage;
 mod supervisors;
+mod switches;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -21,13 +22,16 @@ use std::{collections::BTreeMap, io, path::Path};
 pub use connector::{BulkheadConfig, ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, LinkConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
-pub use server::{LimitsConfig, ServerConfig};
+pub use server::{LimitsConfig, ServerConfig, ServicePorts};
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
 pub use units::ByteCount;
 
 use section::{Asked, Section};
+use switches::{Switches, World};
 use value::Table;
+
+use crate::actors::entity::Settings;
 
 /// The configuration of a process. `default()` is that of an empty file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,8 +44,7 @@ pub struct SupervisionConfig {
     pub storage: StorageConfig,
     /// `[[supervisor]]`.
     pub supervisors: SupervisorConfigs,
-    /// `[systems.<name>]`: each system's own switches, which the system itself reads and checks.
-    pub systems: BTreeMap<String, toml::Table>,
+    systems: BTreeMap<String, Switches>,
     entity: EntityConfig,
     entities: BTreeMap<String, EntityConfig>,
     service: ServiceConfig,
@@ -109,7 +112,7 @@ impl SupervisionConfig {
         let bulkheads = connector::bulkheads(root.section("bulkhead")?)?;
         let connectors = connector::connectors(root.section("connector")?, &bulkheads)?;
         let mut systems = root.section("systems")?;
-        let switches = systems.named()?.into_iter().map(|(name, _, switches)| (name, switches.into_toml())).collect();
+        let switches = systems.named()?.into_iter().map(|(name, _, section)| (name, Switches::of(section))).collect();
         systems.finish()?;
         let config = Self {
             server,
@@ -128,6 +131,38 @@ impl SupervisionConfig {
         };
         root.finish()?;
         Ok(config)
+    }
+
+    /// `[systems.<name>]`: the switches of one system, for which `variable` gives the environment's values. A
+    /// key `<switch>_file` names a file with the value of `<switch>`; blanks around it are not part of it.
+    ///
+    /// # Errors
+    /// A switch that the system does not know or cannot read, or a file that cannot be read.
+    pub fn settings<S: Settings>(&self, variable: impl Fn(&str) -> Option<String>) -> Result<S, ConfigError> {
+        let file = |path: &Path| std::fs::read_to_string(path);
+        let switches = self.systems.get(S::SYSTEM).cloned().unwrap_or_default();
+        switches.read(&World { file: &file, variable: &variable })
+    }
+
+    /// The systems that have switches here.
+    pub fn switched(&self) -> impl Iterator<Item = &str> {
+        self.systems.keys().map(String::as_str)
+    }
+
+    /// What differs from `other` beside the switches of systems: sections, which are read only at a start.
+    pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
+        let sections = [
+            ("server", self.server != other.server),
+            ("limits", self.limits != other.limits),
+            ("storage", self.storage != other.storage),
+            ("supervisor", self.supervisors != other.supervisors),
+            ("entity", self.entity != other.entity || self.entities != other.entities),
+            ("service", self.service != other.service || self.services != other.services),
+            ("link", self.links != other.links),
+            ("bulkhead", self.bulkhead != other.bulkhead || self.bulkheads != other.bulkheads),
+            ("connector", self.connectors != other.connectors),
+        ];
+        sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
     }
 
     /// The limits of the entities of a kind, `<system>.<entity>`: its own section, that of its short name,

@@ -6,6 +6,7 @@ use super::super::strategy::Strategy;
 
 use super::{
     error::{ConfigError, Place, Problem},
+    server::ServicePorts,
     units::{self, ByteCount},
     value::{Entry, Table, Value},
 };
@@ -85,6 +86,21 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A value of the section within bounds, if it is there.
+    pub(super) fn optionally_bounded<T: Read + Show + PartialOrd + Clone>(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        if !self.entries.contains_key(key) {
+            self.known.push(key);
+            self.asked.borrow_mut().insert(self.key(key));
+            return Ok(None);
+        }
+        let least = bounds.start().clone();
+        self.bounded(key, least, bounds).map(|placed| Some(placed.value))
+    }
+
     /// The section `key`, empty when it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Result<Self, ConfigError> {
         let path = self.key(key);
@@ -128,8 +144,8 @@ impl<'a> Section<'a> {
     }
 
     /// Everything in it, for a reader who knows more.
-    pub(super) fn into_toml(self) -> toml::Table {
-        self.entries.into_iter().map(|(key, entry)| (key, entry.value.into_toml())).collect()
+    pub(super) fn into_entries(self) -> Table {
+        self.entries
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -224,6 +240,18 @@ impl Read for String {
     const EXPECTED: &'static str = "a text";
     fn read(value: &Value) -> Option<Self> {
         text(value).map(str::to_owned)
+    }
+}
+
+impl Read for ServicePorts {
+    const EXPECTED: &'static str = "\"off\", \"fixed\" or \"free\"";
+    fn read(value: &Value) -> Option<Self> {
+        match text(value)? {
+            "off" => Some(Self::Off),
+            "fixed" => Some(Self::Fixed),
+            "free" => Some(Self::Free),
+            _ => None,
+        }
     }
 }
 

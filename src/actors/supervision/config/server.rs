@@ -15,6 +15,8 @@ pub struct ServerConfig {
     pub listen: Option<SocketAddr>,
     /// The address of the admin API. Default 127.0.0.1:9900.
     pub admin_listen: SocketAddr,
+    /// Whether each service has a listener of its own beside the gateway. Default off.
+    pub service_ports: ServicePorts,
     /// Where the bound addresses are written once the process serves. Default nowhere.
     pub ready_file: Option<PathBuf>,
     /// The time that requests have to finish after the listener closed. Default 10 s, at most 10 min.
@@ -32,6 +34,7 @@ impl Default for ServerConfig {
         Self {
             listen: None,
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9900)),
+            service_ports: ServicePorts::Off,
             ready_file: None,
             drain: Duration::from_secs(10),
             header_deadline: Duration::from_secs(10),
@@ -39,6 +42,17 @@ impl Default for ServerConfig {
             max_connections: 1024,
         }
     }
+}
+
+/// Whether each service has a listener of its own, on the host of the public address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServicePorts {
+    /// None has.
+    Off,
+    /// On the ports of the old services; with several systems in the process, 1000 apart.
+    Fixed,
+    /// On free ports, which the ready file tells.
+    Free,
 }
 
 /// `[limits]`: what is refused at the door.
@@ -76,6 +90,7 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
     let config = ServerConfig {
         listen: listen.map(|listen| listen.value),
         admin_listen: admin.value,
+        service_ports: section.or("service_ports", default.service_ports)?.value,
         ready_file: section.optional("ready_file")?.map(|file| file.value),
         drain: drain.value,
         header_deadline: section.bounded("header_deadline", default.header_deadline, SHORTEST..=TEN_MINUTES)?.value,

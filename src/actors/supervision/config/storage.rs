@@ -26,7 +26,7 @@ pub struct StorageConfig {
     /// The cache of each sled database. Default 64 MiB, from 1 MiB to 16 GiB.
     pub sled_cache: ByteCount,
     /// The services with a storage unit of their own, by the unit's name: `<system>/<service>` in small
-    /// letters. Default: `alarm` has `store/alarm`. A file that names units replaces the default.
+    /// letters. Default: `alarm` has `store/alarm`, `notification` has `procurement/notification`. A file that names units replaces the default.
     pub units: BTreeMap<String, Vec<String>>,
 }
 
@@ -39,7 +39,9 @@ impl Default for StorageConfig {
             segment_bytes: ByteCount::mib(64),
             queue: 4096,
             sled_cache: ByteCount::mib(64),
-            units: BTreeMap::from([("alarm".to_owned(), vec!["store/alarm".to_owned()])]),
+            units: [("alarm", "store/alarm"), ("notification", "procurement/notification")]
+                .map(|(unit, service)| (unit.to_owned(), vec![service.to_owned()]))
+                .into(),
         }
     }
 }

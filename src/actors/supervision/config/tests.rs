@@ -26,7 +26,10 @@ fn with(text: &str, variables: &[(&str, &str)]) -> Result<SupervisionConfig, Con
 fn the_shipped_file_says_the_defaults() {
     let mut shipped = parse(SHIPPED);
     // The sections with names of their own: they show the defaults of a link and of a connector.
-    assert_eq!(shipped.links.remove("store.order.delivery"), Some(LinkConfig::default()));
+    assert_eq!(
+        shipped.links.remove("store.order.delivery"),
+        Some(LinkConfig { timeout: Some(Duration::from_secs(1)) })
+    );
     assert_eq!(shipped.connectors.remove("store.alarm"), Some(ConnectorConfig::of("store", "alarm")));
     assert_eq!(shipped, SupervisionConfig::default());
     assert_eq!(parse(""), SupervisionConfig::default());
@@ -109,9 +112,9 @@ fn values_are_read_into_their_types() {
     };
     assert_eq!(config.entity("store.product"), &product, "a kind takes over what [entity] says");
     assert_eq!((config.service("station", "POS").recoveries, config.service("store", "order").recoveries), (3, 16));
-    assert_eq!(config.link("store", "order", "delivery").timeout, Duration::from_secs(2));
-    assert_eq!(config.link("store", "delivery", "order").timeout, Duration::from_secs(1));
-    assert_eq!(config.systems["stay"]["exclusive"].as_bool(), Some(true));
+    assert_eq!(config.link("store", "order", "delivery").timeout, Some(Duration::from_secs(2)));
+    assert_eq!(config.link("store", "delivery", "order").timeout, None);
+    assert_eq!(config.switched().collect::<Vec<_>>(), ["stay"]);
     let service = config.supervisors.service;
     assert_eq!((service.strategy, service.backoff.min), (Strategy::OneForAll, Duration::from_secs(1)));
     let names: Vec<_> = config.named().collect();
@@ -314,8 +317,7 @@ fn the_environment_is_laid_over_the_file() {
     assert!((config.supervisors.storage.backoff.jitter - 0.5).abs() < f64::EPSILON);
     let alarm = vec!["store/alarm".to_owned(), "stay/alarm".to_owned()];
     assert_eq!(config.storage.units, BTreeMap::from([("alarm".to_owned(), alarm)]));
-    assert_eq!(config.systems["stay"]["exclusive"].as_bool(), Some(true));
-    assert_eq!(config.systems["stay"]["prefix"].as_str(), Some("room"));
+    assert_eq!(config.switched().collect::<Vec<_>>(), ["stay"]);
 }
 
 #[test]

@@ -63,10 +63,15 @@ pub use product::{
 pub use values::{Field, InvalidValue, named};
 pub use views::{DeliveriesOfOrder, OrderStatus, OrderStatusItem, PageStatus, ProductPage};
 
+use std::time::Duration;
+
 use crate::actors::entity::ServiceDeclaration;
 
 /// The system's name: in paths, in names of services, in configuration.
 pub const NAME: &str = "store";
+
+/// How long an order waits for its delivery service unless the configuration says otherwise (section 6).
+pub const DELIVERY_WITHIN: Duration = Duration::from_secs(1);
 
 /// Declares the store's services, in the order in which they start.
 pub fn services<S: ServiceDeclaration>() -> Vec<S> {

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    world::{Fault, Kind, Service, Told, World},
+    world::{Fault, Told, World},
     *,
 };
 
@@ -20,8 +20,7 @@ enum Act {
 }
 
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
-    use Fault::{AnswerLost, CrashAfter, CrashBefore, Late, None, Stopped};
-    vec(prop::sample::select(vec![None, Stopped, AnswerLost, Late, CrashBefore, CrashAfter]), 0..3)
+    vec(prop::sample::select(Fault::ALL.to_vec()), 0..3)
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -56,30 +55,25 @@ fn perform(world: &mut World, act: &Act) -> Told {
             Told::Done
         }
         Act::React { pick } => {
-            world.react(&Service::ALL, *pick);
+            world.react(*pick);
             Told::Done
         }
     }
 }
 
-/// The items of one kind that are there.
-fn there<E: Entity<Id = NumberedId>, I>(kind: &Kind<E>, item: impl Fn(&E, Number) -> Option<I>) -> Vec<I> {
-    (1..).zip(&kind.streams).filter_map(|(number, stream)| item(&stream.state, Number::new(number))).collect()
-}
-
 /// Stock = what was registered, plus deliveries that stand, minus purchases that stand.
 fn check_stock(world: &World, registered: [i32; 2]) {
-    let deliveries = there(&world.deliveries, Delivery::item);
-    let payments = there(&world.payments, Payment::item);
+    let deliveries = world.kind().items(Delivery::item);
+    let payments = world.kind().items(Payment::item);
     for (product, registered) in (1..).zip(registered) {
         let came: i32 = deliveries.iter().filter(|item| item.product_id == product).map(|item| item.quantity).sum();
         let went: i32 = payments.iter().filter(|item| item.product_id == product).map(|item| item.quantity).sum();
-        let item = world.products.item(product, Product::item).expect("nobody removes products here");
+        let item = world.product(product).expect("nobody removes products here");
         assert_eq!(item.quantity, registered + came - went, "product {product}");
-        let open = json(&world.products.streams[usize::try_from(product).unwrap() - 1].state);
+        let open = json(&world.kind::<Product>().streams()[usize::try_from(product).unwrap() - 1].state);
         assert_eq!(open["open_shortages"], json([0_u64; 0]), "every shortage is refunded");
     }
-    for event in world.products.events() {
+    for event in world.kind::<Product>().events() {
         if let ProductEvent::StockModified { quantity, cause: StockCause::Sold, .. } = event {
             assert!(*quantity >= 0, "a purchase made the stock negative: {event:?}");
         }
@@ -88,11 +82,11 @@ fn check_stock(world: &World, registered: [i32; 2]) {
 
 /// An order stands with a delivery that was made for it; an order that does not has none that stands.
 fn check_orders(world: &World) {
-    for order in &world.orders.streams {
+    for order in world.kind::<Order>().streams() {
         let rounds = order.events.iter().filter(|event| matches!(event.event, OrderEvent::PlacingStarted { .. }));
         for round in (1..).zip(rounds).map(|(round, _)| round) {
             let own = Step(CREATE_DELIVERY, round).creates(Order::KIND, &order.key);
-            let own = world.deliveries.streams.iter().find(|delivery| delivery.key == own);
+            let own = world.kind::<Delivery>().keyed(&own);
             match order.state.item() {
                 Some(item) => assert!(own.is_some(), "{item:?} was placed without a delivery"),
                 None => assert_eq!(own.and_then(|own| own.state.item(Number::NONE)), None, "a delivery without order"),
@@ -111,23 +105,24 @@ fn business<'e, V: DomainEvent>(events: impl Iterator<Item = &'e V>) -> usize {
 /// One message for each business event, one more for each stock that a give-back made negative, and one
 /// for each movement of goods that the store does not know.
 fn check_messages(world: &World) {
-    let events = business(world.orders.events())
-        + business(world.deliveries.events())
-        + business(world.products.events())
-        + business(world.payments.events());
+    let events = business(world.kind::<Order>().events())
+        + business(world.kind::<Delivery>().events())
+        + business(world.kind::<Product>().events())
+        + business(world.kind::<Payment>().events());
     let negative = |event: &&ProductEvent| {
         matches!(event, ProductEvent::StockModified { quantity: ..0, cause: StockCause::GivenBack, .. })
     };
-    let unknown = world.deliveries.events().filter(|event| match event {
+    let unknown = world.kind::<Delivery>().events().filter(|event| match event {
         DeliveryEvent::DeliveryStarted { product_id, .. } | DeliveryEvent::DeliveryCanceled { product_id, .. } => {
             *product_id == 3
         }
         DeliveryEvent::CreationVoided => false,
     });
-    let unpaid = world.payments.events().filter(|event| match event {
+    let unpaid = world.kind::<Payment>().events().filter(|event| match event {
         PaymentEvent::PayApproved { product_id, .. } | PaymentEvent::PayCanceled { product_id, .. } => *product_id == 3,
     });
-    let expected = events + world.products.events().filter(negative).count() + unknown.count() + unpaid.count();
+    let expected =
+        events + world.kind::<Product>().events().filter(negative).count() + unknown.count() + unpaid.count();
     assert_eq!(world.texts().len(), expected);
 }
 
@@ -162,11 +157,11 @@ fn a_lost_late_or_interrupted_answer_never_leaves_half_an_order() {
             let told = world.place(1, 3, &[fault]);
             let crash = matches!(fault, CrashBefore | CrashAfter);
             assert_eq!(told, if crash { Told::Done } else { Told::NotDone }, "{fault:?}");
-            while void_first && world.react(&Service::ALL, 0) {}
+            while void_first && world.react(0) {}
             world.settle();
             check_stock(&world, [0, 0]);
             check_orders(&world);
-            let stock = world.products.item(1, Product::item).map(|item| item.quantity);
+            let stock = world.product(1).map(|item| item.quantity);
             assert_eq!(stock, Some(if crash { 3 } else { 0 }), "{fault:?}, void first: {void_first}");
         }
     }

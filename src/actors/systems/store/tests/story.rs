@@ -2,16 +2,16 @@
 //! tested with the real binary.
 
 use super::{
-    world::{Fault, Service, Told, World},
+    world::{Fault, Told, World},
     *,
 };
 
 fn stock(world: &World, product: u64) -> Option<(i32, StockStatus)> {
-    world.products.item(product, Product::item).map(|item| (item.quantity, item.status))
+    world.product(product).map(|item| (item.quantity, item.status))
 }
 
 fn progress(world: &World, order: u64) -> Option<OrderProgress> {
-    world.orders.item(order, |order, _| order.item()).map(|item| item.status)
+    world.order(order).map(|item| item.status)
 }
 
 /// A store that sells ten of product 1.
@@ -28,7 +28,7 @@ fn f1_to_f9_the_acceptance_script_as_rules() {
     assert_eq!(world.texts(), [""; 0], "registering is no message");
 
     assert_eq!(world.place(1, 3, &[]), Told::Done);
-    assert_eq!(world.deliveries.item(1, Delivery::item).map(|item| (item.order_id, item.quantity)), Some((1, 3)));
+    assert_eq!(world.delivery(1).map(|item| (item.order_id, item.quantity)), Some((1, 3)));
     assert_eq!(progress(&world, 1), Some(OrderProgress::Ordered));
     world.settle();
     assert_eq!(progress(&world, 1), Some(OrderProgress::Delivering));
@@ -41,7 +41,7 @@ fn f1_to_f9_the_acceptance_script_as_rules() {
     );
 
     assert_eq!(world.cancel_order(1, &[]), Told::Done);
-    assert_eq!(world.deliveries.item(1, Delivery::item), None);
+    assert_eq!(world.delivery(1), None);
     world.settle();
     assert_eq!(progress(&world, 1), None);
     assert_eq!(stock(&world, 1), Some((10, StockStatus::Subtract)));
@@ -60,7 +60,7 @@ fn f1_to_f9_the_acceptance_script_as_rules() {
 
     assert_eq!(world.pay(1, 99, 1), Told::Done);
     world.settle();
-    assert_eq!(world.payments.item(2, Payment::item), None);
+    assert_eq!(world.payment(2), None);
     assert_eq!(stock(&world, 1).map(|(quantity, _)| quantity), Some(10));
     let texts = world.texts();
     let paid = ["상품 ID : 1, 금액 : 1 결제됨", "상품 ID : 1, 금액 : 1 결제 취소됨"];
@@ -68,7 +68,7 @@ fn f1_to_f9_the_acceptance_script_as_rules() {
 
     assert_eq!(world.change_product(1, ChangeProduct { quantity: Some(10), price: Some(1200) }), Told::Done);
     world.settle();
-    assert_eq!(world.products.item(1, Product::item).map(|item| item.price), Some(1200));
+    assert_eq!(world.product(1).map(|item| item.price), Some(1200));
     assert_eq!(world.cancel_order(999, &[]), Told::Refused);
 }
 
@@ -93,7 +93,7 @@ fn n2_without_the_product_service_orders_and_purchases_go_on_and_are_made_up_for
     let mut world = store();
     assert_eq!(world.place(1, 3, &[]), Told::Done);
     assert_eq!(world.pay(1, 2, 2000), Told::Done);
-    world.settle_without(&[Service::Product]);
+    world.settle_without(&["product"]);
     assert_eq!(progress(&world, 1), Some(OrderProgress::Delivering));
     assert_eq!(stock(&world, 1), Some((10, StockStatus::Register)));
     world.settle();
@@ -104,9 +104,9 @@ fn n2_without_the_product_service_orders_and_purchases_go_on_and_are_made_up_for
 fn n3_without_the_alarm_service_all_else_works_and_no_message_is_missed() {
     let mut world = store();
     assert_eq!(world.place(1, 3, &[]), Told::Done);
-    world.settle_without(&[Service::Alarm]);
+    world.settle_without(&["alarm"]);
     assert_eq!(world.cancel_order(1, &[]), Told::Done);
-    world.settle_without(&[Service::Alarm]);
+    world.settle_without(&["alarm"]);
     assert_eq!((stock(&world, 1).map(|(quantity, _)| quantity), world.texts().len()), (Some(10), 0));
     world.settle();
     let texts = world.texts();
@@ -121,8 +121,8 @@ fn n4_without_the_payment_or_order_service_the_others_go_on() {
     let mut world = store();
     assert_eq!(world.pay(1, 99, 1), Told::Done);
     assert_eq!(world.place(1, 3, &[]), Told::Done);
-    world.settle_without(&[Service::Payment, Service::Order]);
-    assert!(world.payments.item(1, Payment::item).is_some(), "the refund waits for the payment service");
+    world.settle_without(&["payment", "order"]);
+    assert!(world.payment(1).is_some(), "the refund waits for the payment service");
     assert_eq!(progress(&world, 1), Some(OrderProgress::Ordered), "the mark waits for the order service");
     assert_eq!(stock(&world, 1), Some((13, StockStatus::Add)));
     world.settle();
@@ -133,11 +133,11 @@ fn n4_without_the_payment_or_order_service_the_others_go_on() {
 fn d8_a_purchase_beyond_stock_is_refunded_also_when_its_customer_cancels_first() {
     let mut world = store();
     assert_eq!(world.pay(1, 99, 1), Told::Done);
-    world.settle_without(&[Service::Payment]);
+    world.settle_without(&["payment"]);
     assert_eq!(world.cancel_payment(1), Told::Done);
     world.settle();
     assert_eq!(stock(&world, 1), Some((10, StockStatus::Register)), "nothing was taken, nothing comes back");
-    assert_eq!(world.payments.streams[0].events.len(), 2, "approved and canceled once");
+    assert_eq!(world.kind::<Payment>().streams()[0].events.len(), 2, "approved and canceled once");
     assert_eq!(world.dead_letters(), 0);
 }
 
@@ -155,7 +155,7 @@ fn d8b_goods_that_are_sold_already_do_not_block_a_cancellation() {
     assert_eq!(world.texts().iter().filter(|text| *text == "재고 부족 상품 ID : 1, 총 수량 : -2").count(), 1);
     assert_eq!(world.pay(1, 1, 10), Told::Done);
     world.settle();
-    assert_eq!(world.payments.item(2, Payment::item), None, "purchases are refunded until the stock is positive");
+    assert_eq!(world.payment(2), None, "purchases are refunded until the stock is positive");
     assert_eq!(stock(&world, 1).map(|(quantity, _)| quantity), Some(-2));
 }
 

@@ -1,0 +1,112 @@
+//! The systems that this program runs: a row for each, and nothing else knows them all.
+
+use steadfast::{
+    AnySettings, ConfigError, Configuration, Service, Settings, SupervisionConfig, System,
+    http::{self, Resource},
+    store,
+};
+
+type ReadSwitches = fn(&SupervisionConfig) -> Result<AnySettings, ConfigError>;
+
+/// One system as the program sees it.
+pub(super) struct Known {
+    /// In paths, names of services and the configuration.
+    pub(super) name: &'static str,
+    /// The gateway port of the old system.
+    pub(super) port: u16,
+    /// The ports of the old services.
+    pub(super) service_ports: &'static [(&'static str, u16)],
+    pub(super) services: fn() -> Vec<Service>,
+    pub(super) resources: fn(&System) -> Vec<Resource>,
+    /// Its switches; `None` for a system that has none.
+    settings: Option<ReadSwitches>,
+}
+
+/// In a process with several systems, the service ports of the n-th are higher by n times this.
+const APART: u16 = 1000;
+/// The name that stands for all of them, and the port of their common gateway.
+pub(super) const ALL: &str = "all";
+const ALL_PORT: u16 = 8088;
+
+static FLEET: [Known; 1] = [Known {
+    name: store::NAME,
+    port: 8088,
+    service_ports: &[("order", 8081), ("delivery", 8082), ("product", 8083), ("payment", 8084), ("alarm", 8085)],
+    services: store::services,
+    resources: http::store,
+    settings: None,
+}];
+
+/// What `--system` takes.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FLEET.iter().map(|known| known.name).chain([ALL])
+}
+
+/// The systems that one process runs.
+#[derive(Clone, Copy)]
+pub(super) struct Fleet(&'static [Known]);
+
+impl Fleet {
+    /// The one with this name, or all of them.
+    pub(super) fn named(name: &str) -> Self {
+        let one = FLEET.iter().position(|known| known.name == name);
+        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(&FLEET))
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = &'static Known> {
+        self.0.iter()
+    }
+
+    /// Whether it is one system, whose resources are at the root as well.
+    pub(super) fn is_single(self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// The public port unless another is given.
+    pub(super) fn port(self) -> u16 {
+        match self.0 {
+            [only] => only.port,
+            _ => ALL_PORT,
+        }
+    }
+
+    /// System, service and port of every service port.
+    pub(super) fn service_ports(self) -> impl Iterator<Item = (&'static Known, &'static str, u16)> {
+        let apart = if self.is_single() { 0 } else { APART };
+        self.0.iter().zip(0_u16..).flat_map(move |(known, nth)| {
+            known.service_ports.iter().map(move |(service, port)| (known, *service, port + nth * apart))
+        })
+    }
+
+    /// Whether one of these services, `<system>/<service>`, is of one of these systems.
+    pub(super) fn has_any(self, services: &[String]) -> bool {
+        let systems = services.iter().filter_map(|service| service.split_once('/')).map(|(system, _)| system);
+        systems.into_iter().any(|system| self.0.iter().any(|known| known.name.eq_ignore_ascii_case(system)))
+    }
+
+    /// The whole configuration: also what only the systems understand of it is read and checked.
+    ///
+    /// # Errors
+    /// A switch that its system cannot read.
+    pub(super) fn configure(self, supervision: SupervisionConfig) -> Result<Configuration, ConfigError> {
+        let settings = self.0.iter().filter_map(|known| known.settings).map(|read| read(&supervision));
+        let settings = settings.collect::<Result<_, _>>()?;
+        Ok(Configuration { supervision, settings })
+    }
+
+    /// Every resource of every system.
+    pub(super) fn resources(self, system: &System) -> Vec<Resource> {
+        self.0.iter().flat_map(|known| (known.resources)(system)).collect()
+    }
+}
+
+/// The first name in `[systems.<name>]` that no system of this program has switches under.
+pub(super) fn unknown_switches(config: &SupervisionConfig) -> Option<&str> {
+    config.switched().find(|name| !FLEET.iter().any(|known| known.name == *name && known.settings.is_some()))
+}
+
+/// Reads the switches of one type, with the environment's own names for them.
+#[expect(dead_code, reason = "the store has no switches")]
+fn switches<S: Settings>(config: &SupervisionConfig) -> Result<AnySettings, ConfigError> {
+    config.settings::<S>(|name| std::env::var(name).ok()).map(AnySettings::of)
+}

@@ -1,0 +1,103 @@
+//! Where a process listens: the sockets, bound before anything is opened, and how they are told.
+
+use std::{collections::BTreeMap, io::Write, net::SocketAddr, path::Path};
+
+use anyhow::Context;
+use serde_json::json;
+use steadfast::{ServerConfig, ServicePorts, http::Listener};
+
+use super::{
+    Exit,
+    fleet::{Fleet, Known},
+};
+
+/// The sockets of a process.
+pub(super) struct Listeners {
+    pub(super) public: Listener,
+    pub(super) admin: Listener,
+    pub(super) services: Vec<ServiceListener>,
+}
+
+/// The socket of one service.
+pub(super) struct ServiceListener {
+    pub(super) system: &'static Known,
+    pub(super) service: &'static str,
+    pub(super) listener: Listener,
+}
+
+impl Listeners {
+    /// Binds everything that the configuration asks for.
+    ///
+    /// # Errors
+    /// An address that is in use, or that cannot be bound.
+    pub(super) fn bind(fleet: Fleet, config: &ServerConfig) -> Result<Self, Exit> {
+        let default = SocketAddr::from(([127, 0, 0, 1], fleet.port()));
+        let public = bind(config.listen.unwrap_or(default), "--listen")?;
+        let admin = bind(config.admin_listen, "--admin-listen")?;
+        let services = match config.service_ports {
+            ServicePorts::Off => Vec::new(),
+            ports @ (ServicePorts::Fixed | ServicePorts::Free) => {
+                let host = public.address().ip();
+                let bound = |(system, service, fixed)| {
+                    let port = if ports == ServicePorts::Fixed { fixed } else { 0 };
+                    let listener = bind(SocketAddr::new(host, port), "--service-ports=free")?;
+                    Ok(ServiceListener { system, service, listener })
+                };
+                fleet.service_ports().map(bound).collect::<Result<_, _>>()?
+            }
+        };
+        Ok(Self { public, admin, services })
+    }
+
+    /// Where they listen.
+    pub(super) fn addresses(&self) -> Addresses {
+        let name = |port: &ServiceListener| format!("{}/{}", port.system.name, port.service);
+        let services = self.services.iter().map(|port| (name(port), port.listener.address().to_string()));
+        Addresses { listen: self.public.address(), admin: self.admin.address(), services: services.collect() }
+    }
+}
+
+fn bind(address: SocketAddr, flag: &str) -> Result<Listener, Exit> {
+    Listener::bind(address).map_err(|error| {
+        if error.source.kind() == std::io::ErrorKind::AddrInUse {
+            return Exit::InUse(anyhow::anyhow!("the address {address} is in use; choose another with {flag}"));
+        }
+        Exit::Usage(anyhow::Error::new(error))
+    })
+}
+
+/// Where the process listens.
+pub(super) struct Addresses {
+    listen: SocketAddr,
+    admin: SocketAddr,
+    /// By `<system>/<service>`.
+    services: BTreeMap<String, String>,
+}
+
+impl Addresses {
+    /// For the person at the terminal.
+    pub(super) fn line(&self) -> String {
+        let Self { listen, admin, services } = self;
+        let own = services.iter().map(|(name, address)| format!("{name} on http://{address}"));
+        let all =
+            [format!("listening on http://{listen}"), format!("operators on http://{admin}")].into_iter().chain(own);
+        all.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whole or not at all: whoever waits for the file reads it as soon as it is there.
+    pub(super) fn announce(&self, file: &Path) -> anyhow::Result<()> {
+        let text = json!({
+            "listen": self.listen.to_string(),
+            "admin": self.admin.to_string(),
+            "services": self.services,
+            "pid": std::process::id(),
+        });
+        let temporary = file.with_extension("tmp");
+        let write = || -> std::io::Result<()> {
+            let mut out = std::fs::File::create(&temporary)?;
+            out.write_all(text.to_string().as_bytes())?;
+            std::fs::rename(&temporary, file)
+        };
+        write().with_context(|| format!("cannot write {}", file.display()))
+    }
+}
