@@ -226,7 +226,9 @@ mod tests {
         let read = |path: &Path| fs::read_to_string(path).unwrap();
         assert_eq!(serde_json::from_str::<Notification>(&read(&input)).unwrap(), notification());
         let environment = read(&environment);
-        for line in ["STEADFAST_NOTICE_ID=0f\n", "STEADFAST_NOTICE_RECEIVER=owner\n", "STEADFAST_NOTICE_TEXT=상품 ID : 1\n"] {
+        for line in
+            ["STEADFAST_NOTICE_ID=0f\n", "STEADFAST_NOTICE_RECEIVER=owner\n", "STEADFAST_NOTICE_TEXT=상품 ID : 1\n"]
+        {
             assert!(environment.contains(line), "{line} in {environment}");
         }
         assert!(!environment.contains("CARGO_"), "{environment}");
@@ -234,7 +236,11 @@ mod tests {
 
     #[test]
     fn arguments_reach_the_program_as_they_are() {
-        let program = Program::new("/bin/sh".into(), ["-c", "test \"$1\" = '$(exit 9)'", "x", "$(exit 9)"].map(str::to_owned).into(), LONG);
+        let program = Program::new(
+            "/bin/sh".into(),
+            ["-c", "test \"$1\" = '$(exit 9)'", "x", "$(exit 9)"].map(str::to_owned).into(),
+            LONG,
+        );
         assert_eq!(program.deliver(&notification()), Ok(()));
     }
 

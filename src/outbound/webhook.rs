@@ -172,7 +172,9 @@ mod tests {
             seen.extend_from_slice(&buffer[..read]);
             let text = String::from_utf8_lossy(&seen);
             let length = |head: &str| {
-                let line = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+                let line = head
+                    .lines()
+                    .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
                 line.unwrap().parse::<usize>().unwrap()
             };
             if text.split_once("\r\n\r\n").is_some_and(|(head, body)| body.len() >= length(head)) {
@@ -189,7 +191,9 @@ mod tests {
             let (head, body) = request.split_once("\r\n\r\n").unwrap();
             let head = head.to_lowercase();
             assert!(head.starts_with("post /alarms?to=a%20b http/1.1\r\n"), "{head}");
-            for line in ["idempotency-key: 0f", "x-notification-id: 0f", "x-request-id: c", "content-type: application/json"] {
+            for line in
+                ["idempotency-key: 0f", "x-notification-id: 0f", "x-request-id: c", "content-type: application/json"]
+            {
                 assert!(head.contains(line), "{line} in {head}");
             }
             assert_eq!(serde_json::from_str::<Notification>(body).unwrap(), notification());

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_id_is_fixed_because_receivers_remember_it() {
         let id = Notification::id_of("store.alarm-out", &position(3, 7));
-        assert_eq!(id, "PENDING");
+        assert_eq!(id, "b43e7c16ad350c0be244c384fb76f706");
         assert_ne!(id, Notification::id_of("store.alarm-out", &position(7, 3)));
         assert_ne!(id, Notification::id_of("store.other-out", &position(3, 7)));
     }

@@ -31,8 +31,8 @@ use std::{
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-pub(crate) use self::{supervisor::PoolSupervisor, threads::ActixHost};
 use self::pool::{Job, Pool};
+pub(crate) use self::{supervisor::PoolSupervisor, threads::ActixHost};
 use super::outcome::panic_text;
 
 /// The bounds of one bulkhead.
@@ -57,19 +57,13 @@ pub(crate) struct Bulkhead(Arc<Pool>);
 pub(crate) enum BulkheadError {
     /// As many wait as may wait. Not begun.
     #[error("the bulkhead {bulkhead} is full")]
-    Overloaded {
-        bulkhead: Arc<str>,
-    },
+    Overloaded { bulkhead: Arc<str> },
     /// Every thread is stuck, and no more are replaced. Not begun; it heals when one comes back.
     #[error("every thread of the bulkhead {bulkhead} is stuck")]
-    Exhausted {
-        bulkhead: Arc<str>,
-    },
+    Exhausted { bulkhead: Arc<str> },
     /// It is not started, or stopping. Not begun.
     #[error("the bulkhead {bulkhead} is stopped")]
-    Stopped {
-        bulkhead: Arc<str>,
-    },
+    Stopped { bulkhead: Arc<str> },
     /// It did not come back. It may have done its work, or do it yet.
     #[error("no end within {0:?}; its thread was given up")]
     Stuck(Duration),

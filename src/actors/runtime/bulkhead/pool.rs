@@ -88,7 +88,8 @@ enum Phase {
 
 impl Pool {
     pub(super) fn new(name: &str, limits: BulkheadLimits) -> Arc<Self> {
-        let slot = || Slot { generation: 0, deaths: 0, wake: None, woken: false, phase: Phase::Down { not_before: None } };
+        let slot =
+            || Slot { generation: 0, deaths: 0, wake: None, woken: false, phase: Phase::Down { not_before: None } };
         let slots = std::iter::repeat_with(slot).take(limits.threads).collect();
         let books = Books { open: false, queue: VecDeque::new(), slots, leaked: 0, replaced: 0, refused: 0 };
         Arc::new(Self { name: name.into(), limits, changed: Notify::new(), books: Mutex::new(books) })

@@ -48,7 +48,6 @@ impl Watched {
             for worker in wanted.into_iter().filter_map(|slot| pool.hire(slot)) {
                 if let Err(reason) = host.employ(pool, worker).await {
                     tracing::error!(bulkhead = %pool.name, reason, "no thread could be started");
-                    pool.ended(worker, Instant::now());
                 }
             }
             let again = again.map(tokio::time::sleep_until);

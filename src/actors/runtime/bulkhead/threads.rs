@@ -53,18 +53,24 @@ impl ActixHost {
     /// Starts a worker on a thread of its own.
     ///
     /// # Errors
-    /// Why there is no thread, in words; then nothing has ended, and the caller has to say so to the pool.
+    /// Why there is no thread, in words; the pool knows that the worker has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the worker.
     pub(super) async fn employ(&self, pool: &Arc<Pool>, worker: WorkerId) -> Result<(), String> {
+        let sentinel = Sentinel { pool: pool.clone(), worker };
         let system = self.system().await?;
         let (tell, told) = oneshot::channel();
         // An arbiter is made where the system is known.
         system.arbiter().spawn_fn(move || {
-            let arbiter = Arbiter::try_with_tokio_rt(bare_runtime);
-            drop(tell.send(arbiter.map(|arbiter| arbiter.handle()))); // a caller that was killed is restarted
+            let arbiter = Arbiter::try_with_tokio_rt(bare_runtime).map(|arbiter| arbiter.handle());
+            if let Err(Ok(unwanted)) = tell.send(arbiter) {
+                unwanted.stop();
+            }
         });
         let arbiter = told.await.map_err(|_| "the actix system has ended".to_owned())?;
         let arbiter = arbiter.map_err(|error| error.to_string())?;
-        let (sentinel, of_worker) = (Sentinel { pool: pool.clone(), worker }, pool.clone());
+        let of_worker = pool.clone();
         let address = Worker::start_in_arbiter(&arbiter, move |_| Worker { pool: of_worker, sentinel });
         pool.can_be_woken(worker, Box::new(move || address.do_send(Wake)));
         Ok(())

@@ -143,3 +143,33 @@ fn classify_bulkhead(error: &BulkheadError) -> Tried {
         BulkheadError::Stuck(_) | BulkheadError::Died(_) => Tried::Failed { reason, pause: None },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_connector_and_a_bulkhead_say_is_judged_as_the_tables_have_it() {
+        assert_eq!(classify(Ok(())), Tried::Done);
+        assert_eq!(classify(Err(DeliveryError::refused("no"))), Tried::Refused(Undelivered::because("no")));
+        let failed = |retry_after| classify(Err(DeliveryError::Failed { reason: "why".to_owned(), retry_after }));
+        for (asked, pause) in [
+            (None, None),
+            (Some(Duration::from_secs(7)), Some(Duration::from_secs(7))),
+            (Some(RETRY_AFTER_LIMIT), Some(RETRY_AFTER_LIMIT)),
+            (Some(Duration::MAX), Some(RETRY_AFTER_LIMIT)),
+        ] {
+            assert_eq!(failed(asked), Tried::Failed { reason: "why".to_owned(), pause }, "{asked:?}");
+        }
+        let bulkhead: Arc<str> = "b".into();
+        for (error, counts) in [
+            (BulkheadError::Overloaded { bulkhead: bulkhead.clone() }, false),
+            (BulkheadError::Exhausted { bulkhead: bulkhead.clone() }, false),
+            (BulkheadError::Stopped { bulkhead }, false),
+            (BulkheadError::Stuck(Duration::from_secs(1)), true),
+            (BulkheadError::Died("why".into()), true),
+        ] {
+            assert_eq!(matches!(classify_bulkhead(&error), Tried::Failed { .. }), counts, "{error}");
+        }
+    }
+}

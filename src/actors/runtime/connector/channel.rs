@@ -72,6 +72,9 @@ fn limits(config: &BulkheadConfig) -> BulkheadLimits {
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("bulkhead", &self.bulkhead).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Channel")
+            .field("bulkhead", &self.bulkhead)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }

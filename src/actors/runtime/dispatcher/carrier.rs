@@ -29,11 +29,8 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     fn letter(&self, event: &Recorded<Self::Source>, index: u16, why: Undelivered, attempts: u32) -> DeadLetter;
 
     /// Tries once more because an operator says so; later deliveries of the same lane may be done already.
-    fn retry(
-        &self,
-        event: &Recorded<Self::Source>,
-        index: u16,
-    ) -> impl Future<Output = Result<(), LetterError>> + Send;
+    fn retry(&self, event: &Recorded<Self::Source>, index: u16)
+    -> impl Future<Output = Result<(), LetterError>> + Send;
 }
 
 /// Deliveries of one lane wait for each other.

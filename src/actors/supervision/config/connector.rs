@@ -164,7 +164,10 @@ fn kind(section: &mut Section<'_>, place: &Place) -> Result<ConnectorKind, Confi
     let program = section.optional::<PathBuf>("program")?;
     let args = section.optional::<Vec<String>>("args")?;
     let missing = |key: &str| {
-        ConfigError::refused(kind.place.clone().unwrap_or_else(|| place.clone()), Problem::Missing { key: section.key(key) })
+        ConfigError::refused(
+            kind.place.clone().unwrap_or_else(|| place.clone()),
+            Problem::Missing { key: section.key(key) },
+        )
     };
     let (kind, other) = match kind.value {
         Kind::Log => (ConnectorKind::Log, [refused(&url), refused(&program), refused(&args)]),

@@ -1,7 +1,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LinkConfig, NamedSection, SupervisionConfig,
+    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LinkConfig,
+    NamedSection, SupervisionConfig,
     section::Asked,
     value::{from_text, overlay},
 };
@@ -230,10 +231,7 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
         ),
         ("[connector.a.b]\nkind = \"webhook\"", "2:1: `connector.a.b.url` is missing"),
         ("[connector.a.b]\nkind = \"command\"", "2:1: `connector.a.b.program` is missing"),
-        (
-            "[connector.a.b]\nurl = \"http://x\"",
-            "2:1: `connector.a.b.url` does nothing with this `connector.a.b.kind`",
-        ),
+        ("[connector.a.b]\nurl = \"http://x\"", "2:1: `connector.a.b.url` does nothing with this `connector.a.b.kind`"),
         (
             "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://x\"\nargs = []",
             "4:1: `connector.a.b.args` does nothing with this `connector.a.b.kind`",
@@ -242,10 +240,7 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
             "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://u:p@x/\"",
             "3:1: `connector.a.b.url` is \"http://u:p@x/\"; it takes a URL without a password, as \"https://example.org/alarms\"",
         ),
-        (
-            "[connector.a.b]\nattempts = 0",
-            "2:1: `connector.a.b.attempts` is 0; it takes 1 to 1000",
-        ),
+        ("[connector.a.b]\nattempts = 0", "2:1: `connector.a.b.attempts` is 0; it takes 1 to 1000"),
         (
             "[connector.a.b]\nbackoff.min = \"11s\"",
             "2:9: `connector.a.b.backoff.min` is 11s, more than `connector.a.b.backoff.max`, which is 10s",
