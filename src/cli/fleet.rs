@@ -1,7 +1,7 @@
 //! The systems that this program runs: a row for each, and nothing else knows them all.
 
 use steadfast::{
-    AnySettings, ConfigError, Configuration, Service, Settings, SupervisionConfig, System,
+    AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, SupervisionConfig, System,
     http::{self, Resource},
     store,
 };
@@ -17,6 +17,7 @@ pub(super) struct Known {
     /// The ports of the old services.
     pub(super) service_ports: &'static [(&'static str, u16)],
     pub(super) services: fn() -> Vec<Service>,
+    pub(super) model: fn() -> Vec<ServiceModel>,
     pub(super) resources: fn(&System) -> Vec<Resource>,
     /// Its switches; `None` for a system that has none.
     settings: Option<ReadSwitches>,
@@ -28,11 +29,12 @@ const APART: u16 = 1000;
 pub(super) const ALL: &str = "all";
 const ALL_PORT: u16 = 8088;
 
-static FLEET: [Known; 1] = [Known {
+static FLEET: &[Known] = &[Known {
     name: store::NAME,
     port: 8088,
     service_ports: &[("order", 8081), ("delivery", 8082), ("product", 8083), ("payment", 8084), ("alarm", 8085)],
     services: store::services,
+    model: store::services,
     resources: http::store,
     settings: None,
 }];
@@ -50,7 +52,7 @@ impl Fleet {
     /// The one with this name, or all of them.
     pub(super) fn named(name: &str) -> Self {
         let one = FLEET.iter().position(|known| known.name == name);
-        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(&FLEET))
+        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(FLEET))
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'static Known> {

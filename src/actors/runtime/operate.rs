@@ -13,7 +13,7 @@ use super::{
     projector::ViewError,
     system::System,
 };
-use crate::actors::entity::{Address, DeadLetter, DeadLetterId, Key, Number};
+use crate::actors::entity::{Address, DeadLetter, DeadLetterId, Key, Number, Unavailable};
 
 /// A service as operators see it.
 #[derive(Debug, Clone, Serialize)]
@@ -107,6 +107,20 @@ impl System {
             waiting: service.budget.waiting(),
             open_asks: service.open_asks(),
         }
+    }
+
+    /// Whether a service takes commands and reads now, its names in any case; nothing is said of a service
+    /// that is not there.
+    ///
+    /// # Errors
+    /// `ServiceStopped`.
+    pub fn accepts(&self, system: &str, service: &str) -> Result<(), Unavailable> {
+        let known = self
+            .inner
+            .services
+            .iter()
+            .find(|known| known.name.eq_ignore_ascii_case(service) && known.system.eq_ignore_ascii_case(system));
+        known.map_or(Ok(()), |known| known.intake())
     }
 
     /// Stops a service, `<system>/<service>` in any case: its commands and reads are refused, its policies

@@ -2,6 +2,8 @@
 //!
 //! Pure like the vocabulary itself. One system knows nothing of another.
 
+pub mod library;
+pub mod station;
 pub mod store;
 
 /// How a business "no" is told to a client: the same way in all systems.

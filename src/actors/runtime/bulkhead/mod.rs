@@ -68,7 +68,7 @@ pub(crate) enum BulkheadError {
     #[error("no end within {0:?}; its thread was given up")]
     Stuck(Duration),
     /// It panicked, or its thread died. It may have done its work.
-    #[error("it panicked: {0}")]
+    #[error("{0}")]
     Died(Arc<str>),
 }
 
