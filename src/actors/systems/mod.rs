@@ -2,6 +2,7 @@
 //!
 //! Pure like the vocabulary itself. One system knows nothing of another.
 
+pub mod stay;
 pub mod store;
 
 /// How a business "no" is told to a client: the same way in all systems.
