@@ -11,5 +11,5 @@ pub use actors::supervision::{
     NodeState, Place, Problem, Process, Restart, Running, ServerConfig, ServiceConfig, ServicePorts, Stop,
     StorageConfig, Strategy, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TreeNode, process,
 };
-pub use actors::systems::{Refusal, RefusalClass, library, station, store};
+pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, store};
 pub use actors::{supervision, testkit};
