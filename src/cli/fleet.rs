@@ -3,7 +3,7 @@
 use steadfast::{
     AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, SupervisionConfig, System,
     http::{self, Resource},
-    store,
+    library, store,
 };
 
 type ReadSwitches = fn(&SupervisionConfig) -> Result<AnySettings, ConfigError>;
@@ -29,15 +29,26 @@ const APART: u16 = 1000;
 pub(super) const ALL: &str = "all";
 const ALL_PORT: u16 = 8088;
 
-static FLEET: &[Known] = &[Known {
-    name: store::NAME,
-    port: 8088,
-    service_ports: &[("order", 8081), ("delivery", 8082), ("product", 8083), ("payment", 8084), ("alarm", 8085)],
-    services: store::services,
-    model: store::services,
-    resources: http::store,
-    settings: None,
-}];
+static FLEET: &[Known] = &[
+    Known {
+        name: store::NAME,
+        port: 8088,
+        service_ports: &[("order", 8081), ("delivery", 8082), ("product", 8083), ("payment", 8084), ("alarm", 8085)],
+        services: store::services,
+        model: store::services,
+        resources: http::store,
+        settings: None,
+    },
+    Known {
+        name: library::NAME,
+        port: 8088,
+        service_ports: &[("order", 8081), ("rent", 8082), ("delivery", 8083), ("mypage", 8084)],
+        services: library::services,
+        model: library::services,
+        resources: http::library,
+        settings: None,
+    },
+];
 
 /// What `--system` takes.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

@@ -29,7 +29,7 @@ mod routes;
 mod serve;
 mod table;
 
-pub use api::store;
+pub use api::{library, store};
 pub use coerce::{Field, FieldType, Fields};
 pub use gateway::{admin, public, service_port};
 pub use hal::Item;
