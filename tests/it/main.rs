@@ -10,6 +10,8 @@ mod contract;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod depot;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod idempotency;
@@ -23,6 +25,8 @@ mod limits;
 mod model;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod resources;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
