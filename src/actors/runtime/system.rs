@@ -12,6 +12,7 @@ use tokio::sync::SetOnce;
 
 use super::{
     builder::SystemBuilder,
+    bulkhead::Bulkhead,
     bus::{self, EventPage, EventQuery, EventsError},
     clock::Clock,
     consumer::Consumer,
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    pub(crate) bulkheads: Vec<Bulkhead>,
     pub(super) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     /// Set once the tree has started; its edge may be asked a moment before.
     pub(super) guardian: SetOnce<Guardian>,
