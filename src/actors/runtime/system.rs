@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     actors::{
-        entity::{AnySettings, Entity, Listed, Listing, View},
+        entity::{AnySettings, Entity, Listed, Listing, Settings, View},
         supervision::{Guardian, SupervisionConfig, TreeNode},
     },
     persistence::Storage,
@@ -104,6 +104,11 @@ impl System {
     /// The clock that decisions are timed by.
     pub fn clock(&self) -> Clock {
         self.inner.clock.clone()
+    }
+
+    /// The switches of a system as decisions made now see them.
+    pub fn settings<S: Settings>(&self) -> Arc<S> {
+        self.inner.settings.of(S::SYSTEM).current().map_or_else(Arc::default, |settings| settings.get())
     }
 
     /// Replaces the switches of a running system. Decisions from now on see them; those under way see

@@ -241,7 +241,7 @@ fn short(field: Field, text: &str) -> Result<&str, InvalidValue> {
 /// [`InvalidValue::Missing`] when none is named, [`InvalidValue::NoText`] when none can have such a name.
 pub fn product_key(text: Option<&str>) -> Result<Key, InvalidValue> {
     let (field, most) = (Field::ProductId, Key::MAX_BYTES);
-    let text = text.map(str::trim).filter(|text| !text.is_empty()).ok_or(InvalidValue::Missing(field))?;
+    let text = text.filter(|text| !text.trim().is_empty()).ok_or(InvalidValue::Missing(field))?;
     Key::new(text).map_err(|_| InvalidValue::NoText { field, most })
 }
 
