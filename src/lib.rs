@@ -13,5 +13,5 @@ pub use actors::supervision::{
     ServerConfig, ServiceConfig, ServicePorts, Stop, StorageConfig, Strategy, SupervisionConfig, SupervisorConfig,
     SupervisorConfigs, TreeNode, process,
 };
-pub use actors::systems::{Refusal, RefusalClass, library, station, stay, store};
+pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, stay, store};
 pub use actors::{supervision, testkit};
