@@ -31,6 +31,8 @@ mod serve;
 mod table;
 
 pub use api::{library, station, store};
+pub use coerce::{Field, FieldType};
+pub use fields::Fields;
 pub use gateway::{admin, public, service_port};
 pub use hal::Item;
 pub use health::Readiness;

@@ -6,6 +6,8 @@ mod acceptance;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod connectors;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod decisions;
@@ -25,6 +27,8 @@ mod limits;
 mod model;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod receiver;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
