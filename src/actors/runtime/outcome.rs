@@ -12,7 +12,10 @@ use crate::{
 /// What a decision comes to, once its events are applied.
 pub(super) enum Outcome<E: Entity> {
     /// `bytes` are what is kept for a repeat.
-    Reply { value: Box<dyn Any + Send>, bytes: Option<Bytes> },
+    Reply {
+        value: Box<dyn Any + Send>,
+        bytes: Option<Bytes>,
+    },
     Then(AnyContinuation<E>),
     NotDone(Unavailable),
     Rejected(E::Rejection),

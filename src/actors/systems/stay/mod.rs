@@ -51,8 +51,7 @@ pub use payment::{
     RecordRefund, RefundPayment, VoidPayment,
 };
 pub use policies::{
-    AlarmOnBookings, AlarmOnPayments, AlarmOnReviews, FreeDates, KnowBookings, KnowRooms, RecordRefunds,
-    SettlePayments,
+    AlarmOnBookings, AlarmOnPayments, AlarmOnReviews, FreeDates, KnowBookings, KnowRooms, RecordRefunds, SettlePayments,
 };
 pub use review::{
     FinishReview, NoteBooking, NoteCancellation, RegisterReview, Review, ReviewEvent, ReviewItem, ReviewRejection,
@@ -75,11 +74,7 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
         S::service("pay").listed::<Payment>().policy(SettlePayments).policy(RecordRefunds),
         S::service("booking").entity::<Calendar>().listed::<Booking>().policy(KnowRooms).policy(FreeDates),
         S::service("mypage").view::<Mypage>(),
-        S::service("alarm")
-            .listed::<Alarm>()
-            .policy(AlarmOnBookings)
-            .policy(AlarmOnPayments)
-            .policy(AlarmOnReviews),
+        S::service("alarm").listed::<Alarm>().policy(AlarmOnBookings).policy(AlarmOnPayments).policy(AlarmOnReviews),
         S::service("review").entity::<Visit>().listed::<Review>().policy(KnowBookings),
     ]
 }
