@@ -1,9 +1,9 @@
 //! The systems that this program runs: a row for each, and nothing else knows them all.
 
 use steadfast::{
-    AnySettings, ConfigError, Configuration, Service, Settings, SupervisionConfig, System,
+    AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, SupervisionConfig, System,
     http::{self, Resource},
-    store,
+    station, store,
 };
 
 type ReadSwitches = fn(&SupervisionConfig) -> Result<AnySettings, ConfigError>;
@@ -17,6 +17,7 @@ pub(super) struct Known {
     /// The ports of the old services.
     pub(super) service_ports: &'static [(&'static str, u16)],
     pub(super) services: fn() -> Vec<Service>,
+    pub(super) model: fn() -> Vec<ServiceModel>,
     pub(super) resources: fn(&System) -> Vec<Resource>,
     /// Its switches; `None` for a system that has none.
     settings: Option<ReadSwitches>,
@@ -28,14 +29,28 @@ const APART: u16 = 1000;
 pub(super) const ALL: &str = "all";
 const ALL_PORT: u16 = 8088;
 
-static FLEET: [Known; 1] = [Known {
+/// In this order their service ports are apart.
+static FLEET: &[Known] = &[STORE, STATION];
+
+const STORE: Known = Known {
     name: store::NAME,
     port: 8088,
     service_ports: &[("order", 8081), ("delivery", 8082), ("product", 8083), ("payment", 8084), ("alarm", 8085)],
     services: store::services,
+    model: store::services,
     resources: http::store,
     settings: None,
-}];
+};
+
+const STATION: Known = Known {
+    name: station::NAME,
+    port: 8080,
+    service_ports: &[("POS", 8081), ("Station", 8082), ("Order", 8083), ("Logistics", 8084)],
+    services: station::services,
+    model: station::services,
+    resources: http::station,
+    settings: Some(switches::<station::StationSettings>),
+};
 
 /// What `--system` takes.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -50,7 +65,7 @@ impl Fleet {
     /// The one with this name, or all of them.
     pub(super) fn named(name: &str) -> Self {
         let one = FLEET.iter().position(|known| known.name == name);
-        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(&FLEET))
+        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(FLEET))
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'static Known> {
@@ -106,7 +121,6 @@ pub(super) fn unknown_switches(config: &SupervisionConfig) -> Option<&str> {
 }
 
 /// Reads the switches of one type, with the environment's own names for them.
-#[expect(dead_code, reason = "the store has no switches")]
 fn switches<S: Settings>(config: &SupervisionConfig) -> Result<AnySettings, ConfigError> {
     config.settings::<S>(|name| std::env::var(name).ok()).map(AnySettings::of)
 }

@@ -3,6 +3,7 @@
 mod config;
 mod fleet;
 mod listeners;
+mod model;
 mod serve;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Runs the systems.
     Serve(serve::Serve),
+    /// Shows what the systems consist of: commands, events, policies, views, links.
+    Model(model::Model),
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -72,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Serve(serve) => serve.run(),
+        Command::Model(model) => model.run(),
         Command::Config(config) => config.run(),
     };
     match done {

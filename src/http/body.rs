@@ -34,6 +34,22 @@ pub(crate) fn object(request: &Request) -> Result<Map<String, Value>, Problem> {
     }
 }
 
+/// What a procedure is given: the query, and behind it the body, a form or a JSON object; a GET has none.
+///
+/// # Errors
+/// 400 for a query or body that cannot be read, 415 for a body of another media type.
+pub(crate) fn parameters(request: &Request) -> Result<Map<String, Value>, Problem> {
+    let query = pairs(request.query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
+    let has_body = request.method != Method::GET && !request.body.trim_ascii().is_empty();
+    let mut parameters = first_of_each(query);
+    if has_body {
+        for (name, value) in object(request)? {
+            parameters.entry(name).or_insert(value);
+        }
+    }
+    Ok(parameters)
+}
+
 fn media(request: &Request) -> Result<Media, Problem> {
     let Some(given) = request.headers.get(header::CONTENT_TYPE) else { return Ok(Media::Json) };
     let text = given.to_str().unwrap_or_default();
@@ -53,11 +69,15 @@ fn unsupported(message: impl Into<String>) -> Problem {
 
 /// The first value of a repeated name counts, as a servlet's `getParameter` has it.
 fn form(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    pairs(body).map(first_of_each).map_err(|why| Problem::invalid("MALFORMED_BODY", why))
+}
+
+fn first_of_each(pairs: Vec<(String, String)>) -> Map<String, Value> {
     let mut object = Map::new();
-    for (name, value) in pairs(body).map_err(|why| Problem::invalid("MALFORMED_BODY", why))? {
+    for (name, value) in pairs {
         object.entry(name).or_insert(Value::String(value));
     }
-    Ok(object)
+    object
 }
 
 /// Names and values of a form or a query string, decoded, in order.
@@ -111,5 +131,20 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert_eq!(read("POST", None, &deep), Err(400), "nesting is bounded by serde_json");
+    }
+
+    #[test]
+    fn parameters_come_from_the_query_and_then_from_the_body() {
+        let given = |method: &str, url: &str, media: &str, body: &str| {
+            let headers = [("content-type", media)];
+            parameters(&request(method, url, &headers, body)).map(Value::Object).map_err(|why| why.status().as_u16())
+        };
+        let form = "application/x-www-form-urlencoded";
+        assert_eq!(given("POST", "/x?a=1", form, "a=2&b=3"), Ok(json!({"a": "1", "b": "3"})));
+        assert_eq!(given("POST", "/x", "application/json", r#"{"a": 1}"#), Ok(json!({"a": 1})));
+        assert_eq!(given("POST", "/x?a=1", form, ""), Ok(json!({"a": "1"})));
+        assert_eq!(given("GET", "/x?a=1&a=2", "application/json", "[]"), Ok(json!({"a": "1"})));
+        assert_eq!(given("POST", "/x", "text/plain", "a=1"), Err(415));
+        assert_eq!(given("POST", "/x", "application/json", "[]"), Err(400));
     }
 }

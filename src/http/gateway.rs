@@ -1,13 +1,13 @@
 //! From a path to a resource: `/<system>/<collection>/...`, and without the system when there is only one.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Edge, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
+    Edge, Field, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
     hal::{Place, link, template},
     health::{Health, Ready},
@@ -15,7 +15,7 @@ use super::{
     resource::Target,
     routes::Routes,
 };
-use crate::System;
+use crate::{System, Unavailable};
 
 /// The public listener: the systems' `resources`, and the probes. A system that is `rooted` answers at the
 /// root as well as under its name; only a single one can be.
@@ -27,8 +27,24 @@ pub fn public(
     limits: HttpLimits,
     readiness: Readiness,
 ) -> HttpServer {
-    let gateway = Gateway::new(resources, rooted, Health::new(readiness.clone(), ready(system)));
+    let gateway = Gateway::new(resources, rooted, Health::new(readiness.clone(), ready(system)), gate(system));
     HttpServer::new(listener, Edge::new(gateway, true, limits, now(system)), readiness)
+}
+
+/// The listener of one service, as the old services had their own ports: its resources at the root, its
+/// own health, and no cross-origin headers. `resources` may hold those of others; only its own are served.
+pub fn service_port(
+    listener: Listener,
+    system: &System,
+    system_name: &'static str,
+    service_name: &'static str,
+    resources: Vec<Resource>,
+    limits: HttpLimits,
+    readiness: Readiness,
+) -> HttpServer {
+    let health = Health::new(readiness.clone(), service_ready(system, system_name, service_name));
+    let gateway = Gateway::of_service(system_name, service_name, resources, health, gate(system));
+    HttpServer::new(listener, Edge::new(gateway, false, limits, now(system)), readiness)
 }
 
 /// The operators' listener. On an address that other machines can reach it serves probes only.
@@ -50,17 +66,35 @@ fn ready(system: &System) -> Ready {
     })
 }
 
+/// What the whole system needs, and this service.
+fn service_ready(system: &System, system_name: &'static str, service_name: &'static str) -> Ready {
+    let system = system.clone();
+    Arc::new(move || {
+        let mut reasons = system.not_ready();
+        reasons.extend(system.accepts(system_name, service_name).err().map(|why| why.to_string()));
+        async move { if reasons.is_empty() { Ok(()) } else { Err(reasons) } }.boxed()
+    })
+}
+
+/// Whether the service of a resource takes requests now.
+pub(crate) type Gate = Arc<dyn Fn(&Resource) -> Result<(), Unavailable> + Send + Sync>;
+
+fn gate(system: &System) -> Gate {
+    let system = system.clone();
+    Arc::new(move |resource| system.accepts(resource.system, resource.service))
+}
+
 fn now(system: &System) -> super::routes::Now {
     let clock = system.clock();
     Arc::new(move || clock.now())
 }
 
 /// Resources by system and collection.
-#[derive(Debug)]
 pub(crate) struct Gateway {
     systems: Vec<Catalog>,
     rooted: bool,
     health: Health,
+    gate: Gate,
 }
 
 /// The resources of one system, in order of declaration, and by lower-case name.
@@ -72,20 +106,34 @@ struct Catalog {
 }
 
 impl Gateway {
-    pub(crate) fn new(resources: Vec<Resource>, rooted: bool, health: Health) -> Self {
+    pub(crate) fn new(resources: Vec<Resource>, rooted: bool, health: Health, gate: Gate) -> Self {
         let mut systems: Vec<Catalog> = Vec::new();
         for resource in resources {
             let known = systems.iter().position(|catalog| catalog.system == resource.system);
             if let Some(catalog) = known.and_then(|index| systems.get_mut(index)) {
                 catalog.add(resource);
             } else {
-                let mut catalog = Catalog { system: resource.system, resources: Vec::new(), by_name: HashMap::new() };
+                let mut catalog = Catalog::new(resource.system);
                 catalog.add(resource);
                 systems.push(catalog);
             }
         }
         let rooted = rooted && systems.len() == 1;
-        Self { systems, rooted, health }
+        Self { systems, rooted, health, gate }
+    }
+
+    /// Of the resources, those of one service; at the root, also when there are none.
+    pub(crate) fn of_service(
+        system: &'static str,
+        service: &str,
+        resources: Vec<Resource>,
+        health: Health,
+        gate: Gate,
+    ) -> Self {
+        let mut catalog = Catalog::new(system);
+        let is_own = |resource: &Resource| resource.system == system && resource.service.eq_ignore_ascii_case(service);
+        resources.into_iter().filter(is_own).for_each(|resource| catalog.add(resource));
+        Self { systems: vec![catalog], rooted: true, health, gate }
     }
 
     /// The system that serves these segments, its prefix in links, and what follows.
@@ -122,6 +170,10 @@ impl Gateway {
             [asked, rest @ ..] => {
                 let resource = catalog.get(asked).ok_or_else(|| self.lost(request))?;
                 let target = Target::of(rest).ok_or_else(|| self.lost(request))?;
+                (self.gate)(resource).map_err(|why| {
+                    let after = why.retry_after();
+                    Problem::unavailable("UNAVAILABLE", why.to_string(), after).with("outcome", "not done".into())
+                })?;
                 let asked = asked.clone();
                 resource.handle(request, target, &Place { base, asked }).await
             }
@@ -153,6 +205,12 @@ impl Gateway {
     }
 }
 
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("systems", &self.systems).field("rooted", &self.rooted).finish_non_exhaustive()
+    }
+}
+
 impl Routes for Gateway {
     fn route<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Problem>> {
         self.answer(request).boxed()
@@ -160,8 +218,15 @@ impl Routes for Gateway {
 }
 
 impl Catalog {
+    fn new(system: &'static str) -> Self {
+        Self { system, resources: Vec::new(), by_name: HashMap::new() }
+    }
+
     fn add(&mut self, resource: Resource) {
-        self.by_name.insert(resource.shape.collection.to_lowercase(), self.resources.len());
+        for name in std::iter::once(&resource.shape.collection).chain(&resource.aliases) {
+            let earlier = self.by_name.insert(name.to_lowercase(), self.resources.len());
+            debug_assert!(earlier.is_none(), "{name} is declared twice in {}", self.system);
+        }
         self.resources.push(resource);
     }
 
@@ -173,6 +238,7 @@ impl Catalog {
         let mut links: Map<String, Value> = self
             .resources
             .iter()
+            .filter(|resource| resource.has_items())
             .map(|resource| {
                 let (name, paged) = (resource.shape.collection, resource.shape.paged);
                 let own = format!("{base}/{name}");
@@ -193,17 +259,26 @@ impl Catalog {
     }
 }
 
-/// What `/profile/<collection>` says: the fields and their types.
+/// What `/profile/<collection>` says: the fields and their types, and the procedures with theirs.
 fn described(resource: &Resource, base: &str) -> Response {
     let shape = &resource.shape;
-    let fields: Value = std::iter::once(&shape.key)
-        .chain(&shape.fields)
-        .map(|field| json!({ "name": field.name, "type": format!("{:?}", field.kind).to_lowercase() }))
-        .collect();
+    let typed = |field: &Field| json!({ "name": field.name, "type": format!("{:?}", field.kind).to_lowercase() });
+    let mut body = Map::new();
+    body.insert("collection".into(), shape.collection.into());
+    if resource.has_items() {
+        body.insert("item".into(), shape.relation.into());
+        body.insert("fields".into(), std::iter::once(&shape.key).chain(&shape.fields).map(typed).collect());
+    }
+    let procedures = resource.procedures.iter().map(|procedure| {
+        let parameters: Value = procedure.parameters.iter().map(typed).collect();
+        json!({ "method": procedure.method.as_str(), "name": procedure.name, "parameters": parameters })
+    });
+    if !resource.procedures.is_empty() {
+        body.insert("procedures".into(), procedures.collect());
+    }
     let own = link(format!("{base}/profile/{}", shape.collection));
-    let body =
-        json!({ "collection": shape.collection, "item": shape.relation, "fields": fields, "_links": { "self": own } });
-    json_response(StatusCode::OK, HAL, &body)
+    body.insert("_links".into(), json!({ "self": own }));
+    json_response(StatusCode::OK, HAL, &Value::Object(body))
 }
 
 /// What can only be read.

@@ -45,13 +45,8 @@ pub(crate) async fn read(
     if query.is_plain() {
         return plain(source, shape, &query, count).await;
     }
-    if count > MAX_SCANNED {
-        return Err(too_many(count));
-    }
     let (query, key) = (Arc::new(query), shape.key.name);
-    let filter = query.clone();
-    let keep = Keep::Matching(Arc::new(move |item| filter.matches(item, key)));
-    let mut items = rows(source, &keep, None, usize::MAX).await?.0;
+    let mut items = matching(source, key, &query, count).await?;
     let paged = is_paged(shape, &query);
     let sorted = tokio::task::spawn_blocking(move || {
         query.sort_items(&mut items, key);
@@ -64,6 +59,35 @@ pub(crate) async fn read(
         List { items, total: total as u64 }
     });
     Ok(sorted.await.expect("comparing values does not panic, and the runtime outlives its requests"))
+}
+
+/// Every row that `query` lets pass, by key.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn all(
+    source: &Arc<dyn Source>,
+    shape: &Shape,
+    query: Query,
+    scans: &Semaphore,
+) -> Result<Vec<Item>, Problem> {
+    let count = source.count().await?;
+    let _scan = admitted(count, scans)?;
+    matching(source, shape.key.name, &Arc::new(query), count).await
+}
+
+async fn matching(
+    source: &Arc<dyn Source>,
+    key: &'static str,
+    query: &Arc<Query>,
+    count: u64,
+) -> Result<Vec<Item>, Problem> {
+    if count > MAX_SCANNED {
+        return Err(too_many(count));
+    }
+    let filter = query.clone();
+    let keep = Keep::Matching(Arc::new(move |item| filter.matches(item, key)));
+    Ok(rows(source, &keep, None, usize::MAX).await?.0)
 }
 
 /// Rows by key, as they come.
@@ -136,7 +160,7 @@ mod tests {
 
     async fn read_keys(rows: u64, shape: &Shape, query: &str) -> Result<(Vec<u64>, u64), u16> {
         let source: Arc<dyn Source> = Arc::new(Fake::with(rows));
-        let query = Query::of(query, shape).unwrap();
+        let query = Query::of(query, shape, &[]).unwrap();
         let list = read(&source, shape, query, &Semaphore::new(1)).await.map_err(|why| why.status().as_u16())?;
         Ok((list.items.iter().map(|item| item.key.as_u64().unwrap()).collect(), list.total))
     }
@@ -180,7 +204,7 @@ mod tests {
         let (orders, none_left) = (orders(), Semaphore::new(0));
         let read = async |rows| {
             let source: Arc<dyn Source> = Arc::new(Fake::with(rows));
-            let query = Query::of("size=1", &orders).unwrap();
+            let query = Query::of("size=1", &orders, &[]).unwrap();
             read(&source, &orders, query, &none_left)
                 .await
                 .map(|list| list.items.len())

@@ -73,7 +73,7 @@ mod tests {
     use crate::http::hal::tests::{orders, place};
 
     fn rendered(text: &str, total: u64) -> String {
-        let query = Query::of(text, &orders()).unwrap();
+        let query = Query::of(text, &orders(), &[]).unwrap();
         links(&orders(), &place("orders"), &query, total, false).to_string().replace("http://localhost:8088", "")
     }
 
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn page_numbers() {
         let numbers =
-            |text: &str, total| page(&orders(), &Query::of(text, &orders()).unwrap(), total).unwrap().to_string();
+            |text: &str, total| page(&orders(), &Query::of(text, &orders(), &[]).unwrap(), total).unwrap().to_string();
         assert_eq!(numbers("", 1), r#"{"size":20,"totalElements":1,"totalPages":1,"number":0}"#);
         assert_eq!(numbers("page=7&size=2", 9), r#"{"size":2,"totalElements":9,"totalPages":5,"number":7}"#);
         assert_eq!(numbers("", 0), r#"{"size":20,"totalElements":0,"totalPages":0,"number":0}"#);
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn views_give_all_rows_unless_a_page_is_asked_for() {
         let view = Shape { paged: false, ..orders() };
-        let query = |text| Query::of(text, &view).unwrap();
+        let query = |text| Query::of(text, &view, &[]).unwrap();
         assert_eq!(page(&view, &query("status=x"), 50), None);
         assert!(page(&view, &query("size=5"), 50).is_some());
         let all = links(&view, &place("orders"), &query(""), 50, true).to_string();

@@ -1,18 +1,22 @@
 //! What a query string asks of a list: a page, an order, filters.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt};
 
 use serde_json::Value;
 
-use super::{Item, Problem, body, hal::Shape};
+use super::{
+    Item, Problem, body,
+    hal::Shape,
+    resource::{Filter as Declared, Wanted},
+};
 
 /// Rows of a page when none are asked for.
 const DEFAULT_SIZE: u64 = 20;
-/// More rows than this in one page are not given: the default is taken, as for any other bad size.
+/// More rows than this in one page are not given, whatever was asked for.
 const MAX_SIZE: u64 = 1000;
 
 /// A list's query string, understood.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Query {
     pub(crate) page: u64,
     pub(crate) size: u64,
@@ -20,6 +24,9 @@ pub(crate) struct Query {
     pub(crate) explicit: bool,
     order: Vec<Order>,
     filters: Vec<Filter>,
+    /// Declared filters with what was asked of them, until they are prepared.
+    asked: Vec<(Declared, Value)>,
+    wanted: Vec<Wanted>,
     /// What was asked besides page and size, to be kept in the links of a page.
     pub(crate) kept: Vec<(String, String)>,
 }
@@ -38,27 +45,40 @@ struct Filter {
 }
 
 impl Query {
-    /// Understands `query` for a list of `shape`. What it does not know is ignored; a bad page or size
-    /// is the default.
-    ///
-    /// # Errors
-    /// 400 when the query cannot be decoded, or filters a property by what it can never be.
-    pub(crate) fn of(query: &str, shape: &Shape) -> Result<Self, Problem> {
-        let pairs = body::pairs(query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
-        let mut this = Self {
+    fn new() -> Self {
+        Self {
             page: 0,
             size: DEFAULT_SIZE,
             explicit: false,
             order: Vec::new(),
             filters: Vec::new(),
+            asked: Vec::new(),
+            wanted: Vec::new(),
             kept: Vec::new(),
-        };
+        }
+    }
+
+    /// All items with this value of a property.
+    pub(crate) fn equality(property: &str, value: Value) -> Self {
+        let mut this = Self::new();
+        this.filter(property, value);
+        this
+    }
+
+    /// Understands `query` for a list of `shape` with these declared filters. What it does not know is
+    /// ignored; a bad page or size is the default, a size above the greatest is the greatest.
+    ///
+    /// # Errors
+    /// 400 when the query cannot be decoded, or filters by what can never be.
+    pub(crate) fn of(query: &str, shape: &Shape, declared: &[Declared]) -> Result<Self, Problem> {
+        let pairs = body::pairs(query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
+        let mut this = Self::new();
         for (name, value) in pairs {
             match name.as_str() {
                 "page" => (this.page, this.explicit) = (value.trim().parse().unwrap_or(0), true),
                 "size" => {
-                    let size = value.trim().parse().ok().filter(|size| (1..=MAX_SIZE).contains(size));
-                    (this.size, this.explicit) = (size.unwrap_or(DEFAULT_SIZE), true);
+                    let size = value.trim().parse().ok().filter(|size| *size > 0);
+                    (this.size, this.explicit) = (size.unwrap_or(DEFAULT_SIZE).min(MAX_SIZE), true);
                 }
                 "sort" => {
                     this.explicit = true;
@@ -66,7 +86,10 @@ impl Query {
                     this.kept.push((name, value));
                 }
                 _ => {
-                    if let Some(field) = shape.property(&name) {
+                    if let Some(filter) = declared.iter().find(|filter| filter.parameter.name == name) {
+                        this.asked.extend(filter.value(&value)?.map(|value| (filter.clone(), value)));
+                        this.kept.push((name, value));
+                    } else if let Some(field) = shape.property(&name) {
                         this.filter(&name, field.coerce(&Value::String(value.clone()))?);
                         this.kept.push((name, value));
                     }
@@ -74,6 +97,17 @@ impl Query {
             }
         }
         Ok(this)
+    }
+
+    /// Fetches what the declared filters have to know. Until then they let everything pass.
+    ///
+    /// # Errors
+    /// What they say.
+    pub(crate) async fn prepare(&mut self) -> Result<(), Problem> {
+        for (filter, value) in std::mem::take(&mut self.asked) {
+            self.wanted.push(filter.wanted(value).await?);
+        }
+        Ok(())
     }
 
     /// `property[,property...][,asc|desc]`; unknown properties are ignored.
@@ -98,15 +132,16 @@ impl Query {
 
     /// Whether the rows can be given as they come: by key, all of them.
     pub(crate) fn is_plain(&self) -> bool {
-        self.order.is_empty() && self.filters.is_empty()
+        self.order.is_empty() && self.filters.is_empty() && self.wanted.is_empty()
     }
 
     /// Whether every filter lets `item` pass.
     pub(crate) fn matches(&self, item: &Item, key: &str) -> bool {
-        self.filters.iter().all(|filter| {
-            let value = property(item, &filter.property, key);
-            filter.wanted.iter().any(|wanted| compare(value, wanted) == Ordering::Equal)
-        })
+        self.wanted.iter().all(|wanted| wanted(item))
+            && self.filters.iter().all(|filter| {
+                let value = property(item, &filter.property, key);
+                filter.wanted.iter().any(|wanted| compare(value, wanted) == Ordering::Equal)
+            })
     }
 
     /// The order asked for, then by key (`items` come by key and the sort is stable).
@@ -125,6 +160,18 @@ impl Query {
     }
 }
 
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query")
+            .field("page", &self.page)
+            .field("size", &self.size)
+            .field("order", &self.order)
+            .field("filters", &self.filters)
+            .field("asked", &self.asked)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Shape {
     /// The field with this name, the key included.
     pub(crate) fn property(&self, name: &str) -> Option<super::Field> {
@@ -138,7 +185,7 @@ fn property<'a>(item: &'a Item, name: &str, key: &str) -> &'a Value {
 
 /// Null first, then false before true, numbers by value, texts by code point. An empty text asked for in
 /// a filter is null for every other type already.
-fn compare(a: &Value, b: &Value) -> Ordering {
+pub(crate) fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => a.cmp(&b),
@@ -166,10 +213,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::hal::tests::{order, orders};
+    use crate::http::{
+        Field,
+        hal::tests::{order, orders},
+    };
 
     fn query(text: &str) -> Query {
-        Query::of(text, &orders()).unwrap()
+        Query::of(text, &orders(), &[]).unwrap()
     }
 
     fn items(rows: &[(u64, Value, Value)]) -> Vec<Item> {
@@ -194,8 +244,10 @@ mod tests {
             ("", 0, 20),
             ("page=2&size=5", 2, 5),
             ("page=-1&size=0", 0, 20),
-            ("page=x&size=1001", 0, 20),
+            ("page=x&size=x", 0, 20),
             ("size=1000", 0, 1000),
+            ("size=5000", 0, 1000),
+            ("size=-5", 0, 20),
             ("page=99999999999999999999&size=", 0, 20),
         ] {
             let query = query(text);
@@ -240,6 +292,41 @@ mod tests {
 
     #[test]
     fn a_filter_by_what_can_never_be_is_400() {
-        assert_eq!(Query::of("quantity=abc", &orders()).unwrap_err().status(), 400);
+        assert_eq!(Query::of("quantity=abc", &orders(), &[]).unwrap_err().status(), 400);
+    }
+
+    #[tokio::test]
+    async fn declared_filters_are_inclusive_and_go_before_fields_of_the_same_name() {
+        let least = Declared::at_least(Field::int("minQuantity"), "quantity");
+        let most = Declared::at_most(Field::int("maxQuantity"), "quantity");
+        let status = Declared::by(Field::text("status"), |item, value| item.fields["status"] != *value);
+        let declared = [least, most, status];
+        let rows = items(&[(1, json!(2), json!("a")), (2, json!(3), json!("b")), (3, json!(null), json!("c"))]);
+        let found = async |text: &str| -> Vec<u64> {
+            let mut query = Query::of(text, &orders(), &declared).unwrap();
+            query.prepare().await.unwrap();
+            rows.iter().filter(|item| query.matches(item, "id")).map(|item| item.key.as_u64().unwrap()).collect()
+        };
+        assert_eq!(found("minQuantity=3").await, [2]);
+        assert_eq!(found("maxQuantity=2").await, [1], "null is neither more nor less");
+        assert_eq!(found("minQuantity=2&maxQuantity=3&id=2").await, [2]);
+        assert_eq!(found("minQuantity=&maxQuantity=%20").await, [1, 2, 3], "an empty field of a form asks nothing");
+        assert_eq!(found("status=a").await, [2, 3]);
+        let mut none = Query::of("minQuantity=", &orders(), &declared).unwrap();
+        none.prepare().await.unwrap();
+        assert!(none.is_plain());
+        assert_eq!(Query::of("minQuantity=x", &orders(), &declared).unwrap_err().status(), 400);
+        assert_eq!(Query::of("minQuantity=2", &orders(), &declared).unwrap().kept.len(), 1);
+    }
+
+    #[test]
+    fn a_declared_filter_refuses_what_it_checks() {
+        let even = |value: &Value| match value.as_i64() {
+            Some(number) if number % 2 == 0 => Ok(()),
+            _ => Err(Problem::field("even", "must be even")),
+        };
+        let declared = [Declared::by(Field::long("even"), |_, _| true).checked(even)];
+        assert!(Query::of("even=2", &orders(), &declared).is_ok());
+        assert_eq!(Query::of("even=3", &orders(), &declared).unwrap_err().status(), 400);
     }
 }

@@ -86,6 +86,14 @@ pub(crate) fn json(status: StatusCode, media_type: HeaderValue, body: &Value) ->
     response
 }
 
+/// An answer that is text as it is.
+pub(crate) fn plain(status: StatusCode, text: String) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
+    response
+}
+
 /// An answer without a body.
 pub(crate) fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Bytes::new());

@@ -18,6 +18,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod scenarios;

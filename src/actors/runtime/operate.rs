@@ -7,12 +7,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
+    bulkhead::{Bulkhead, BulkheadStatus},
     dispatcher::{LetterError, LetterPlace},
     kinds::KindHost,
     projector::ViewError,
     system::System,
 };
-use crate::actors::entity::{Address, DeadLetter, DeadLetterId, Key, Number};
+use crate::actors::entity::{Address, DeadLetter, DeadLetterId, Key, Number, Unavailable};
 
 /// A service as operators see it.
 #[derive(Debug, Clone, Serialize)]
@@ -31,10 +32,10 @@ pub struct ServiceStatus {
     pub open_asks: usize,
 }
 
-/// One partition of one policy or view.
+/// One partition of one policy, view or connector.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConsumerStatus {
-    /// The policy or view.
+    /// The policy, view or outbound.
     pub name: String,
     /// Its system.
     pub system: String,
@@ -57,7 +58,7 @@ pub struct ConsumerStatus {
 pub struct WaitingLetter {
     /// What retry and discard take.
     pub id: String,
-    /// The policy that it belongs to.
+    /// The policy or outbound that it belongs to.
     pub policy: String,
     /// The letter.
     pub letter: DeadLetter,
@@ -108,6 +109,20 @@ impl System {
         }
     }
 
+    /// Whether a service takes commands and reads now, its names in any case; nothing is said of a service
+    /// that is not there.
+    ///
+    /// # Errors
+    /// `ServiceStopped`.
+    pub fn accepts(&self, system: &str, service: &str) -> Result<(), Unavailable> {
+        let known = self
+            .inner
+            .services
+            .iter()
+            .find(|known| known.name.eq_ignore_ascii_case(service) && known.system.eq_ignore_ascii_case(system));
+        known.map_or(Ok(()), |known| known.intake())
+    }
+
     /// Stops a service, `<system>/<service>` in any case: its commands and reads are refused, its policies
     /// and views pause. Returns when it has stopped; stopping it again does nothing.
     ///
@@ -156,7 +171,7 @@ impl System {
         Ok(self.service_status(service))
     }
 
-    /// Every policy and view, partition by partition. What is none of its business does not wake a consumer,
+    /// Every policy, view and connector, partition by partition. What is none of its business does not wake a consumer,
     /// so one that is behind is woken and given up to 100 ms: a lag that is told then is one.
     ///
     /// # Cancel safety
@@ -183,7 +198,12 @@ impl System {
         lanes.collect()
     }
 
-    /// Waits until every policy and view of a running service is at the durable head, nothing is being
+    /// Every bulkhead: its threads, and what waits for them.
+    pub fn bulkheads(&self) -> Vec<BulkheadStatus> {
+        self.inner.bulkheads.iter().map(Bulkhead::status).collect()
+    }
+
+    /// Waits until every policy, view and connector of a running service is at the durable head, nothing is being
     /// dispatched and no ask is open.
     ///
     /// # Errors
@@ -241,7 +261,7 @@ impl System {
         left
     }
 
-    /// The dead letters of all policies.
+    /// The dead letters of all policies and connectors.
     ///
     /// # Errors
     /// [`ViewError::Unavailable`] while policies' progress cannot be read.

@@ -2,6 +2,9 @@
 //!
 //! Pure like the vocabulary itself. One system knows nothing of another.
 
+pub mod library;
+pub mod procurement;
+pub mod station;
 pub mod stay;
 pub mod store;
 

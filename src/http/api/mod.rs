@@ -1,5 +1,7 @@
 //! The resources of each system: what its fields are and which command each method is.
 
+mod station;
 mod store;
 
+pub use station::station;
 pub use store::store;

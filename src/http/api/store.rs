@@ -1,14 +1,12 @@
 //! The store's seven collections, as `store.md` section 3 has them.
 
-use std::{sync::Arc, time::Duration};
-
-use futures::FutureExt;
+use std::time::Duration;
 
 use crate::{
     System, ViewKey, Views,
     http::{
-        Change, Field, Fields, Find, Finder, Found, Item, Resource,
-        resource::{EntitySource, ViewSource, by_number, by_stream, command, numeric, shown, unchanged},
+        Change, EntitySource, Field, Fields, Finder, Item, Lookup, Resource, ViewSource, by_number, by_stream, command,
+        numeric, shown, unchanged, when_sent,
     },
     store::{
         self, CancelDelivery, CancelOrder, CancelPayment, ChangeDelivery, ChangeOrder, ChangePayment, ChangeProduct,
@@ -56,6 +54,7 @@ fn orders(system: &System, link: Duration) -> Resource {
     let cancel = move |_: &Fields| Ok(CancelOrder { within: link });
     let within = link + BEYOND_LINK;
     Resource::new(SYSTEM, "orders", "order", ID, ORDER.to_vec(), source)
+        .service("order")
         .create(command(entities.clone(), within, Change::Created, by_stream, place))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
@@ -75,6 +74,7 @@ fn deliveries(system: &System) -> Resource {
         Ok(ChangeDelivery { order_id, product_id, quantity: new_int(fields, "quantity"), status: status(fields) })
     };
     Resource::new(SYSTEM, "deliveries", "delivery", ID, DELIVERY.to_vec(), source)
+        .service("delivery")
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, create))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
@@ -84,22 +84,10 @@ fn deliveries(system: &System) -> Resource {
 
 /// `GET /deliveries?orderId=`: the earliest standing delivery of that order.
 fn earliest_of_order(rows: Views<DeliveriesOfOrder>) -> Finder {
-    let find: Find = Arc::new(move |order| {
-        let rows = rows.clone();
-        async move {
-            let order = ORDER_ID.coerce(&order.into())?;
-            let caught_up = rows.catch_up(Resource::CATCH_UP).await?;
-            let Some(order) = order.as_u64() else { return Ok(Found { items: Vec::new(), caught_up }) };
-            let earliest = rows.scan(&order.to_bytes(), None, 1).await?;
-            let items = earliest
-                .iter()
-                .map(|(_, row)| Item { key: row.item().id.into(), sequence: None, fields: shown(row.item()) })
-                .collect();
-            Ok(Found { items, caught_up })
-        }
-        .boxed()
-    });
-    Finder { name: "orderId", parameter: &["orderId"], single: true, find }
+    let of_order = Lookup::rows(rows, |order| Some(order.as_u64()?.to_bytes()));
+    let item =
+        |_: &_, row: &DeliveriesOfOrder| Item { key: row.item().id.into(), sequence: None, fields: shown(row.item()) };
+    Finder::one("orderId", ORDER_ID, of_order.items(item))
 }
 
 fn products(system: &System) -> Resource {
@@ -111,6 +99,7 @@ fn products(system: &System) -> Resource {
     let change =
         |fields: &Fields| Ok(ChangeProduct { quantity: new_int(fields, "quantity"), price: new_int(fields, "price") });
     Resource::new(SYSTEM, "products", "product", ID, PRODUCT.to_vec(), source)
+        .service("product")
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, register))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
@@ -129,6 +118,7 @@ fn payments(system: &System) -> Resource {
         Ok(ChangePayment { product_id: new_id(fields, "productId"), quantity, price })
     };
     Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source)
+        .service("payment")
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, pay))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
@@ -139,29 +129,30 @@ fn messages(system: &System) -> Resource {
     let entities = system.entities::<Message>();
     let item = |message: &Message, number| message.item(number).as_ref().map(shown);
     let source = EntitySource::new(entities.clone(), system.list::<Message>(), item);
-    let content = |fields: &Fields| fields.text("content").map(str::to_owned);
+    let content = |fields: &Fields| fields.string("content");
     let write = move |fields: &Fields| Ok(WriteMessage { content: content(fields) });
     let rewrite = command(entities.clone(), WITHIN, Change::Changed, by_number, move |fields: &Fields| {
         Ok(RewriteMessage { content: content(fields) })
     });
     let (merge, as_it_is) = (rewrite.clone(), unchanged(source.clone()));
     Resource::new(SYSTEM, "messages", "message", ID, MESSAGE.to_vec(), source)
+        .service("alarm")
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, write))
         .replace(rewrite)
-        .merge(Arc::new(move |call| if call.fields.has("content") { merge(call) } else { as_it_is(call) }))
+        .merge(when_sent("content", merge, as_it_is))
         .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(RemoveMessage)))
 }
 
 fn order_statuses(system: &System) -> Resource {
     let row = |key: &u64, row: &OrderStatus| Item { key: (*key).into(), sequence: None, fields: shown(&row.item()) };
     let source = ViewSource::new(system.views::<OrderStatus>(), numeric, row);
-    Resource::new(SYSTEM, "orderStatuses", "orderStatus", ID, ORDER_STATUS.to_vec(), source).unpaged()
+    Resource::new(SYSTEM, "orderStatuses", "orderStatus", ID, ORDER_STATUS.to_vec(), source).service("order").unpaged()
 }
 
 fn product_pages(system: &System) -> Resource {
     let row = |key: &u64, row: &ProductPage| Item { key: (*key).into(), sequence: None, fields: shown(row) };
     let source = ViewSource::new(system.views::<ProductPage>(), numeric, row);
-    Resource::new(SYSTEM, "productPages", "productPage", ID, PRODUCT.to_vec(), source).unpaged()
+    Resource::new(SYSTEM, "productPages", "productPage", ID, PRODUCT.to_vec(), source).service("product").unpaged()
 }
 
 const ID: Field = Field::long("id");
@@ -187,16 +178,16 @@ fn id(fields: &Fields, name: &str) -> u64 {
 
 /// The same for a change: `None` when the client did not send the field.
 fn new_id(fields: &Fields, name: &str) -> Option<u64> {
-    fields.has(name).then(|| id(fields, name))
+    fields.sent(name, id)
 }
 
 fn new_int(fields: &Fields, name: &str) -> Option<i32> {
-    fields.has(name).then(|| fields.int(name))
+    fields.sent(name, Fields::int)
 }
 
 /// The status is the system's: a client may repeat it, and a null is no wish to clear it.
 fn status(fields: &Fields) -> Option<String> {
-    fields.text("status").map(str::to_owned)
+    fields.string("status")
 }
 
 #[cfg(test)]

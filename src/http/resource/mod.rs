@@ -1,94 +1,80 @@
 //! A resource is declared: how it looks, where its rows come from, and which command each method is.
+//!
+//! ```text
+//! const PRODUCT: [Field; 2] = [Field::text("productName"), Field::long("price")];       what an item shows, in order
+//!
+//! let source = EntitySource::new(system.entities::<Product>(), system.list::<Product>(), item);
+//! Resource::new(SYSTEM, "product", "product", Field::text("productId"), PRODUCT.to_vec(), source.clone())
+//!     .service("Order")                     the service whose state and port are the resource's
+//!     .alias("products")                    /products is the same, with its items under that name too
+//!     .natural_key()                        clients choose the key: POST takes it from the body
+//!     .create(command(entities.clone(), WITHIN, Change::Created, by_key, register))
+//!     .replace(command(entities.clone(), WITHIN, created_or_changed, by_key, put))
+//!     .merge(..).remove(..)                 PATCH, DELETE
+//!     .finder(Finder::one("findByProductId", Field::text("product_id"), By::Key).also_spelled(&["productId"]))
+//!     .filter(Filter::at_most(Field::long("maxPrice"), "price"))
+//!     .procedure(Procedure::post("sync", vec![..], procedure(entities, WITHIN, by_name, sync, |_| Said::yes())))
+//! ```
+//!
+//! Everything else follows: representation and links ([`Shape`]), coercion ([`Field`]), pages, order and
+//! equality filters, both spellings, entity tags, idempotency, `OPTIONS` and 405. What is read of a request
+//! and how each answer is written is in `read` and `perform`; what is typed (entities, views, commands) in
+//! `entities`, `views` and `typed`. A new entity is one such declaration in `src/http/api/<system>.rs`.
 
+mod command;
+mod entities;
+mod filter;
+mod finder;
 mod handle;
+mod perform;
+mod procedure;
+mod read;
 mod source;
 mod typed;
+mod views;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use super::{Field, Fields, Item, Problem, hal::Shape, idempotency::Origin, list::LARGE_SCANS};
+use super::{Field, Problem, hal::Shape, list::LARGE_SCANS};
+pub use command::{Action, Call, Change, Done, action, shows, unchanged, when_sent};
+pub use entities::{ClientId, EntitySource, Segment, numeric};
+pub use filter::{Filter, Prepare, Wanted};
+pub use finder::{By, Find, FindKeys, Finder, Found};
 pub(crate) use handle::Target;
+pub use procedure::{Perform, Procedure, Said, perform};
 pub use source::{Keep, RowPage, Source};
-pub use typed::{Address, EntitySource, ViewSource, by_number, by_stream, command, numeric, shown, unchanged};
+pub use typed::{
+    Address, Tells, ask, by_key, by_number, by_stream, command, key_in, number_in, procedure, said, shown,
+};
+pub use views::{Lookup, ViewSource};
 
-/// What a command needs to know of its request.
-#[derive(Debug)]
-pub struct Call {
-    /// The key of the item in the path; `None` for a creation.
-    pub key: Option<String>,
-    /// The coerced fields. A replacement has all, a merge only what the client sent.
-    pub fields: Fields,
-    /// Command id, stream of a creation, fingerprint, correlation.
-    pub(crate) origin: Origin,
-    /// `If-Match`: only when the entity is at this sequence.
-    pub(crate) expecting: Option<u64>,
-}
+/// The key of the item that a segment means which is no key itself; `None` when it means none.
+pub type Resolve = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<String>, Problem>> + Send + Sync>;
 
-/// What became of the item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It is new: 201 with its address.
-    Created,
-    /// It is as the answer shows it: 200.
-    Changed,
-    /// It is gone: 204.
-    Removed,
-}
-
-/// A command's good answer.
-#[derive(Debug)]
-pub struct Done {
-    /// What became of the item.
-    pub change: Change,
-    /// The item; not used for a removal.
-    pub item: Item,
-    /// It is the first answer to this `Idempotency-Key`, again.
-    pub replayed: bool,
-}
-
-/// A command behind a method.
-pub type Action = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Done, Problem>> + Send + Sync>;
-
-/// A named question with one parameter, under `/search/<name>`.
-#[derive(Clone)]
-pub struct Finder {
-    /// The last segment of its path.
-    pub name: &'static str,
-    /// Its parameter, in every accepted spelling.
-    pub parameter: &'static [&'static str],
-    /// Whether it answers one item, or 404.
-    pub single: bool,
-    /// Finds the items with this value.
-    pub find: Find,
-}
-
-/// The items for the value of a parameter.
-pub type Find = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Found, Problem>> + Send + Sync>;
-
-/// What a finder found.
-#[derive(Debug)]
-pub struct Found {
-    /// The items, by key.
-    pub items: Vec<Item>,
-    /// Whether what was durable when the request came has been looked at.
-    pub caught_up: bool,
-}
-
-/// One collection of a system and its items.
+/// One collection of a system, its items, and the procedures that are called through it.
 #[derive(Clone)]
 pub struct Resource {
     pub(crate) system: &'static str,
+    /// The service that it belongs to; empty when none was declared.
+    pub(crate) service: &'static str,
     pub(crate) shape: Shape,
-    source: Arc<dyn Source>,
+    /// Other names of the collection in paths.
+    pub(crate) aliases: Vec<&'static str>,
+    pub(crate) procedures: Vec<Procedure>,
+    /// `None` for a collection without items.
+    source: Option<Arc<dyn Source>>,
     create: Option<Action>,
     replace: Option<Action>,
     merge: Option<Action>,
     remove: Option<Action>,
+    natural_key: bool,
     finders: Vec<Finder>,
     single: Option<Finder>,
+    filters: Vec<Filter>,
+    resolve: Option<Resolve>,
     scans: Arc<Semaphore>,
 }
 
@@ -107,25 +93,64 @@ impl Resource {
         source: Arc<dyn Source>,
     ) -> Self {
         let shape = Shape { collection, relation, key, fields, paged: true };
-        let (create, replace, merge, remove) = (None, None, None, None);
+        Self { source: Some(source), ..Self::bare(system, shape) }
+    }
+
+    /// A collection that has procedures only.
+    pub fn without_items(system: &'static str, collection: &'static str) -> Self {
+        let (key, fields) = (Field::long("id"), Vec::new());
+        Self::bare(system, Shape { collection, relation: collection, key, fields, paged: false })
+    }
+
+    fn bare(system: &'static str, shape: Shape) -> Self {
         Self {
             system,
+            service: "",
             shape,
-            source,
-            create,
-            replace,
-            merge,
-            remove,
+            aliases: Vec::new(),
+            procedures: Vec::new(),
+            source: None,
+            create: None,
+            replace: None,
+            merge: None,
+            remove: None,
+            natural_key: false,
             finders: Vec::new(),
             single: None,
+            filters: Vec::new(),
+            resolve: None,
             scans: Arc::new(Semaphore::new(LARGE_SCANS)),
         }
+    }
+
+    /// The service that answers for it: while that is stopped everything here is 503, and its port
+    /// serves this.
+    #[must_use]
+    pub fn service(mut self, service: &'static str) -> Self {
+        self.service = service;
+        self
+    }
+
+    /// Answers under this name of the collection as well; a list has its items under it too. Links lead to
+    /// the name that the resource was made with.
+    #[must_use]
+    pub fn alias(mut self, collection: &'static str) -> Self {
+        self.aliases.push(collection);
+        self
     }
 
     /// Lists all rows unless a page is asked for, as the old read models do.
     #[must_use]
     pub fn unpaged(mut self) -> Self {
         self.shape.paged = false;
+        self
+    }
+
+    /// Clients choose the key: a creation has it in the body, where it is mandatory, and a replacement may
+    /// create. For generated keys, which are the rule, a key in the body is ignored.
+    #[must_use]
+    pub fn natural_key(mut self) -> Self {
+        self.natural_key = true;
         self
     }
 
@@ -170,17 +195,43 @@ impl Resource {
         self.single = Some(finder);
         self
     }
+
+    /// `GET /<collection>?<parameter>=`, beyond equality of a field, which every field has.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
+    /// A call that is no method of an item. Its name is then no item's key; an empty name on a collection
+    /// takes the place of [`Resource::create`].
+    #[must_use]
+    pub fn procedure(mut self, procedure: Procedure) -> Self {
+        self.procedures.push(procedure);
+        self
+    }
+
+    /// Items are also found under another segment, when none has that segment as its own key. Links lead
+    /// to the own key.
+    #[must_use]
+    pub fn also_by(mut self, resolve: Resolve) -> Self {
+        self.resolve = Some(resolve);
+        self
+    }
+
+    /// Whether there are items to read.
+    pub(crate) fn has_items(&self) -> bool {
+        self.source.is_some()
+    }
 }
 
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resource").field("system", &self.system).field("shape", &self.shape).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Finder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Finder").field("name", &self.name).field("parameter", &self.parameter).finish_non_exhaustive()
+        f.debug_struct("Resource")
+            .field("system", &self.system)
+            .field("service", &self.service)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }
 

@@ -57,6 +57,25 @@ async fn a_step_that_a_crash_cut_off_is_finished_once() {
     drop(storage);
 }
 
+#[tokio::test]
+async fn a_step_may_end_in_a_refusal_that_leaves_nothing_open_and_is_not_kept() {
+    let storage = memory();
+    let system = start(&storage).await;
+    for key in [key("a"), key("b")] {
+        system.entities::<Tally>().ask(&key, Add { n: 1 }).await.expect("added");
+    }
+    system.entities::<Tally>().ask(&key("a"), Close).await.expect("closed");
+    let errand = |system: &crate::System, to| {
+        let errands = system.entities::<Errand>();
+        errands.ask(&key("e"), RunErrand { to, n: 4 }).command_id(CommandId::from_bits(5))
+    };
+    assert_eq!(errand(&system, 1).await, Err(AskError::Rejected(ErrandRejection::TallyClosed)));
+    let (_storage, system) = crash_and_restart(storage, system).await;
+    settled(&system).await;
+    assert_eq!(errand(&system, 1).await, Err(AskError::Rejected(ErrandRejection::TallyClosed)), "decided again");
+    assert_eq!(errand(&system, 2).await, Ok(5), "the key is free");
+}
+
 async fn wait_for<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
     for _ in 0..100_000 {
         if holds().await {

@@ -137,10 +137,12 @@ pub(in crate::actors::runtime) enum ErrandEvent {
 pub(in crate::actors::runtime) enum ErrandRejection {
     #[error("under way")]
     UnderWay,
+    #[error("the tally is closed")]
+    TallyClosed,
 }
 
 impl DomainEvent for ErrandEvent {
-    const PUBLIC: &'static [&'static str] = &["Begun", "GivenUp", "Finished"];
+    const PUBLIC: &'static [&'static str] = &["Finished"];
 
     fn name(&self) -> &'static str {
         match self {
@@ -148,9 +150,6 @@ impl DomainEvent for ErrandEvent {
             Self::GivenUp => "GivenUp",
             Self::Finished { .. } => "Finished",
         }
-    }
-    fn is_public(&self) -> bool {
-        matches!(self, Self::Finished { .. })
     }
     fn on_bus(&self, number: Number) -> Map<String, Value> {
         let mut fields = Map::new();
@@ -226,6 +225,9 @@ impl Command<Errand> for Finish {
     fn decide(self, errand: &Errand, _: &CommandContext) -> Decision<Errand, i64> {
         match self.result {
             Ok(total) => Ok(persist([ErrandEvent::Finished { to: errand.to, total }]).reply(total)),
+            Err(AskError::Rejected(TallyRejection::Closed)) => {
+                Ok(persist([ErrandEvent::GivenUp]).rejected(ErrandRejection::TallyClosed))
+            }
             Err(error) if error.outcome() == Outcome::Unknown => Ok(persist([]).then(Errand::add)),
             Err(error) => {
                 let (partner, reason, retry_after) = ("tally".into(), error.to_string(), Duration::from_secs(5));

@@ -191,7 +191,7 @@ fn find<'a>(table: &'a mut Toml, path: &str) -> Option<&'a mut TomlValue> {
 mod tests {
     use serde::{Deserialize, Serialize};
 
-    use super::super::SupervisionConfig;
+    use super::{super::SupervisionConfig, Path, World, io};
     use crate::actors::entity::Settings;
 
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -237,13 +237,17 @@ mod tests {
 
     #[test]
     fn a_value_may_stand_in_a_file_of_its_own() {
-        let directory = tempfile::tempdir().unwrap();
-        let secret = directory.path().join("name");
-        std::fs::write(&secret, "SK Imme \r\n").unwrap();
-        let text = format!("[systems.inn]\nname_file = {secret:?}");
-        assert_eq!(read(&text, &[]).unwrap().name, "SK Imme");
-        let lost = read("[systems.inn]\nname_file = \"/nowhere/name\"", &[]).unwrap_err();
-        assert_eq!(lost, "cannot read /nowhere/name");
+        let config = SupervisionConfig::parse("[systems.inn]\nname_file = \"/run/name\"", "supervision.toml").unwrap();
+        let switches = config.systems["inn"].clone();
+        let read = |file: &dyn Fn(&Path) -> io::Result<String>| {
+            switches.clone().read::<Inn>(&World { file, variable: &|_| None }).map_err(|error| error.to_string())
+        };
+        let secret = |path: &Path| {
+            assert_eq!(path, Path::new("/run/name"));
+            Ok("SK Imme \r\n".to_owned())
+        };
+        assert_eq!(read(&secret).unwrap().name, "SK Imme");
+        assert_eq!(read(&|_| Err(io::ErrorKind::NotFound.into())), Err("cannot read /run/name".to_owned()));
     }
 
     #[test]

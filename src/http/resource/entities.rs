@@ -1,0 +1,173 @@
+//! Entities as items: each is asked itself, lists are read from its listing.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use serde_json::{Map, Value};
+
+use super::{By, Found, Keep, RowPage, Source, views::scan};
+use crate::{
+    Current, Entities, EntityId, Key, Listed, Listing, Number, NumberedId, Refusal, Views,
+    http::{Item, Problem},
+};
+
+/// A key as clients write it: the last segment of a path, and a property of the item.
+pub trait Segment: Sized {
+    /// The key that this segment names; `None` when it can name none.
+    fn of_segment(segment: &str) -> Option<Self>;
+    /// The key as a property.
+    fn to_value(&self) -> Value;
+}
+
+/// Positive, in its one canonical spelling.
+impl Segment for u64 {
+    fn of_segment(segment: &str) -> Option<Self> {
+        numeric(segment)
+    }
+    fn to_value(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Segment for Key {
+    fn of_segment(segment: &str) -> Option<Self> {
+        Self::new(segment).ok()
+    }
+    fn to_value(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl Segment for String {
+    fn of_segment(segment: &str) -> Option<Self> {
+        Some(segment.to_owned())
+    }
+    fn to_value(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+/// Ids that clients know by a segment: a number, or a natural key.
+pub trait ClientId: EntityId<Row: Segment> {
+    /// The id of the entity with this row.
+    fn of_row(row: Self::Row) -> Self;
+}
+
+impl ClientId for NumberedId {
+    fn of_row(row: u64) -> Self {
+        Self::number(row)
+    }
+}
+
+impl ClientId for Key {
+    fn of_row(row: Self) -> Self {
+        row
+    }
+}
+
+/// The key as a positive number in its one canonical spelling; `None` for every other text.
+pub fn numeric(key: &str) -> Option<u64> {
+    let canonical = key.bytes().all(|byte| byte.is_ascii_digit()) && !key.starts_with('0');
+    key.parse().ok().filter(|_| canonical)
+}
+
+/// The fields of an entity that clients can see, `None` for one that they cannot.
+type Shown<E> = fn(&E, Number) -> Option<Map<String, Value>>;
+
+/// Entities of one kind as items.
+#[derive(Debug)]
+pub struct EntitySource<E: Listed> {
+    entities: Entities<E>,
+    list: Views<Listing<E>>,
+    fields: Shown<E>,
+}
+
+impl<E: Listed<Id: ClientId, Rejection: Refusal>> EntitySource<E> {
+    /// `fields` are those of an entity that clients can see, `None` for one that they cannot. A kind with
+    /// natural keys has no number.
+    pub fn new(
+        entities: Entities<E>,
+        list: Views<Listing<E>>,
+        fields: fn(&E, Number) -> Option<Map<String, Value>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { entities, list, fields })
+    }
+
+    /// Finds the one entity whose id follows from the value: asked itself, so never behind.
+    pub fn by_id(&self, id: fn(&Value) -> Option<E::Id>) -> By {
+        let (entities, fields) = (self.entities.clone(), self.fields);
+        By::Items(Arc::new(move |value, _| {
+            let (entities, id) = (entities.clone(), id(&value));
+            async move {
+                let Some(id) = id else { return Ok(Found { items: Vec::new(), caught_up: true }) };
+                let item = current(&entities, &id, fields).await?;
+                Ok(Found { items: item.into_iter().collect(), caught_up: true })
+            }
+            .boxed()
+        }))
+    }
+}
+
+async fn current<E: Listed<Id: ClientId, Rejection: Refusal>>(
+    entities: &Entities<E>,
+    id: &E::Id,
+    fields: Shown<E>,
+) -> Result<Option<Item>, Problem> {
+    let current = entities.get(id).await.map_err(Problem::of_ask)?;
+    Ok(current.and_then(|Current { state, number, sequence, key }| {
+        let key = E::Id::from_key(&key)?.row(number).to_value();
+        fields(&state, number).map(|fields| Item { key, sequence: Some(sequence), fields })
+    }))
+}
+
+impl<E: Listed<Id: ClientId, Rejection: Refusal>> Source for EntitySource<E> {
+    fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
+        let (entities, fields) = (self.entities.clone(), self.fields);
+        let id = <E::Id as EntityId>::Row::of_segment(key).map(E::Id::of_row);
+        async move {
+            let Some(id) = id else { return Ok(None) };
+            current(&entities, &id, fields).await
+        }
+        .boxed()
+    }
+
+    fn catch_up(&self, within: Duration) -> BoxFuture<'static, Result<bool, Problem>> {
+        let list = self.list.clone();
+        async move { Ok(list.catch_up(within).await?) }.boxed()
+    }
+
+    fn count(&self) -> BoxFuture<'static, Result<u64, Problem>> {
+        let list = self.list.clone();
+        async move { Ok(list.count().await?) }.boxed()
+    }
+
+    fn scan(&self, after: Option<Vec<u8>>, limit: usize, keep: Keep) -> BoxFuture<'static, Result<RowPage, Problem>> {
+        let fields = self.fields;
+        let item = move |(row, listing): (<E::Id as EntityId>::Row, Listing<E>)| Item {
+            key: row.to_value(),
+            sequence: Some(listing.sequence),
+            fields: fields(&listing.state, listing.number).unwrap_or_default(),
+        };
+        scan(self.list.clone(), after, limit, keep, item).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        assert_eq!(numeric("18446744073709551615"), Some(u64::MAX));
+        for other in ["", "0", "01", "+1", "-1", " 1", "1.0", "x", "18446744073709551616"] {
+            assert_eq!(numeric(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_no_key_names_nothing() {
+        assert_eq!(Key::of_segment("CD1001").unwrap().to_value(), "CD1001");
+        assert_eq!(Key::of_segment(&"x".repeat(201)), None);
+        assert_eq!(Key::of_segment("a\nb"), None);
+    }
+}

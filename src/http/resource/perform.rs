@@ -1,0 +1,185 @@
+//! Commands and procedures: what is taken of the request, and what the answer is.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, Method, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::{Action, Call, Change, Done, Procedure, Resource, Said, Target, procedure::Answer};
+use crate::{
+    Key,
+    http::{
+        Fields, Item, Problem, body,
+        hal::Place,
+        idempotency::Origin,
+        request::{JSON, Request, Response, empty, json as json_response, plain, set},
+    },
+};
+
+/// Why a procedure says `false`.
+const REASON: HeaderName = HeaderName::from_static("x-reason");
+/// Tells a first answer that is given again.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What a request's `If-Match` or `If-None-Match` lists.
+pub(super) enum Tags {
+    Any,
+    Of(Vec<u64>),
+}
+
+impl Resource {
+    pub(super) async fn command(
+        &self,
+        action: &Action,
+        request: &Request,
+        target: Target,
+        place: &Place,
+    ) -> Result<Response, Problem> {
+        let declared = &self.shape.fields;
+        let (body, whole) = match request.method {
+            Method::DELETE => (Map::new(), false),
+            Method::PATCH => (body::object(request)?, false),
+            _ => (body::object(request)?, true),
+        };
+        let fields = Fields::of(declared, &body)?;
+        let fields = if whole { fields.or_nothing(declared) } else { fields };
+        fields.require(declared)?;
+        let in_path = match target {
+            Target::Item(key) => Some(key),
+            Target::Collection | Target::Procedure(_) | Target::Search | Target::Finder(_) => None,
+        };
+        let in_body = match &in_path {
+            None if self.natural_key => Some(self.key_of(&body)?),
+            _ => None,
+        };
+        let content = fields.canonical();
+        let content = in_body.as_ref().map_or(content.clone(), |key| format!("{key} {content}"));
+        let origin = Origin::of(request, &self.address(in_path.as_deref()), &content)?;
+        let expecting = match &in_path {
+            Some(key) => self.expecting(request, key).await?,
+            None => None,
+        };
+        let done = action(Call { key: in_path.or(in_body), fields, origin, expecting }).await?;
+        Ok(self.done(&done, place))
+    }
+
+    /// The canonical path of the collection, an item or a procedure, as idempotency keys are bound to it.
+    fn address(&self, segment: Option<&str>) -> String {
+        let segment = segment.map(|segment| format!("/{segment}")).unwrap_or_default();
+        format!("/{}/{}{segment}", self.system, self.shape.collection)
+    }
+
+    /// The natural key in the body of a creation.
+    fn key_of(&self, body: &Map<String, Value>) -> Result<String, Problem> {
+        let field = self.shape.key;
+        let value = body.get(field.name).map(|value| field.coerce(value)).transpose()?.unwrap_or_default();
+        let text = match value {
+            Value::Null => return Err(Problem::missing(field.name)),
+            Value::String(text) if text.trim().is_empty() => return Err(Problem::missing(field.name)),
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        Key::new(&text).map_err(|why| Problem::field(field.name, format_args!("is refused: {why}")))?;
+        Ok(text)
+    }
+
+    fn done(&self, done: &Done, place: &Place) -> Response {
+        let mut response = match done.change {
+            Change::Removed => empty(StatusCode::NO_CONTENT),
+            Change::Changed => self.item_response(StatusCode::OK, &done.item, place),
+            Change::Created => {
+                let mut response = self.item_response(StatusCode::CREATED, &done.item, place);
+                set(&mut response, header::LOCATION, &self.shape.href(&done.item.key, place));
+                response
+            }
+        };
+        if done.replayed {
+            set(&mut response, REPLAYED, "true");
+        }
+        response
+    }
+
+    pub(super) async fn perform(
+        &self,
+        procedure: &Procedure,
+        request: &Request,
+        place: &Place,
+    ) -> Result<Response, Problem> {
+        let fields = Fields::of(&procedure.parameters, &body::parameters(request)?)?;
+        fields.require_all(&procedure.parameters)?;
+        let segment = Some(procedure.name).filter(|name| !name.is_empty());
+        let origin = Origin::of(request, &self.address(segment), &fields.canonical())?;
+        let said = (procedure.perform)(Call { key: None, fields, origin, expecting: None }).await?;
+        Ok(self.said(said, place))
+    }
+
+    fn said(&self, Said { answer, reason, item, replayed }: Said, place: &Place) -> Response {
+        let mut response = match answer {
+            Answer::Truth(truth) => json_response(StatusCode::OK, JSON, &truth.into()),
+            Answer::Text(text) => plain(StatusCode::OK, text),
+        };
+        if let Some(reason) = reason {
+            set(&mut response, REASON, &reason);
+        }
+        if let Some(key) = item {
+            set(&mut response, header::LOCATION, &self.shape.href(&key, place));
+        }
+        if replayed {
+            set(&mut response, REPLAYED, "true");
+        }
+        response
+    }
+
+    /// The sequence that `If-Match` demands. One tag is left to the entity, which compares and decides in
+    /// one turn; of several, the present one is taken.
+    async fn expecting(&self, request: &Request, key: &str) -> Result<Option<u64>, Problem> {
+        let failed =
+            || Problem::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", "If-Match names no such version");
+        match tags(request, header::IF_MATCH) {
+            None | Some(Tags::Any) => Ok(None),
+            Some(Tags::Of(sequences)) => match (sequences.as_slice(), &self.source) {
+                ([], _) => Err(failed()),
+                ([one], _) => Ok(Some(*one)),
+                // Also when none of them is the present one, the entity says so: the request may be a repetition of
+                // one that it has done, which is answered whatever happened since.
+                ([first, ..], Some(source)) => {
+                    let now = source.item(key).await?.and_then(|item| item.sequence);
+                    Ok(now.filter(|now| sequences.contains(now)).or(Some(*first)))
+                }
+                ([first, ..], None) => Ok(Some(*first)),
+            },
+        }
+    }
+
+    pub(super) fn item_response(&self, status: StatusCode, item: &Item, place: &Place) -> Response {
+        let mut response = json_response(status, crate::http::request::HAL, &self.shape.item(item, place));
+        entity_tag(&mut response, item);
+        response
+    }
+}
+
+pub(super) fn entity_tag(response: &mut Response, item: &Item) {
+    if let Some(sequence) = item.sequence {
+        set(response, header::ETAG, &format!("\"{sequence}\""));
+    }
+}
+
+/// The entity tags of a condition, `None` when the request has none. What is none of ours matches nothing;
+/// a weak tag matches only where nothing is written (`If-None-Match`).
+pub(super) fn tags(request: &Request, name: HeaderName) -> Option<Tags> {
+    let weak_matches = name == header::IF_NONE_MATCH;
+    let given: Vec<Cow<'_, str>> =
+        request.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    if given.is_empty() {
+        return None;
+    }
+    let tags = || given.iter().flat_map(|list| list.split(',')).map(str::trim);
+    if tags().any(|tag| tag == "*") {
+        return Some(Tags::Any);
+    }
+    let sequence = |tag: &str| {
+        let strong = if weak_matches { tag.strip_prefix("W/").unwrap_or(tag) } else { tag };
+        strong.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+    };
+    Some(Tags::Of(tags().filter_map(sequence).collect()))
+}
