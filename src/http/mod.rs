@@ -29,7 +29,7 @@ mod routes;
 mod serve;
 mod table;
 
-pub use api::{station, store};
+pub use api::{station, stay, store};
 pub use coerce::{Field, FieldType, Fields};
 pub use gateway::{admin, public, service_port};
 pub use hal::Item;

@@ -1,7 +1,9 @@
 //! The resources of each system: what its fields are and which command each method is.
 
 mod station;
+mod stay;
 mod store;
 
 pub use station::station;
+pub use stay::stay;
 pub use store::store;
