@@ -37,3 +37,5 @@ mod scenarios;
 mod script;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod stay;

@@ -62,10 +62,15 @@ pub use settings::{AlarmSettings, StaySettings};
 pub use values::{Field, InvalidValue, MAX_CHARACTERS, Patch, StayDetails, StayWish, UseDate, named};
 pub use views::{Mypage, MypageItem, MypageStatus, OccupiedDates};
 
+use std::time::Duration;
+
 use crate::actors::entity::ServiceDeclaration;
 
 /// The system's name: in paths, in names of services, in configuration.
 pub const NAME: &str = "stay";
+
+/// How long a booking waits for pay unless the configuration says otherwise (section 6).
+pub const PAY_WITHIN: Duration = Duration::from_millis(610);
 
 /// Declares the services of stay, in the order in which they start.
 pub fn services<S: ServiceDeclaration>() -> Vec<S> {
