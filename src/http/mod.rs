@@ -14,6 +14,7 @@ mod body;
 mod coerce;
 mod correlation;
 mod cors;
+mod fields;
 mod gateway;
 mod hal;
 mod health;
@@ -30,7 +31,8 @@ mod serve;
 mod table;
 
 pub use api::{library, station, store};
-pub use coerce::{Field, FieldType, Fields};
+pub use coerce::{Field, FieldType};
+pub use fields::Fields;
 pub use gateway::{admin, public, service_port};
 pub use hal::Item;
 pub use health::Readiness;

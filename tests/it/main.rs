@@ -6,9 +6,13 @@ mod acceptance;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod connectors;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod decisions;
+#[cfg(test)]
+mod depot;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
@@ -25,6 +29,10 @@ mod matrix;
 mod model;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod receiver;
+#[cfg(test)]
+mod resources;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
