@@ -24,6 +24,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod operators;
