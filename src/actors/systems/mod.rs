@@ -5,6 +5,7 @@
 pub mod library;
 pub mod procurement;
 pub mod station;
+pub mod stay;
 pub mod store;
 
 /// How a business "no" is told to a client: the same way in all systems.

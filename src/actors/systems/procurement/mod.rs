@@ -67,13 +67,11 @@ pub use number::{
 };
 pub use policies::{DeliverGoods, FileInspections, FollowRequests, KeepRegister, MarkAssignments, RunErrands, SendSms};
 pub use request::{
-    CancelRequest, ChangeRequest, DeliveryRequest, DeliveryRequestEvent, DeliveryRequestItem,
-    DeliveryRequestRejection, FileInspection, FinishAnnouncement, FinishNumbering, FinishPosting, FinishSearch,
-    InspectionResultItem, MarkAssigned, OfResult, PostRequest, RecordResult, RequestAndResult, Wanted, order_of,
+    CancelRequest, ChangeRequest, DeliveryRequest, DeliveryRequestEvent, DeliveryRequestItem, DeliveryRequestRejection,
+    FileInspection, FinishAnnouncement, FinishNumbering, FinishPosting, FinishSearch, InspectionResultItem,
+    MarkAssigned, OfResult, PostRequest, RecordResult, RequestAndResult, Wanted, order_of,
 };
-pub use sms::{
-    RemoveSms, RewriteSms, Sms, SmsEvent, SmsHistory, SmsHistoryItem, SmsRejection, WriteSms,
-};
+pub use sms::{RemoveSms, RewriteSms, Sms, SmsEvent, SmsHistory, SmsHistoryItem, SmsRejection, WriteSms};
 pub use values::{Company, Demand, DemandChange, Field, Filing, InvalidValue, MAX_CHARACTERS, Set, proc_no};
 pub use views::{DeliveryStatusInquiry, GoodsDeliveries, OrdersOfProcNo, Requests, Results, WithinProcNo};
 
