@@ -69,6 +69,7 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is rare and says itself what it is")]
 fn failure(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(timeout) => format!("no answer within the deadline ({timeout})"),

@@ -170,15 +170,15 @@ fn kind(section: &mut Section<'_>, place: &Place) -> Result<ConnectorKind, Confi
         )
     };
     let (kind, other) = match kind.value {
-        Kind::Log => (ConnectorKind::Log, [refused(&url), refused(&program), refused(&args)]),
+        Kind::Log => (ConnectorKind::Log, [refused(url.as_ref()), refused(program.as_ref()), refused(args.as_ref())]),
         Kind::Webhook => {
             let Placed { value: Url(url), .. } = url.ok_or_else(|| missing("url"))?;
-            (ConnectorKind::Webhook { url }, [refused(&program), refused(&args), None])
+            (ConnectorKind::Webhook { url }, [refused(program.as_ref()), refused(args.as_ref()), None])
         }
         Kind::Command => {
             let program = program.ok_or_else(|| missing("program"))?.value;
             let args = args.map(|args| args.value).unwrap_or_default();
-            (ConnectorKind::Command { program, args }, [refused(&url), None, None])
+            (ConnectorKind::Command { program, args }, [refused(url.as_ref()), None, None])
         }
     };
     match other.into_iter().flatten().next() {
@@ -188,8 +188,8 @@ fn kind(section: &mut Section<'_>, place: &Place) -> Result<ConnectorKind, Confi
 }
 
 /// Where a key stands that should not be there.
-fn refused<T>(placed: &Option<Placed<T>>) -> Option<(Place, String)> {
-    let placed = placed.as_ref()?;
+fn refused<T>(placed: Option<&Placed<T>>) -> Option<(Place, String)> {
+    let placed = placed?;
     Some((placed.place.clone()?, placed.key.clone()))
 }
 

@@ -167,9 +167,7 @@ impl DeliveryRequest {
     }
 
     pub(super) fn search(&self) -> Continuation<Self, RequestAndResult> {
-        let Some(OpenStep::Searching { within, .. }) = &self.step else {
-            unreachable!("asked only while searching")
-        };
+        let Some(OpenStep::Searching { within, .. }) = &self.step else { unreachable!("asked only while searching") };
         Ask::<OrderRegister, _>::once(self.search_step(), self.demanded().proc_no.clone(), FindOrder, *within)
             .then(|outcome| FinishSearch { outcome })
     }

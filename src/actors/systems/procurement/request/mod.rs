@@ -33,9 +33,7 @@ use super::{
     number::RequestNumber,
     values::{Demand, Filing},
 };
-use crate::actors::entity::{
-    AnyContinuation, Command, CommandContext, Entity, Key, NumberedId, Step, Unavailable,
-};
+use crate::actors::entity::{AnyContinuation, Command, CommandContext, Entity, Key, NumberedId, Step, Unavailable};
 
 mod amending;
 mod announcing;
@@ -297,4 +295,3 @@ fn no_partner(partner: &str, reason: String, retry_after: Duration) -> Unavailab
 pub fn order_of(request: u64) -> NumberedId {
     NumberedId::Key(Key::derived("procurement.order-of-request", &[&request.to_le_bytes()]))
 }
-

@@ -116,13 +116,8 @@ impl Entity for Booking {
     type Id = NumberedId;
     type Event = BookingEvent;
     type Rejection = BookingRejection;
-    const COMMANDS: &'static [&'static str] = &[
-        OpenBooking::NAME,
-        FinishPaying::NAME,
-        CancelBooking::NAME,
-        FinishCancellation::NAME,
-        ChangeBooking::NAME,
-    ];
+    const COMMANDS: &'static [&'static str] =
+        &[OpenBooking::NAME, FinishPaying::NAME, CancelBooking::NAME, FinishCancellation::NAME, ChangeBooking::NAME];
     const ASKS: &'static [&'static str] = &[Payment::KIND, Calendar::KIND];
 
     fn evolve(&mut self, event: &BookingEvent) {
