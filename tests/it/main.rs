@@ -12,9 +12,13 @@ mod contract;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod depot;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod idempotency;
+#[cfg(test)]
+mod library;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
@@ -25,6 +29,8 @@ mod model;
 mod operators;
 #[cfg(test)]
 mod receiver;
+#[cfg(test)]
+mod resources;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]

@@ -136,6 +136,7 @@ fn a_channel_takes_its_kind_and_its_bulkhead_from_the_file() {
         [connector.store.alarm]
         kind = "webhook"
         url = "http://127.0.0.1:9/alarms?x=1"
+        token_file = "/run/secrets/gateway"
         bulkhead = "Slow"
         deadline = "45s"
         attempts = 3
@@ -148,7 +149,10 @@ fn a_channel_takes_its_kind_and_its_bulkhead_from_the_file() {
     );
     let alarm = config.connector("store", "alarm");
     let expected = ConnectorConfig {
-        kind: ConnectorKind::Webhook { url: "http://127.0.0.1:9/alarms?x=1".to_owned() },
+        kind: ConnectorKind::Webhook {
+            url: "http://127.0.0.1:9/alarms?x=1".to_owned(),
+            token_file: Some("/run/secrets/gateway".into()),
+        },
         bulkhead: "slow".to_owned(),
         deadline: Duration::from_secs(45),
         attempts: 3,
@@ -270,6 +274,10 @@ fn every_broken_rule_of_connectors_and_bulkheads_is_refused_with_its_place_and_b
         ("[connector.a.b]\nkind = \"webhook\"", "2:1: `connector.a.b.url` is missing"),
         ("[connector.a.b]\nkind = \"command\"", "2:1: `connector.a.b.program` is missing"),
         ("[connector.a.b]\nurl = \"http://x\"", "2:1: `connector.a.b.url` does nothing with this `connector.a.b.kind`"),
+        (
+            "[connector.a.b]\nkind = \"command\"\nprogram = \"x\"\ntoken_file = \"t\"",
+            "4:1: `connector.a.b.token_file` does nothing with this `connector.a.b.kind`",
+        ),
         (
             "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://x\"\nargs = []",
             "4:1: `connector.a.b.args` does nothing with this `connector.a.b.kind`",
