@@ -8,6 +8,7 @@ use steadfast::{
     ConfigError, Configuration, ConfigurationSource, JournalKind, Process, ServicePorts, StartError, SupervisionConfig,
     System,
     http::{self, HttpLimits, Readiness},
+    outbound,
     persistence::{self, OpenError, Storage},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -182,7 +183,7 @@ async fn serve(
     let limits = HttpLimits::of(&config);
     let (drain, ready_file) = (config.server.drain, config.server.ready_file.clone());
 
-    let mut builder = System::builder(storage).supervision(config).source(source);
+    let mut builder = System::builder(storage).supervision(config).source(source).connectors(outbound::connector);
     for known in fleet.iter() {
         builder = builder.system(known.name, (known.services)());
     }

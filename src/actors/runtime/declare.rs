@@ -10,8 +10,9 @@ use std::{
 use super::{
     builder::StartError,
     code::KindCode,
+    connector::{Carrying, Channels},
     consumer::Consumer,
-    dispatcher::{Dispatcher, Retry},
+    dispatcher::{Commands, Dispatcher, Retry},
     entities::Entities,
     host::Host,
     kinds::{KindHost, Kinds},
@@ -22,7 +23,7 @@ use super::{
     unit::UnitRuntime,
 };
 use crate::actors::{
-    entity::{Command, Entity, Listed, Listing, Policy, PolicyProgress, ServiceDeclaration, View},
+    entity::{Command, Entity, Listed, Listing, Outbound, Policy, PolicyProgress, ServiceDeclaration, View},
     supervision::Process,
 };
 
@@ -81,6 +82,11 @@ impl ServiceDeclaration for Service {
         self.followers.push(Box::new(add_view::<V>));
         self
     }
+
+    fn notifies<O: Outbound>(mut self, outbound: O) -> Self {
+        self.followers.push(Box::new(move |assembly, place| add_outbound(assembly, place, outbound)));
+        self
+    }
 }
 
 impl fmt::Debug for Service {
@@ -107,6 +113,7 @@ pub(crate) struct Assembly {
     pub(crate) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    pub(crate) channels: Channels,
     /// What each service asks for when it starts, by its full name.
     seeds: HashMap<String, Vec<Seed>>,
     /// Processes of each service, by its full name, in the order in which they start.
@@ -115,7 +122,11 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    pub(crate) fn new(units: Vec<Arc<UnitRuntime>>, limits: Box<dyn Fn(&str) -> EntityLimits + Send>) -> Self {
+    pub(crate) fn new(
+        units: Vec<Arc<UnitRuntime>>,
+        limits: Box<dyn Fn(&str) -> EntityLimits + Send>,
+        channels: Channels,
+    ) -> Self {
         Self {
             kinds: Kinds::default(),
             units,
@@ -125,6 +136,7 @@ impl Assembly {
             handles: HashMap::new(),
             consumers: Vec::new(),
             retries: BTreeMap::new(),
+            channels,
             seeds: HashMap::new(),
             processes: HashMap::new(),
             names: HashSet::new(),
@@ -227,7 +239,8 @@ fn add_policy<P: Policy>(assembly: &mut Assembly, place: &Place, policy: P) -> R
     let progress = assembly.progress.get(&place.unit.name).expect("every unit has its progress").clone();
     let consumer = assembly.consumer(P::NAME, place, &[P::Source::KIND]);
     let kinds = assembly.kinds.clone();
-    let dispatcher = Arc::new(Dispatcher { policy: Arc::new(policy), target, progress, consumer, kinds });
+    let carrier = Arc::new(Commands { policy: Arc::new(policy), target });
+    let dispatcher = Arc::new(Dispatcher { carrier, progress, consumer, kinds });
     assembly.retries.insert(P::NAME, dispatcher.clone());
     assembly.process(place, format!("policy:{}", P::NAME), dispatcher);
     Ok(())
@@ -247,5 +260,24 @@ fn add_view<V: View>(assembly: &mut Assembly, place: &Place) -> Result<(), Start
         Views { rows: rows.clone(), unit: unit.clone(), service: place.service.clone(), consumer: consumer.clone() };
     assembly.handles.insert(TypeId::of::<V>(), Box::new(views));
     assembly.process(place, format!("view:{}", V::NAME), Arc::new(Projector { rows, unit, consumer, kinds }));
+    Ok(())
+}
+
+fn add_outbound<O: Outbound>(assembly: &mut Assembly, place: &Place, outbound: O) -> Result<(), StartError> {
+    assembly.claim(O::NAME)?;
+    let is_own = assembly.host::<O::Source>().is_some_and(|host| Arc::ptr_eq(&host.service, &place.service));
+    if !is_own {
+        let (outbound, source_kind, service) = (O::NAME, O::Source::KIND, place.service.full_name.clone());
+        return Err(StartError::ForeignSource { outbound, source_kind, service });
+    }
+    let system = place.service.system;
+    let Some(channel) = assembly.channels.channel(system, O::CHANNEL) else { return Ok(()) };
+    let progress = assembly.progress.get(&place.unit.name).expect("every unit has its progress").clone();
+    let consumer = assembly.consumer(O::NAME, place, &[O::Source::KIND]);
+    let kinds = assembly.kinds.clone();
+    let carrier = Arc::new(Carrying { outbound, system, channel });
+    let dispatcher = Arc::new(Dispatcher { carrier, progress, consumer, kinds });
+    assembly.retries.insert(O::NAME, dispatcher.clone());
+    assembly.process(place, format!("connector:{}", O::NAME), dispatcher);
     Ok(())
 }

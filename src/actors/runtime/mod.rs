@@ -4,18 +4,21 @@
 //! Entities::ask -> mailbox -> turn (decide, evolve) -> journal -> commit -> reply, ask
 //!                                                        |
 //!                                                        +-> feed -> dispatcher (policies) -> mailbox
+//!                                                                 -> dispatcher (connectors) -> bulkhead
 //!                                                                 -> projector (views) -> Views
 //! ```
 
 mod asks;
 mod book;
 mod builder;
+mod bulkhead;
 mod bus;
 mod cell;
 mod clock;
 mod code;
 mod codec;
 mod commit;
+mod connector;
 mod consumer;
 mod declare;
 mod dedup;
@@ -48,10 +51,12 @@ mod turn;
 mod unit;
 
 pub use builder::{StartError, SystemBuilder};
+pub use bulkhead::BulkheadStatus;
 pub use bus::{EventPage, EventQuery, EventsError};
 pub use clock::Clock;
 pub use code::KindCode;
 pub use codec::UnreadableEvent;
+pub use connector::{Connector, DeliveryError, RETRY_AFTER_LIMIT};
 pub use declare::Service;
 pub use dispatcher::LetterError;
 pub use entities::{Answered, AskRequest, Current, Entities};

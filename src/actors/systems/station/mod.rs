@@ -53,8 +53,8 @@ pub use order::{
 };
 pub use policies::{ExpectShipments, ReturnCanceledSales, ShipOrders, UpdateMasters, UpdateMenus, VoidUnknownSales};
 pub use product::{
-    AddProduct, ChangeProduct, Product, ProductEvent, ProductItem, ProductRejection, SeedProduct, SetProduct,
-    SyncProduct,
+    AddProduct, ChangeProduct, Product, ProductEvent, ProductItem, ProductRejection, ProductSet, SeedProduct,
+    SetProduct, SyncProduct,
 };
 pub use replicas::{
     AdoptMaster, AdoptProduct, ProductMaster, ProductMasterEvent, ProductMenu, ProductMenuEvent, ReplicaRejection,
@@ -71,10 +71,15 @@ pub use stock::{MoveStock, Stock, StockEvent, StockRejection, StockSummaryItem};
 pub use values::{Field, InvalidValue, MAX_CHARACTERS, Milli, number, optional, product_key, quantity, required};
 pub use views::{OrderProgress, OrderStatus, OrderStatusItem, SalesSummary, SalesSummaryItem};
 
+use std::time::Duration;
+
 use crate::actors::entity::ServiceDeclaration;
 
 /// The system's name: in paths, in names of services, in configuration.
 pub const NAME: &str = "station";
+
+/// How long POS and Order wait for the station unless the configuration says otherwise (D-8).
+pub const STATION_WITHIN: Duration = Duration::from_secs(1);
 
 /// Declares the station's services, in the order in which they start.
 pub fn services<S: ServiceDeclaration>() -> Vec<S> {
@@ -96,3 +101,6 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
         S::service("POS").listed::<Sale>().listed::<ProductMenu>().policy(UpdateMenus),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,17 @@ impl ProductItem {
     }
 }
 
+/// A product that was set, and whether there was none before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductSet {
+    /// As it is now.
+    #[serde(flatten)]
+    pub product: ProductItem,
+    /// Whether there was none before.
+    pub is_new: bool,
+}
+
 /// What happens to a product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ProductEvent {
@@ -205,9 +216,10 @@ pub struct SetProduct {
 
 impl Command<Product> for SetProduct {
     const NAME: &'static str = "set-product";
-    type Reply = ProductItem;
-    fn decide(self, product: &Product, _: &CommandContext) -> Decision<Product, ProductItem> {
-        Ok(persist(product.changed(&self.product)?).reply(self.product))
+    type Reply = ProductSet;
+    fn decide(self, product: &Product, _: &CommandContext) -> Decision<Product, ProductSet> {
+        let (change, is_new) = (product.changed(&self.product)?, product.0.is_none());
+        Ok(persist(change).reply(ProductSet { product: self.product, is_new }))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::actors::{
 };
 
 /// The reason that POS gives for the row of a sale (D-2).
-pub(crate) const SALE: &str = "SALE";
+const SALE: &str = "SALE";
 /// The reason of the row that takes a sale back.
 const CANCELED_SALE: &str = "CANCELED_SALE";
 
@@ -40,8 +40,13 @@ impl FlowEntry {
 
     /// A sale of `qty`, which is positive.
     pub fn sale(sale_id: u64, product_id: String, product_name: Option<String>, qty: Milli) -> Self {
-        let reason = Some(SALE.to_owned());
-        Self { reason, sale_id: Some(sale_id), ..Self::correction(product_id, product_name, qty.negated(), None) }
+        Self::correction(product_id, product_name, qty.negated(), None).of_sale(sale_id)
+    }
+
+    /// The same row, when it is that of a sale.
+    #[must_use]
+    pub fn of_sale(self, sale_id: u64) -> Self {
+        Self { reason: self.reason.or_else(|| Some(SALE.to_owned())), sale_id: Some(sale_id), ..self }
     }
 
     /// The cancellation of such a sale.
