@@ -2,14 +2,16 @@
 
 mod actors;
 pub mod http;
+pub mod outbound;
 pub mod persistence;
 
 pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::{
-    Backoff, ByteCount, ConfigError, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig, LinkConfig, NodeKind,
-    NodeState, Place, Problem, Process, Restart, Running, ServerConfig, ServiceConfig, ServicePorts, Stop,
-    StorageConfig, Strategy, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TreeNode, process,
+    Backoff, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, Failure, Intensity,
+    JournalKind, LimitsConfig, LinkConfig, NodeKind, NodeState, Place, Problem, Process, Restart, Running,
+    ServerConfig, ServiceConfig, ServicePorts, Stop, StorageConfig, Strategy, SupervisionConfig, SupervisorConfig,
+    SupervisorConfigs, TreeNode, process,
 };
-pub use actors::systems::{Refusal, RefusalClass, store};
+pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, stay, store};
 pub use actors::{supervision, testkit};

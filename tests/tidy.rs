@@ -70,9 +70,15 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "src/actors/runtime",
-        &["sled", "warp", "actix", "ractor", "crate::http", "actors::systems"],
+        &["sled", "warp", "ureq", "ractor", "crate::http", "crate::outbound", "actors::systems"],
         "the runtime knows ports and the vocabulary, no adapter and no business",
     ),
+    Rule {
+        under: "src/actors/runtime",
+        but: &["src/actors/runtime/bulkhead/threads.rs"],
+        banned: &["actix"],
+        why: "actix lives in one file",
+    },
     Rule {
         under: "src/actors/runtime",
         but: &["src/actors/runtime/tests"],
@@ -86,7 +92,7 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "src/persistence",
-        &["ractor", "actix", "warp", "crate::actors", "crate::http"],
+        &["ractor", "actix", "warp", "crate::actors", "crate::http", "crate::outbound"],
         "storage knows streams and bytes",
     ),
     Rule {
@@ -95,8 +101,17 @@ const RULES: &[Rule] = &[
         banned: &["sled"],
         why: "sled lives in one folder",
     },
-    rule("src/http", &["ractor", "actix", "sled", "crate::persistence"], "an inbound adapter talks to the system only"),
-    rule("src/cli", &["ractor", "actix", "sled", "warp"], "the program composes, no more"),
+    rule(
+        "src/http",
+        &["ractor", "actix", "sled", "ureq", "crate::persistence", "crate::outbound"],
+        "an inbound adapter talks to the system only",
+    ),
+    rule(
+        "src/outbound",
+        &["ractor", "actix", "warp", "sled", "tokio", "async", "await", "crate::persistence", "crate::http"],
+        "an outbound adapter blocks on a thread that is given to it, and knows notices only",
+    ),
+    rule("src/cli", &["ractor", "actix", "sled", "warp", "ureq"], "the program composes, no more"),
 ];
 
 fn files(under: &Path, found: &mut Vec<PathBuf>) {

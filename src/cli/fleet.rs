@@ -3,7 +3,7 @@
 use steadfast::{
     AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, SupervisionConfig, System,
     http::{self, Resource},
-    store,
+    library, station, store,
 };
 
 type ReadSwitches = fn(&SupervisionConfig) -> Result<AnySettings, ConfigError>;
@@ -29,7 +29,10 @@ const APART: u16 = 1000;
 pub(super) const ALL: &str = "all";
 const ALL_PORT: u16 = 8088;
 
-static FLEET: [Known; 1] = [Known {
+/// In this order their service ports are apart.
+static FLEET: &[Known] = &[STORE, LIBRARY, STATION];
+
+const STORE: Known = Known {
     name: store::NAME,
     port: 8088,
     service_ports: &[("order", 8081), ("delivery", 8082), ("product", 8083), ("payment", 8084), ("alarm", 8085)],
@@ -37,7 +40,27 @@ static FLEET: [Known; 1] = [Known {
     model: store::services,
     resources: http::store,
     settings: None,
-}];
+};
+
+const LIBRARY: Known = Known {
+    name: library::NAME,
+    port: 8088,
+    service_ports: &[("order", 8081), ("rent", 8082), ("delivery", 8083), ("mypage", 8084)],
+    services: library::services,
+    model: library::services,
+    resources: http::library,
+    settings: None,
+};
+
+const STATION: Known = Known {
+    name: station::NAME,
+    port: 8080,
+    service_ports: &[("POS", 8081), ("Station", 8082), ("Order", 8083), ("Logistics", 8084)],
+    services: station::services,
+    model: station::services,
+    resources: http::station,
+    settings: Some(switches::<station::StationSettings>),
+};
 
 /// What `--system` takes.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -52,7 +75,7 @@ impl Fleet {
     /// The one with this name, or all of them.
     pub(super) fn named(name: &str) -> Self {
         let one = FLEET.iter().position(|known| known.name == name);
-        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(&FLEET))
+        Self(one.and_then(|at| FLEET.get(at..=at)).unwrap_or(FLEET))
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'static Known> {
@@ -108,7 +131,6 @@ pub(super) fn unknown_switches(config: &SupervisionConfig) -> Option<&str> {
 }
 
 /// Reads the switches of one type, with the environment's own names for them.
-#[expect(dead_code, reason = "the store has no switches")]
 fn switches<S: Settings>(config: &SupervisionConfig) -> Result<AnySettings, ConfigError> {
     config.settings::<S>(|name| std::env::var(name).ok()).map(AnySettings::of)
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use steadfast::{EntityModel, PolicyModel, ServiceModel};
+use steadfast::{EntityModel, OutboundModel, PolicyModel, ServiceModel};
 
 use super::{
     Exit,
@@ -69,6 +69,7 @@ fn system(out: &mut String, known: &Known) -> fmt::Result {
     links(out, &services)?;
     policies(out, &services)?;
     views(out, &services)?;
+    notices(out, &services)?;
     seeds(out, &services)
 }
 
@@ -114,6 +115,19 @@ fn views(out: &mut String, services: &[ServiceModel]) -> fmt::Result {
     for service in services {
         for view in &service.views {
             writeln!(out, "| `{}` | {} | {} |", view.name, service.name, listed(&view.follows))?;
+        }
+    }
+    Ok(())
+}
+
+fn notices(out: &mut String, services: &[ServiceModel]) -> fmt::Result {
+    if services.iter().all(|service| service.notices.is_empty()) {
+        return Ok(());
+    }
+    writeln!(out, "\n| leaves the house | of service | history | channel |\n|---|---|---|---|")?;
+    for service in services {
+        for OutboundModel { name, source, channel, .. } in &service.notices {
+            writeln!(out, "| `{name}` | {} | `{source}` | `{channel}` |", service.name)?;
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use steadfast::{
     ConfigError, Configuration, ConfigurationSource, JournalKind, Process, ServicePorts, StartError, SupervisionConfig,
     System,
     http::{self, HttpLimits, Readiness},
+    outbound,
     persistence::{self, OpenError, Storage},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{
     Exit, complain,
     fleet::{self, Fleet},
-    listeners::Listeners,
+    listeners::{Listeners, ServiceListener},
     say,
 };
 
@@ -169,12 +170,12 @@ async fn serve(
 ) -> Result<(), Exit> {
     let Configuration { supervision: config, settings } = configuration;
     let addresses = listeners.addresses();
-    let Listeners { public, admin, services: _ } = listeners;
+    let Listeners { public, admin, services } = listeners;
     let readiness = Readiness::default();
     let limits = HttpLimits::of(&config);
     let (drain, ready_file) = (config.server.drain, config.server.ready_file.clone());
 
-    let mut builder = System::builder(storage).supervision(config).source(source);
+    let mut builder = System::builder(storage).supervision(config).source(source).connectors(outbound::connector);
     for known in fleet.iter() {
         builder = builder.system(known.name, (known.services)());
     }
@@ -185,6 +186,13 @@ async fn serve(
     builder = builder.edge("admin", move |system| -> Arc<dyn Process> {
         Arc::new(http::admin(admin, &system, operators.0, operators.1))
     });
+    for ServiceListener { system: known, service, listener } in services {
+        let (limits, readiness) = (limits.clone(), readiness.clone());
+        builder = builder.edge(format!("http:{}/{service}", known.name), move |system| -> Arc<dyn Process> {
+            let resources = (known.resources)(&system);
+            Arc::new(http::service_port(listener, &system, known.name, service, resources, limits, readiness))
+        });
+    }
     let edge = (limits, readiness.clone());
     let system = builder
         .edge("http", move |system| -> Arc<dyn Process> {

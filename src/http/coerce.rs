@@ -203,6 +203,11 @@ impl Fields {
             .map_or(Ok(()), |field| Err(Problem::missing(field.name)))
     }
 
+    /// Everything that the client sent.
+    pub fn given(&self) -> &Map<String, Value> {
+        &self.given
+    }
+
     /// Whether the client sent the field, null included.
     pub fn has(&self, name: &str) -> bool {
         self.given.contains_key(name)

@@ -29,7 +29,7 @@ mod routes;
 mod serve;
 mod table;
 
-pub use api::store;
+pub use api::{library, station, store};
 pub use coerce::{Field, FieldType, Fields};
 pub use gateway::{admin, public, service_port};
 pub use hal::Item;
@@ -39,8 +39,8 @@ pub use problem::Problem;
 pub use resource::{
     Action, Address, By, Call, Change, ClientId, Done, EntitySource, Filter, Find, FindKeys, Finder, Found, Keep,
     Lookup, Perform, Prepare, Procedure, Resolve, Resource, RowPage, Said, Segment, Source, Tells, ViewSource, Wanted,
-    action, ask, by_key, by_number, by_stream, command, key_in, number_in, numeric, perform, procedure, shown, shows,
-    unchanged, when_sent,
+    action, ask, by_key, by_number, by_stream, command, key_in, number_in, numeric, perform, procedure, said, shown,
+    shows, unchanged, when_sent,
 };
 pub use routes::Edge;
 pub use serve::{BindError, HttpServer, Listener};

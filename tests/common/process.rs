@@ -125,11 +125,11 @@ impl Server {
         Client::new(&self.running().admin)
     }
 
-    /// A client of the port of one service, as `"stay/pay"`; `--service-ports=free` opens them.
+    /// The address of one service, as `"stay/pay"`; `--service-ports=free` opens them.
     #[track_caller]
-    pub(crate) fn service(&self, name: &str) -> Client {
+    pub(crate) fn service_address(&self, name: &str) -> &str {
         let address = self.running().services.get(name);
-        Client::new(address.unwrap_or_else(|| panic!("no port of {name}: {:?}", self.running().services)))
+        address.unwrap_or_else(|| panic!("no port of {name}: {:?}", self.running().services))
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -14,6 +14,8 @@ mod harness;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod limits;

@@ -66,7 +66,7 @@ fn the_tree_shows_who_runs_below_whom() {
     );
     let names =
         |of: &Value| of["children"].as_array().unwrap().iter().map(|child| child["name"].clone()).collect::<Vec<_>>();
-    assert_eq!(names(&tree), ["storage", "services", "edge"]);
+    assert_eq!(names(&tree), ["storage", "services", "bulkheads", "edge"]);
     for name in ["journal:main", "journal:alarm", "store/order", "store/alarm", "http", "admin"] {
         let node = node(&tree, name).unwrap_or_else(|| panic!("{name} in {tree}"));
         assert_eq!((&node["state"], &node["restarts"]), (&json!("running"), &json!(0)), "{name}");

@@ -31,8 +31,8 @@ struct Expected<'a> {
     name: Option<&'a str>,
 }
 
-/// Runs a script; `send` sends one command line. Returns how many commands it sent as they stand in the script.
-pub(crate) fn run(script: &str, server: &Server, send: &dyn Fn(&str) -> Response) -> usize {
+/// Runs a script of `system`; `send` sends one command line. Returns how many commands it sent as they stand in the script.
+pub(crate) fn run(script: &str, server: &Server, system: &str, send: &dyn Fn(&str) -> Response) -> usize {
     let mut names = BTreeMap::new();
     let steps = steps(script);
     for step in &steps {
@@ -49,7 +49,7 @@ pub(crate) fn run(script: &str, server: &Server, send: &dyn Fn(&str) -> Response
                 }
             }
             Action::Switch { verb, service } => {
-                server.admin().post(&format!("/admin/services/store/{service}/{verb}")).is(200);
+                server.admin().post(&format!("/admin/services/{system}/{service}/{verb}")).is(200);
             }
             Action::Quiet => _ = server.admin().get("/admin/quiesce?within=10s").is(200),
         }

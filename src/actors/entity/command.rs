@@ -138,26 +138,15 @@ pub trait AnyReply: Send {
     /// # Errors
     /// [`EncodeError`] when serde refuses.
     fn encode(&self) -> Result<Vec<u8>, EncodeError>;
-    /// Whether a repeat of the command gets it again.
-    fn is_kept(&self) -> bool;
     /// The reply itself.
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
-/// A reply before its type is forgotten.
-pub(super) struct TypedReply<R> {
-    pub(super) reply: R,
-    pub(super) is_kept: bool,
-}
-
-impl<R: Serialize + Send + 'static> AnyReply for TypedReply<R> {
+impl<R: Serialize + Send + 'static> AnyReply for R {
     fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        serde_json::to_vec(&self.reply).map_err(|source| EncodeError { what: std::any::type_name::<R>(), source })
-    }
-    fn is_kept(&self) -> bool {
-        self.is_kept
+        serde_json::to_vec(self).map_err(|source| EncodeError { what: std::any::type_name::<R>(), source })
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(self.reply)
+        self
     }
 }

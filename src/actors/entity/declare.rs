@@ -1,4 +1,4 @@
-use super::{Command, Entity, Listed, Policy, View};
+use super::{Command, Entity, Listed, Outbound, Policy, View};
 
 /// How a system says what its services consist of, without knowing who runs them: the runtime makes
 /// running services of it, and a model or a document can be made of it as well.
@@ -27,4 +27,8 @@ pub trait ServiceDeclaration: Sized {
     /// It keeps a view.
     #[must_use]
     fn view<V: View>(self) -> Self;
+
+    /// Notices of one of its kinds leave the house.
+    #[must_use]
+    fn notifies<O: Outbound>(self, outbound: O) -> Self;
 }

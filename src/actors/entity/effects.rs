@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{AnyAnswer, AnyEffects, AnyReply, Continuation, Entity, Unavailable, command::TypedReply};
+use super::{AnyAnswer, AnyEffects, Continuation, Entity, Unavailable};
 
 /// What a decision wants done, in this order: write, evolve, then answer or go on.
 #[must_use = "effects do nothing until they are returned from `decide`"]
@@ -13,7 +13,6 @@ pub struct Effects<E: Entity, R> {
 
 pub(crate) enum Answer<E: Entity, R> {
     Now(R),
-    Unkept(R),
     FromState(fn(&E) -> R),
     Then(fn(&E) -> Continuation<E, R>),
     NotDone(Unavailable),
@@ -33,13 +32,6 @@ impl<E: Entity> Persist<E> {
     /// Answers `reply` once the events are durable.
     pub fn reply<R>(self, reply: R) -> Effects<E, R> {
         self.with(Answer::Now(reply))
-    }
-
-    /// Answers `reply`, which is not kept: a repeat of the command is decided again, so the entity has to
-    /// recognise it by its own state. For entities that are asked so often that a day's kept replies
-    /// would be more than the rest of them.
-    pub fn reply_unkept<R>(self, reply: R) -> Effects<E, R> {
-        self.with(Answer::Unkept(reply))
     }
 
     /// Answers what the state after these events says, once they are durable.
@@ -81,21 +73,14 @@ impl<E: Entity, R> Effects<E, R> {
 impl<E: Entity, R: Serialize + Send + 'static> Effects<E, R> {
     pub(crate) fn erase(self) -> AnyEffects<E> {
         let answer = match self.answer {
-            Answer::Now(reply) => AnyAnswer::Reply(Box::new(move |_| kept(reply))),
-            Answer::Unkept(reply) => {
-                AnyAnswer::Reply(Box::new(move |_| Box::new(TypedReply { reply, is_kept: false })))
-            }
-            Answer::FromState(from) => AnyAnswer::Reply(Box::new(move |state| kept(from(state)))),
+            Answer::Now(reply) => AnyAnswer::Reply(Box::new(move |_| Box::new(reply))),
+            Answer::FromState(from) => AnyAnswer::Reply(Box::new(move |state| Box::new(from(state)))),
             Answer::Then(next) => AnyAnswer::Then(Box::new(move |state| next(state).erase())),
             Answer::NotDone(why) => AnyAnswer::NotDone(why),
             Answer::Rejected(rejection) => AnyAnswer::Rejected(rejection),
         };
         AnyEffects { events: self.events, answer }
     }
-}
-
-fn kept<R: Serialize + Send + 'static>(reply: R) -> Box<dyn AnyReply> {
-    Box::new(TypedReply { reply, is_kept: true })
 }
 
 impl<E: Entity, R> fmt::Debug for Effects<E, R> {

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Command, DomainEvent, Entity, Listed, Policy, ServiceDeclaration, View};
+use super::{Command, DomainEvent, Entity, Listed, Outbound, Policy, ServiceDeclaration, View};
 
 /// What a service consists of, as data: made of the same declaration that the runtime makes a running
 /// service of, so that it cannot say anything else.
@@ -15,6 +15,8 @@ pub struct ServiceModel {
     pub policies: Vec<PolicyModel>,
     /// Its views; the lists of its entities are not among them.
     pub views: Vec<ViewModel>,
+    /// What leaves the house.
+    pub notices: Vec<OutboundModel>,
 }
 
 /// A kind of entity.
@@ -57,6 +59,18 @@ pub struct ViewModel {
     pub follows: Vec<&'static str>,
 }
 
+/// "Whenever this is written, somebody outside is told."
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OutboundModel {
+    /// [`Outbound::NAME`].
+    pub name: &'static str,
+    /// The kind whose events it reads: the history.
+    pub source: &'static str,
+    /// [`Outbound::CHANNEL`].
+    pub channel: &'static str,
+}
+
 impl ServiceModel {
     fn with(mut self, kind: &'static str, change: impl FnOnce(&mut EntityModel)) -> Self {
         if let Some(entity) = self.entities.iter_mut().find(|entity| entity.kind == kind) {
@@ -68,7 +82,7 @@ impl ServiceModel {
 
 impl ServiceDeclaration for ServiceModel {
     fn service(name: &'static str) -> Self {
-        Self { name, entities: Vec::new(), policies: Vec::new(), views: Vec::new() }
+        Self { name, entities: Vec::new(), policies: Vec::new(), views: Vec::new(), notices: Vec::new() }
     }
 
     fn entity<E: Entity>(mut self) -> Self {
@@ -98,6 +112,11 @@ impl ServiceDeclaration for ServiceModel {
 
     fn view<V: View>(mut self) -> Self {
         self.views.push(ViewModel { name: V::NAME, follows: V::sources().kinds().collect() });
+        self
+    }
+
+    fn notifies<O: Outbound>(mut self, _: O) -> Self {
+        self.notices.push(OutboundModel { name: O::NAME, source: O::Source::KIND, channel: O::CHANNEL });
         self
     }
 }

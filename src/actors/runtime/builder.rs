@@ -3,7 +3,9 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::{
+    bulkhead::{ActixHost, PoolSupervisor},
     clock::Clock,
+    connector::{Channels, Connect, Connector},
     declare::{Assembly, Named, Place, Service, add_progress},
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
@@ -17,7 +19,7 @@ use super::{
 use crate::{
     actors::{
         entity::{AnySettings, Key},
-        supervision::{NamedSection, Process, SupervisionConfig},
+        supervision::{ConnectorConfig, NamedSection, Process, SupervisionConfig},
     },
     persistence::{Storage, StorageConfig},
 };
@@ -33,6 +35,7 @@ pub struct SystemBuilder {
     settings: SystemSettings,
     source: Option<ConfigurationSource>,
     services: Vec<(&'static str, Service)>,
+    connect: Option<Connect>,
     edge: Vec<(String, Edge)>,
 }
 
@@ -53,6 +56,16 @@ pub enum StartError {
         policy: &'static str,
         /// Its target.
         target: &'static str,
+        /// The service that it was registered with.
+        service: String,
+    },
+    /// Notices belong to the service of their history, so that they wait when that is stopped.
+    #[error("{outbound} tells of {source_kind}, which is no entity of its service {service}")]
+    ForeignSource {
+        /// What tells.
+        outbound: &'static str,
+        /// Its history.
+        source_kind: &'static str,
         /// The service that it was registered with.
         service: String,
     },
@@ -95,7 +108,7 @@ impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
         let settings = SystemSettings::default();
-        Self { storage, config, clock, settings, source: None, services: Vec::new(), edge: Vec::new() }
+        Self { storage, config, clock, settings, source: None, services: Vec::new(), connect: None, edge: Vec::new() }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -134,6 +147,13 @@ impl SystemBuilder {
         self
     }
 
+    /// Says how channels reach the outside. Without this nothing leaves the house: notices stay in their
+    /// histories, and are told from the first one on by the first start with connectors.
+    pub fn connectors(mut self, connect: impl Fn(&ConnectorConfig) -> Arc<dyn Connector> + Send + 'static) -> Self {
+        self.connect = Some(Box::new(connect));
+        self
+    }
+
     /// Adds a process at the edge, such as a listener: started last, stopped first.
     pub fn edge(
         mut self,
@@ -154,7 +174,8 @@ impl SystemBuilder {
     pub async fn start(self) -> Result<System, StartError> {
         let (units, queues) = open_units(&self.storage);
         let limits = EntityLimits::by_kind(&self.config);
-        let mut assembly = Assembly::new(units.clone(), limits);
+        let channels = Channels::new(self.connect, self.config.clone());
+        let mut assembly = Assembly::new(units.clone(), limits, channels);
 
         let mut internal = Vec::new();
         for unit in &units {
@@ -191,7 +212,7 @@ impl SystemBuilder {
             services.push(place);
         }
 
-        check_names(&self.config, &assembly.hosts, &services)?;
+        check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
         assembly.kinds.fill(&kinds);
@@ -210,6 +231,7 @@ impl SystemBuilder {
             hosts: assembly.hosts,
             consumers: assembly.consumers,
             retries: assembly.retries,
+            bulkheads: assembly.channels.bulkheads().map(|(_, bulkhead)| bulkhead.clone()).collect(),
             handles: assembly.handles,
             guardian: tokio::sync::SetOnce::new(),
         });
@@ -231,6 +253,11 @@ impl SystemBuilder {
             let mut children: Vec<Named> = vec![("cells".to_owned(), Arc::new(cells))];
             children.extend(assembly.processes.remove(&place.service.full_name).unwrap_or_default());
             parts.service(&place.service.full_name, children);
+        }
+        let host = Arc::new(ActixHost::default());
+        for (name, bulkhead) in assembly.channels.bulkheads() {
+            let (bulkhead, host) = (bulkhead.clone(), host.clone());
+            parts.bulkhead(name.to_owned(), Arc::new(PoolSupervisor { bulkhead, host }));
         }
         for (name, process) in self.edge {
             parts.edge(name, process(system.clone()));
@@ -260,7 +287,12 @@ fn unit_of(
 
 /// A section about something that does not exist would have no effect: a slip that should be known.
 /// Sections of systems that this process does not run are left alone.
-fn check_names(config: &SupervisionConfig, hosts: &[Arc<dyn KindHost>], services: &[Place]) -> Result<(), StartError> {
+fn check_names(
+    config: &SupervisionConfig,
+    hosts: &[Arc<dyn KindHost>],
+    services: &[Place],
+    channels: &Channels,
+) -> Result<(), StartError> {
     let here = |system: &str| services.iter().any(|place| place.service.system.eq_ignore_ascii_case(system));
     let service = |name: &str| services.iter().any(|place| place.service.full_name.eq_ignore_ascii_case(name));
     let kind = |name: &str| {
@@ -277,6 +309,13 @@ fn check_names(config: &SupervisionConfig, hosts: &[Arc<dyn KindHost>], services
                 let mut parts = name.split('.');
                 let system = parts.next().unwrap_or_default();
                 ("link", !here(system) || parts.all(|part| service(&format!("{system}/{part}"))))
+            }
+            NamedSection::Connector => {
+                ("connector", channels.has(name) || name.split_once('.').is_some_and(|(system, _)| !here(system)))
+            }
+            NamedSection::Bulkhead => {
+                let is_used = channels.bulkheads().any(|(used, _)| used == name) || config.runs_in(name);
+                ("bulkhead", is_used || name.split_once('-').is_some_and(|(system, _)| !here(system)))
             }
         };
         if !known {

@@ -1,4 +1,4 @@
-//! What policies' dispatchers and views' projectors have in common: cursors that others can watch.
+//! What the dispatchers of policies and connectors and the projectors of views have in common: cursors that others can watch.
 
 use std::{
     fmt,
@@ -32,7 +32,7 @@ impl Lane {
     }
 }
 
-/// A policy or a view as others see it.
+/// A policy, a view or a connector as others see it.
 pub(crate) struct Consumer {
     pub(crate) name: &'static str,
     pub(crate) system: &'static str,

@@ -9,8 +9,9 @@ use std::{
 
 use super::{
     builder::StartError,
+    connector::{Carrying, Channels},
     consumer::Consumer,
-    dispatcher::{Dispatcher, Retry},
+    dispatcher::{Commands, Dispatcher, Retry},
     entities::Entities,
     host::Host,
     kinds::{KindHost, Kinds},
@@ -21,7 +22,7 @@ use super::{
     unit::UnitRuntime,
 };
 use crate::actors::{
-    entity::{Command, Entity, Listed, Listing, Policy, PolicyProgress, ServiceDeclaration, View},
+    entity::{Command, Entity, Listed, Listing, Outbound, Policy, PolicyProgress, ServiceDeclaration, View},
     supervision::Process,
 };
 
@@ -73,6 +74,11 @@ impl ServiceDeclaration for Service {
         self.followers.push(Box::new(add_view::<V>));
         self
     }
+
+    fn notifies<O: Outbound>(mut self, outbound: O) -> Self {
+        self.followers.push(Box::new(move |assembly, place| add_outbound(assembly, place, outbound)));
+        self
+    }
 }
 
 impl fmt::Debug for Service {
@@ -99,6 +105,7 @@ pub(crate) struct Assembly {
     pub(crate) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    pub(crate) channels: Channels,
     /// What each service asks for when it starts, by its full name.
     seeds: HashMap<String, Vec<Seed>>,
     /// Processes of each service, by its full name, in the order in which they start.
@@ -107,7 +114,11 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    pub(crate) fn new(units: Vec<Arc<UnitRuntime>>, limits: Box<dyn Fn(&str) -> EntityLimits + Send>) -> Self {
+    pub(crate) fn new(
+        units: Vec<Arc<UnitRuntime>>,
+        limits: Box<dyn Fn(&str) -> EntityLimits + Send>,
+        channels: Channels,
+    ) -> Self {
         Self {
             kinds: Kinds::default(),
             units,
@@ -117,6 +128,7 @@ impl Assembly {
             handles: HashMap::new(),
             consumers: Vec::new(),
             retries: BTreeMap::new(),
+            channels,
             seeds: HashMap::new(),
             processes: HashMap::new(),
             names: HashSet::new(),
@@ -205,7 +217,8 @@ fn add_policy<P: Policy>(assembly: &mut Assembly, place: &Place, policy: P) -> R
     let progress = assembly.progress.get(&place.unit.name).expect("every unit has its progress").clone();
     let consumer = assembly.consumer(P::NAME, place, &[P::Source::KIND]);
     let kinds = assembly.kinds.clone();
-    let dispatcher = Arc::new(Dispatcher { policy: Arc::new(policy), target, progress, consumer, kinds });
+    let carrier = Arc::new(Commands { policy: Arc::new(policy), target });
+    let dispatcher = Arc::new(Dispatcher { carrier, progress, consumer, kinds });
     assembly.retries.insert(P::NAME, dispatcher.clone());
     assembly.process(place, format!("policy:{}", P::NAME), dispatcher);
     Ok(())
@@ -225,5 +238,24 @@ fn add_view<V: View>(assembly: &mut Assembly, place: &Place) -> Result<(), Start
         Views { rows: rows.clone(), unit: unit.clone(), service: place.service.clone(), consumer: consumer.clone() };
     assembly.handles.insert(TypeId::of::<V>(), Box::new(views));
     assembly.process(place, format!("view:{}", V::NAME), Arc::new(Projector { rows, unit, consumer, kinds }));
+    Ok(())
+}
+
+fn add_outbound<O: Outbound>(assembly: &mut Assembly, place: &Place, outbound: O) -> Result<(), StartError> {
+    assembly.claim(O::NAME)?;
+    let is_own = assembly.host::<O::Source>().is_some_and(|host| Arc::ptr_eq(&host.service, &place.service));
+    if !is_own {
+        let (outbound, source_kind, service) = (O::NAME, O::Source::KIND, place.service.full_name.clone());
+        return Err(StartError::ForeignSource { outbound, source_kind, service });
+    }
+    let system = place.service.system;
+    let Some(channel) = assembly.channels.channel(system, O::CHANNEL) else { return Ok(()) };
+    let progress = assembly.progress.get(&place.unit.name).expect("every unit has its progress").clone();
+    let consumer = assembly.consumer(O::NAME, place, &[O::Source::KIND]);
+    let kinds = assembly.kinds.clone();
+    let carrier = Arc::new(Carrying { outbound, system, channel });
+    let dispatcher = Arc::new(Dispatcher { carrier, progress, consumer, kinds });
+    assembly.retries.insert(O::NAME, dispatcher.clone());
+    assembly.process(place, format!("connector:{}", O::NAME), dispatcher);
     Ok(())
 }

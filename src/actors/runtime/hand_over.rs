@@ -45,7 +45,7 @@ impl<E: Entity> Host<E> {
             Outcome::Then(_) | Outcome::Reply { .. } | Outcome::NotDone(_) | Outcome::Rejected(_) => None,
         };
         let bytes = match &outcome {
-            Outcome::Reply { bytes, .. } => bytes.clone(),
+            Outcome::Reply { bytes, .. } => Some(bytes.clone()),
             Outcome::Then(_) | Outcome::NotDone(_) | Outcome::Rejected(_) => None,
         };
         let settled = (is_follow_up && begun.is_none()).then(|| Settled { origin, how, reply: bytes.clone() });

@@ -4,16 +4,19 @@
 //! Entities::ask -> mailbox -> turn (decide, evolve) -> journal -> commit -> reply, ask
 //!                                                        |
 //!                                                        +-> feed -> dispatcher (policies) -> mailbox
+//!                                                                 -> dispatcher (connectors) -> bulkhead
 //!                                                                 -> projector (views) -> Views
 //! ```
 
 mod asks;
 mod book;
 mod builder;
+mod bulkhead;
 mod bus;
 mod cell;
 mod clock;
 mod commit;
+mod connector;
 mod consumer;
 mod declare;
 mod dedup;
@@ -46,8 +49,10 @@ mod turn;
 mod unit;
 
 pub use builder::{StartError, SystemBuilder};
+pub use bulkhead::BulkheadStatus;
 pub use bus::{EventPage, EventQuery, EventsError};
 pub use clock::Clock;
+pub use connector::{Connector, DeliveryError, RETRY_AFTER_LIMIT};
 pub use declare::Service;
 pub use dispatcher::LetterError;
 pub use entities::{Answered, AskRequest, Current, Entities};

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
+    bulkhead::{Bulkhead, BulkheadStatus},
     dispatcher::{LetterError, LetterPlace},
     kinds::KindHost,
     projector::ViewError,
@@ -31,10 +32,10 @@ pub struct ServiceStatus {
     pub open_asks: usize,
 }
 
-/// One partition of one policy or view.
+/// One partition of one policy, view or connector.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConsumerStatus {
-    /// The policy or view.
+    /// The policy, view or outbound.
     pub name: String,
     /// Its system.
     pub system: String,
@@ -57,7 +58,7 @@ pub struct ConsumerStatus {
 pub struct WaitingLetter {
     /// What retry and discard take.
     pub id: String,
-    /// The policy that it belongs to.
+    /// The policy or outbound that it belongs to.
     pub policy: String,
     /// The letter.
     pub letter: DeadLetter,
@@ -170,7 +171,7 @@ impl System {
         Ok(self.service_status(service))
     }
 
-    /// Every policy and view, partition by partition. What is none of its business does not wake a consumer,
+    /// Every policy, view and connector, partition by partition. What is none of its business does not wake a consumer,
     /// so one that is behind is woken and given up to 100 ms: a lag that is told then is one.
     ///
     /// # Cancel safety
@@ -197,7 +198,12 @@ impl System {
         lanes.collect()
     }
 
-    /// Waits until every policy and view of a running service is at the durable head, nothing is being
+    /// Every bulkhead: its threads, and what waits for them.
+    pub fn bulkheads(&self) -> Vec<BulkheadStatus> {
+        self.inner.bulkheads.iter().map(Bulkhead::status).collect()
+    }
+
+    /// Waits until every policy, view and connector of a running service is at the durable head, nothing is being
     /// dispatched and no ask is open.
     ///
     /// # Errors
@@ -255,7 +261,7 @@ impl System {
         left
     }
 
-    /// The dead letters of all policies.
+    /// The dead letters of all policies and connectors.
     ///
     /// # Errors
     /// [`ViewError::Unavailable`] while policies' progress cannot be read.

@@ -11,11 +11,7 @@ use crate::{
 
 /// What a decision comes to, once its events are applied.
 pub(super) enum Outcome<E: Entity> {
-    /// `bytes` are what is kept for a repeat.
-    Reply {
-        value: Box<dyn Any + Send>,
-        bytes: Option<Bytes>,
-    },
+    Reply { value: Box<dyn Any + Send>, bytes: Bytes },
     Then(AnyContinuation<E>),
     NotDone(Unavailable),
     Rejected(E::Rejection),
@@ -44,8 +40,7 @@ pub(super) fn evolve<E: Entity>(state: &mut E, effects: AnyEffects<E>) -> Result
         AnyAnswer::Reply(make) => {
             let reply = make(state);
             // A reply that nobody can ask for again need not be written.
-            let is_kept = reply.is_kept() && !events.is_empty();
-            let bytes = if is_kept { Some(encode(reply.as_ref())?) } else { None };
+            let bytes = if events.is_empty() { Bytes::new() } else { encode(reply.as_ref())? };
             Outcome::Reply { bytes, value: reply.into_any() }
         }
         AnyAnswer::Then(next) => Outcome::Then(next(state)),

@@ -12,6 +12,7 @@ use tokio::sync::SetOnce;
 
 use super::{
     builder::SystemBuilder,
+    bulkhead::Bulkhead,
     bus::{self, EventPage, EventQuery, EventsError},
     clock::Clock,
     consumer::Consumer,
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     actors::{
-        entity::{AnySettings, Entity, Listed, Listing, View},
+        entity::{AnySettings, Entity, Listed, Listing, Settings, View},
         supervision::{Guardian, SupervisionConfig, TreeNode},
     },
     persistence::Storage,
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    pub(crate) bulkheads: Vec<Bulkhead>,
     pub(super) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     /// Set once the tree has started; its edge may be asked a moment before.
     pub(super) guardian: SetOnce<Guardian>,
@@ -102,6 +104,11 @@ impl System {
     /// The clock that decisions are timed by.
     pub fn clock(&self) -> Clock {
         self.inner.clock.clone()
+    }
+
+    /// The switches of a system as decisions made now see them.
+    pub fn settings<S: Settings>(&self) -> Arc<S> {
+        self.inner.settings.of(S::SYSTEM).current().map_or_else(Arc::default, |settings| settings.get())
     }
 
     /// Replaces the switches of a running system. Decisions from now on see them; those under way see

@@ -1,4 +1,4 @@
-//! The shape of the tree: guardian / storage / services / edge.
+//! The shape of the tree: guardian / storage / services / bulkheads / edge.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,6 +12,7 @@ use crate::actors::supervision::{
 pub(crate) struct Parts {
     storage: Vec<Named>,
     services: Vec<(String, Vec<Named>)>,
+    bulkheads: Vec<Named>,
     edge: Vec<Named>,
 }
 
@@ -22,6 +23,10 @@ impl Parts {
 
     pub(crate) fn service(&mut self, name: &str, children: Vec<Named>) {
         self.services.push((name.to_owned(), children));
+    }
+
+    pub(crate) fn bulkhead(&mut self, name: String, process: Arc<dyn Process>) {
+        self.bulkheads.push((name, process));
     }
 
     pub(crate) fn edge(&mut self, name: String, process: Arc<dyn Process>) {
@@ -39,6 +44,7 @@ impl Parts {
     }
 
     /// What lies above stops with what it stands on: without a journal no service, without services no edge.
+    /// Connectors wait while their bulkhead is away, so no service stands on one.
     fn spec(self, config: &SupervisionConfig) -> SupervisorSpec {
         let levels = &config.supervisors;
         let service = |(name, children)| ChildSpec::supervisor(levels.service.spec(name, workers(children)));
@@ -46,6 +52,7 @@ impl Parts {
         let children = vec![
             ChildSpec::supervisor(levels.storage.spec("storage", workers(self.storage))),
             ChildSpec::supervisor(levels.services.spec("services", services)),
+            ChildSpec::supervisor(levels.bulkheads.spec("bulkheads", workers(self.bulkheads))),
             ChildSpec::supervisor(levels.edge.spec("edge", workers(self.edge))),
         ];
         levels.guardian.spec("guardian", children)

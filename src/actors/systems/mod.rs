@@ -2,6 +2,10 @@
 //!
 //! Pure like the vocabulary itself. One system knows nothing of another.
 
+pub mod library;
+pub mod procurement;
+pub mod station;
+pub mod stay;
 pub mod store;
 
 /// How a business "no" is told to a client: the same way in all systems.

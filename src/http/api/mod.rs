@@ -1,5 +1,9 @@
 //! The resources of each system: what its fields are and which command each method is.
 
+mod library;
+mod station;
 mod store;
 
+pub use library::library;
+pub use station::station;
 pub use store::store;

@@ -46,7 +46,9 @@ pub use finder::{By, Find, FindKeys, Finder, Found};
 pub(crate) use handle::Target;
 pub use procedure::{Perform, Procedure, Said, perform};
 pub use source::{Keep, RowPage, Source};
-pub use typed::{Address, Tells, ask, by_key, by_number, by_stream, command, key_in, number_in, procedure, shown};
+pub use typed::{
+    Address, Tells, ask, by_key, by_number, by_stream, command, key_in, number_in, procedure, said, shown,
+};
 pub use views::{Lookup, ViewSource};
 
 /// The key of the item that a segment means which is no key itself; `None` when it means none.

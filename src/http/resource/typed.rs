@@ -135,20 +135,28 @@ where
                 Err(problem) if problem.status() == StatusCode::NOT_FOUND => return Ok(Said::no(NOT_FOUND)),
                 id => id?,
             };
-            match ask(&entities, &call, &id, command, within).await {
-                Ok(answered) => {
-                    let replayed = answered.replayed;
-                    Ok(Said { replayed, ..say(&answered) })
-                }
-                Err(AskError::Rejected(refusal)) if refusal.class() != RefusalClass::Invalid => {
-                    tracing::info!(code = refusal.code(), %refusal, kind = E::KIND, %id, "refused");
-                    Ok(Said::no(refusal.code()))
-                }
-                Err(AskError::NotFound { .. }) => Ok(Said::no(NOT_FOUND)),
-                Err(error) => Err(Problem::of_ask(error)),
-            }
+            said(ask(&entities, &call, &id, command, within).await, say)
         }
     })
+}
+
+/// What a procedure says to the answer of an entity, as [`procedure`] has it.
+///
+/// # Errors
+/// What is neither an answer nor a `false`.
+pub fn said<R, N: Refusal>(
+    answered: Result<Answered<R>, AskError<N>>,
+    say: impl FnOnce(&Answered<R>) -> Said,
+) -> Result<Said, Problem> {
+    match answered {
+        Ok(answered) => Ok(Said { replayed: answered.replayed, ..say(&answered) }),
+        Err(AskError::Rejected(refusal)) if refusal.class() != RefusalClass::Invalid => {
+            tracing::info!(code = refusal.code(), %refusal, "refused");
+            Ok(Said::no(refusal.code()))
+        }
+        Err(AskError::NotFound { .. }) => Ok(Said::no(NOT_FOUND)),
+        Err(error) => Err(Problem::of_ask(error)),
+    }
 }
 
 /// The reason when nothing has the id: the code of a 404.

@@ -4,10 +4,15 @@ use futures::{FutureExt, stream};
 use serde_json::Value;
 
 use super::*;
-use crate::http::{
-    gateway::Gateway,
-    health::tests::healthy,
-    resource::tests::{Calls, fake},
+use crate::{
+    Unavailable,
+    http::{
+        Procedure, Resource, Said,
+        gateway::{Gate, Gateway},
+        health::tests::healthy,
+        perform,
+        resource::tests::{Calls, fake},
+    },
 };
 
 fn edge_of(routes: impl Routes, limits: HttpLimits) -> Edge {
@@ -70,6 +75,70 @@ async fn roots_and_profiles_are_objects() {
     for probe in ["/livez", "/readyz", "/startupz", "/actuator/health", "/actuator/health/readiness"] {
         assert_eq!(call(&edge, "GET", probe).await.body(), r#"{"status":"UP"}"#, "{probe}");
     }
+}
+
+/// The port of a service of the store that has orders; `down` stops it.
+fn port(service: &'static str, down: bool) -> Edge {
+    let resources = vec![fake("store", &Calls::default()).service("Order"), fake("stay", &Calls::default())];
+    let gate: Gate = Arc::new(move |_| {
+        let stopped = Unavailable::ServiceStopped { service: "store/order".into() };
+        if down { Err(stopped) } else { Ok(()) }
+    });
+    let gateway = Gateway::of_service("store", service, resources, healthy(), gate);
+    Edge::new(gateway, false, HttpLimits::default(), Arc::new(|| Timestamp::from_millis(1_625_721_994_123)))
+}
+
+#[tokio::test]
+async fn the_port_of_a_service_serves_its_own_resources_without_cross_origin_headers() {
+    let own = port("order", false);
+    assert_eq!(href(&own, "/orders/1").await, "/orders/1");
+    assert_eq!(href(&own, "/store/orders/1").await, "/store/orders/1");
+    let response = own.call(request("GET", "/orders", &[("origin", "http://shop")], "")).await;
+    assert_eq!(response.status(), 200);
+    assert!(!response.headers().contains_key("access-control-allow-origin"));
+    let other = port("delivery", false);
+    assert_eq!(call(&other, "GET", "/orders/1").await.status(), 404);
+    assert_eq!(call(&other, "GET", "/stay/orders/1").await.status(), 404);
+    let root = |edge: Edge| async move { String::from_utf8(call(&edge, "GET", "/").await.body().to_vec()).unwrap() };
+    assert!(root(own).await.contains("/orders{?page"));
+    assert_eq!(root(other).await, r#"{"_links":{"profile":{"href":"http://localhost:8088/profile"}}}"#);
+}
+
+#[tokio::test]
+async fn whatever_is_asked_of_a_stopped_service_is_503_with_retry_after() {
+    let edge = port("order", true);
+    for (method, url) in [
+        ("GET", "/orders"),
+        ("GET", "/orders/abc"),
+        ("GET", "/orders/search"),
+        ("POST", "/orders"),
+        ("PUT", "/orders/1"),
+        ("DELETE", "/orders"),
+    ] {
+        let response = call(&edge, method, url).await;
+        let retry = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
+        assert_eq!((response.status().as_u16(), retry), (503, Some("1")), "{method} {url}");
+    }
+    assert_eq!(call(&edge, "GET", "/").await.status(), 200);
+    assert_eq!(call(&edge, "GET", "/nothing").await.status(), 404);
+}
+
+#[tokio::test]
+async fn an_alias_leads_to_its_resource_and_what_has_no_items_is_not_in_the_root() {
+    let calls = Procedure::post("confirmStock", vec![], perform(|_| async { Ok(Said::yes()) }));
+    let resources = vec![
+        fake("store", &Calls::default()).alias("purchases"),
+        Resource::without_items("store", "stocks").procedure(calls),
+    ];
+    let edge = edge_of(Gateway::new(resources, true, healthy(), Arc::new(|_| Ok(()))), HttpLimits::default());
+    assert_eq!(href(&edge, "/Purchases/1").await, "/orders/1");
+    assert_eq!(call(&edge, "POST", "/Stocks/confirmStock").await.body(), "true");
+    let root: Value = serde_json::from_slice(call(&edge, "GET", "/").await.body()).unwrap();
+    let names: Vec<_> = root["_links"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["orders", "profile"]);
+    let profile: Value = serde_json::from_slice(call(&edge, "GET", "/profile/stocks").await.body()).unwrap();
+    assert_eq!(profile["procedures"][0]["name"], "confirmStock");
+    assert_eq!(profile.get("fields"), None);
 }
 
 #[tokio::test]

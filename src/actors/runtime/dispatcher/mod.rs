@@ -1,12 +1,14 @@
-//! A policy at work: reads events at its own durable cursor, turns them into commands, and sees each of
-//! them through.
+//! A policy or a connector at work: reads events at its own durable cursor, turns them into deliveries
+//! (commands for entities, notices for somebody outside), and sees each of them through.
 //!
 //! ```text
-//! feed --> read (per partition, in order) --> react --> lanes (one command at a time per target)
-//!                                                        | done, or put aside as a dead letter
-//!                              cursor <-- window <-------+
+//! feed --> read (per partition, in order) --> plan --> lanes (one delivery at a time in each)
+//!                                                       | done, or put aside as a dead letter
+//!                              cursor <-- window <------+
 //! ```
 
+mod carrier;
+mod commands;
 mod delivery;
 mod retry;
 #[cfg(test)]
@@ -27,26 +29,27 @@ use futures::{
 use tokio::time::Instant;
 
 pub use self::retry::LetterError;
-pub(crate) use self::retry::{LetterPlace, Retry};
+pub(crate) use self::{
+    carrier::{Carrier, Lane, Patience, Tried, Undelivered},
+    commands::Commands,
+    retry::{LetterPlace, Retry},
+};
 use self::{
-    delivery::{Delivery, Lane, Outgoing},
+    delivery::{Delivery, Outgoing},
     window::Window,
 };
 use super::{
     consumer::{Consumer, ConsumerState},
     entities::Entities,
-    host::Host,
     kinds::Kinds,
 };
 use crate::actors::{
-    entity::{Advance, DeadLetterId, Entity, Policy, PolicyProgress, ProgressId, Recorded},
+    entity::{Advance, DeadLetterId, Entity, PolicyProgress, ProgressId, Recorded},
     supervision::{Failure, Process, Running, Stop},
 };
 
-/// Commands of one policy that are on their way at the same time. Beyond, it reads no further. Those that
-/// wait behind one of them do not count, so that one target that is away does not hold up the others; they
-/// are bounded by the windows.
-const IN_FLIGHT: usize = 256;
+/// Records that are read of one partition at a time.
+const BATCH: usize = 256;
 
 /// How often progress is journaled: after a crash at most so much is dispatched again (and recognised by
 /// its targets).
@@ -56,36 +59,35 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// is read again after a start.
 const SKIPPED: u64 = 4096;
 
-/// How long a stop waits for commands on their way.
+/// How long a stop waits for deliveries on their way.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Pause after the journal could not be read.
 const READ_RETRY: Duration = Duration::from_millis(200);
 
-/// The process behind one policy.
-pub(crate) struct Dispatcher<P: Policy> {
-    pub(crate) policy: Arc<P>,
-    pub(crate) target: Arc<Host<P::Target>>,
+/// The process behind one policy or connector.
+pub(crate) struct Dispatcher<C> {
+    pub(crate) carrier: Arc<C>,
     pub(crate) progress: Entities<PolicyProgress>,
     pub(crate) consumer: Arc<Consumer>,
     pub(crate) kinds: Kinds,
 }
 
 /// One run of it.
-struct Dispatching<P: Policy> {
-    delivery: Arc<Delivery<P>>,
+struct Dispatching<C: Carrier> {
+    delivery: Arc<Delivery<C>>,
     consumer: Arc<Consumer>,
     progress: Entities<PolicyProgress>,
     kinds: Kinds,
     partitions: Vec<Partition>,
-    /// Commands that wait behind an earlier one for the same lane.
-    waiting: HashMap<Lane, VecDeque<Outgoing<P>>>,
-    on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing<P>>>,
+    /// Deliveries that wait behind an earlier one of the same lane.
+    waiting: HashMap<Lane, VecDeque<Outgoing<C::Source>>>,
+    on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing<C::Source>>>,
     /// The partition that is read first the next time.
     first: usize,
 }
 
-/// One partition of one storage unit, as far as this policy has come.
+/// One partition of one storage unit, as far as this consumer has come.
 struct Partition {
     /// Everything up to here has been read.
     read: u64,
@@ -98,11 +100,10 @@ struct Partition {
     known: PolicyProgress,
 }
 
-impl<P: Policy> Process for Dispatcher<P> {
+impl<C: Carrier> Process for Dispatcher<C> {
     fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
         let delivery = Delivery {
-            policy: self.policy.clone(),
-            target: self.target.clone(),
+            carrier: self.carrier.clone(),
             progress: self.progress.clone(),
             consumer: self.consumer.clone(),
             stop: stop.clone(),
@@ -113,7 +114,7 @@ impl<P: Policy> Process for Dispatcher<P> {
             consumer.busy.store(0, Ordering::Release);
             let mut partitions = Vec::with_capacity(consumer.lanes.len());
             for (index, lane) in consumer.lanes.iter().enumerate() {
-                let id = progress_id::<P>(&lane.unit.name, lane.partition);
+                let id = progress_id::<C>(&lane.unit.name, lane.partition);
                 let known = progress.get(&id).await.map_err(|error| Failure::new(format!("progress: {error}")))?;
                 let known = known.map(|current| current.state).unwrap_or_default();
                 let cursor = known.cursor();
@@ -137,16 +138,16 @@ impl<P: Policy> Process for Dispatcher<P> {
     }
 }
 
-/// A policy must not react to dead letters of its own: each would lead to the next.
-fn is_own_letter<P: Policy>(event: &(dyn std::any::Any + Send + Sync)) -> bool {
-    event.downcast_ref::<Recorded<PolicyProgress>>().is_some_and(|event| event.id.policy == P::NAME)
+/// Nobody may react to dead letters of its own: each would lead to the next.
+fn is_own_letter<C: Carrier>(event: &(dyn std::any::Any + Send + Sync)) -> bool {
+    event.downcast_ref::<Recorded<PolicyProgress>>().is_some_and(|event| event.id.policy == C::NAME)
 }
 
-pub(crate) fn progress_id<P: Policy>(unit: &str, partition: u16) -> ProgressId {
-    ProgressId { policy: P::NAME.to_owned(), unit: unit.to_owned(), partition }
+pub(crate) fn progress_id<C: Carrier>(unit: &str, partition: u16) -> ProgressId {
+    ProgressId { policy: C::NAME.to_owned(), unit: unit.to_owned(), partition }
 }
 
-impl<P: Policy> Dispatching<P> {
+impl<C: Carrier> Dispatching<C> {
     async fn run(mut self, stop: Stop) -> Result<(), Failure> {
         self.consumer.set_state(ConsumerState::Running);
         let mut journal_at = Instant::now() + PROGRESS_EVERY;
@@ -155,7 +156,7 @@ impl<P: Policy> Dispatching<P> {
             let more = match self.read().await {
                 Ok(more) => more,
                 Err(reason) => {
-                    tracing::error!(policy = P::NAME, reason, "the feed cannot be read");
+                    tracing::error!(consumer = C::NAME, reason, "the feed cannot be read");
                     tokio::time::sleep(READ_RETRY).await;
                     true
                 }
@@ -179,7 +180,7 @@ impl<P: Policy> Dispatching<P> {
     }
 
     fn has_room(&self) -> bool {
-        self.on_their_way.len() < IN_FLIGHT
+        self.on_their_way.len() < self.delivery.carrier.in_flight()
     }
 
     /// Reads a piece of every partition; says whether there may be more. Each time another one comes first,
@@ -198,13 +199,13 @@ impl<P: Policy> Dispatching<P> {
             let batch = lane
                 .unit
                 .feed
-                .read(&self.kinds, lane.partition, partition.read, IN_FLIGHT)
+                .read(&self.kinds, lane.partition, partition.read, BATCH)
                 .await
                 .map_err(|error| error.to_string())?;
             more |= batch.upto > partition.read;
             for item in batch.items {
-                let event = item.event.filter(|_| item.kind.as_ref() == P::Source::KIND);
-                match event.and_then(|event| event.downcast::<Recorded<P::Source>>().ok()) {
+                let event = item.event.filter(|_| item.kind.as_ref() == C::Source::KIND);
+                match event.and_then(|event| event.downcast::<Recorded<C::Source>>().ok()) {
                     Some(event) => self.take(index, &event),
                     None => self.skip(index, item.offset),
                 }
@@ -222,16 +223,16 @@ impl<P: Policy> Dispatching<P> {
         }
     }
 
-    /// Reacts to one event and sends what comes of it on its way.
-    fn take(&mut self, index: usize, event: &Arc<Recorded<P::Source>>) {
+    /// Plans what one event leads to and sends it on its way.
+    fn take(&mut self, index: usize, event: &Arc<Recorded<C::Source>>) {
         let Some(partition) = self.partitions.get_mut(index) else { return };
         let offset = event.position.offset;
         partition.read = offset;
-        if is_own_letter::<P>(event.as_ref()) {
+        if is_own_letter::<C>(event.as_ref()) {
             return;
         }
-        let outgoing = self.delivery.react(index, event);
-        let known = |id: &Outgoing<P>| partition.known.knows(DeadLetterId { offset, index: id.index });
+        let outgoing = self.delivery.plan(index, event);
+        let known = |id: &Outgoing<C::Source>| partition.known.knows(DeadLetterId { offset, index: id.index });
         let outgoing: Vec<_> = outgoing.into_iter().filter(|outgoing| !known(outgoing)).collect();
         if outgoing.is_empty() {
             return;
@@ -249,13 +250,13 @@ impl<P: Policy> Dispatching<P> {
         }
     }
 
-    fn send(&self, outgoing: Outgoing<P>) {
+    fn send(&self, outgoing: Outgoing<C::Source>) {
         self.on_their_way.push(self.delivery.clone().see_through(outgoing).boxed());
     }
 
-    /// A command was done or put aside: the next of its lane goes, and the cursor moves. One that gave up
+    /// A delivery was done or put aside: the next of its lane goes, and the cursor moves. One that gave up
     /// because of a stop is neither: the cursor stays before it, and the next run dispatches it again.
-    fn settle(&mut self, done: &Outgoing<P>) {
+    fn settle(&mut self, done: &Outgoing<C::Source>) {
         if !done.is_settled {
             return;
         }
@@ -297,13 +298,13 @@ impl<P: Policy> Dispatching<P> {
         let lanes = self.consumer.lanes.iter().zip(&mut self.partitions);
         let advances = lanes.filter(|(_, partition)| partition.is_worth_journaling()).map(|(lane, partition)| async {
             let cursor = partition.cursor();
-            let id = progress_id::<P>(&lane.unit.name, lane.partition);
+            let id = progress_id::<C>(&lane.unit.name, lane.partition);
             match progress.ask(&id, Advance { cursor }).await {
                 Ok(()) => {
                     partition.journaled = cursor;
                     partition.dispatched = partition.window.len() > 0;
                 }
-                Err(error) => tracing::debug!(policy = P::NAME, %error, "progress is journaled later"),
+                Err(error) => tracing::debug!(consumer = C::NAME, %error, "progress is journaled later"),
             }
         });
         join_all(advances).await;

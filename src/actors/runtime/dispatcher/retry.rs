@@ -1,23 +1,11 @@
 //! An operator has a dead letter delivered again, or gives it up.
 
-use futures::future::{BoxFuture, FutureExt};
 use std::sync::Arc;
 
-use super::{
-    super::mailbox::Body,
-    Dispatcher,
-    delivery::{Delivery, Lane, Outgoing},
-    progress_id,
-};
-use crate::{
-    actors::{
-        entity::{
-            Address, AskError, DeadLetter, DeadLetterId, Deliver, Discard, DispatchTarget, Outcome, Policy, Recorded,
-        },
-        supervision::Stop,
-    },
-    persistence::Origin,
-};
+use futures::future::{BoxFuture, FutureExt};
+
+use super::{Dispatcher, carrier::Carrier, progress_id};
+use crate::actors::entity::{AskError, DeadLetter, DeadLetterId, Deliver, Discard, Recorded};
 
 /// Where a letter waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +22,7 @@ pub enum LetterError {
     /// No letter with this id waits.
     #[error("no such dead letter")]
     Unknown,
-    /// The entity refused it again; the letter stays.
+    /// It was refused again; the letter stays.
     #[error("refused again: {0}")]
     StillRefused(String),
     /// It could not be tried now; the letter stays.
@@ -42,19 +30,19 @@ pub enum LetterError {
     Unavailable(String),
 }
 
-/// The dead letters of one policy, without its types.
+/// The dead letters of one policy or connector, without its types.
 pub(crate) trait Retry: Send + Sync {
     fn letters(&self) -> BoxFuture<'_, Result<Vec<(LetterPlace, DeadLetter)>, String>>;
     fn deliver(&self, place: LetterPlace) -> BoxFuture<'_, Result<(), LetterError>>;
     fn discard(&self, place: LetterPlace) -> BoxFuture<'_, Result<(), LetterError>>;
 }
 
-impl<P: Policy> Retry for Dispatcher<P> {
+impl<C: Carrier> Retry for Dispatcher<C> {
     fn letters(&self) -> BoxFuture<'_, Result<Vec<(LetterPlace, DeadLetter)>, String>> {
         async move {
             let mut letters = Vec::new();
             for lane in &self.consumer.lanes {
-                let id = progress_id::<P>(&lane.unit.name, lane.partition);
+                let id = progress_id::<C>(&lane.unit.name, lane.partition);
                 let progress = self.progress.get(&id).await.map_err(|error| error.to_string())?;
                 let known = progress.into_iter().flat_map(|current| current.state.letters().to_vec());
                 letters.extend(known.map(|letter| {
@@ -69,33 +57,15 @@ impl<P: Policy> Retry for Dispatcher<P> {
 
     fn deliver(&self, place: LetterPlace) -> BoxFuture<'_, Result<(), LetterError>> {
         async move {
-            let id = progress_id::<P>(&place.unit, place.partition);
+            let id = progress_id::<C>(&place.unit, place.partition);
             let unavailable = |error: &dyn std::fmt::Display| LetterError::Unavailable(error.to_string());
             let progress = self.progress.get(&id).await.map_err(|error| unavailable(&error))?;
             let waits = progress.is_some_and(|current| current.state.letters().iter().any(|l| l.id == place.id));
             if !waits {
                 return Err(LetterError::Unknown);
             }
-            let outgoing = self.outgoing(&place).await?;
-            let delivery = self.delivery();
-            let dispatch = delivery.dispatch(&outgoing).map_err(|reason| unavailable(&reason))?;
-            let key = match &dispatch.target {
-                DispatchTarget::Existing(address) => {
-                    self.target.resolve(address).map_err(|error| LetterError::StillRefused(error.to_string()))?
-                }
-                DispatchTarget::Created => outgoing.created_key(),
-            };
-            // Not as a dispatch: later ones for the same target may have been applied since.
-            let meta = outgoing.meta(Origin::Repeatable { fingerprint: 0 }, "dead-letter");
-            let deadline = tokio::time::Instant::now() + self.target.config.deadline;
-            match self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await {
-                Ok(_) => {}
-                Err(AskError::Rejected(no)) => return Err(LetterError::StillRefused(no.to_string())),
-                Err(error) if error.outcome() == Outcome::Refused => {
-                    return Err(LetterError::StillRefused(error.to_string()));
-                }
-                Err(error) => return Err(unavailable(&error)),
-            }
+            let event = self.event(&place).await?;
+            self.carrier.retry(&event, place.id.index).await?;
             self.progress.ask(&id, Deliver { id: place.id }).await.map_err(|error| unavailable(&error))
         }
         .boxed()
@@ -103,7 +73,7 @@ impl<P: Policy> Retry for Dispatcher<P> {
 
     fn discard(&self, place: LetterPlace) -> BoxFuture<'_, Result<(), LetterError>> {
         async move {
-            let id = progress_id::<P>(&place.unit, place.partition);
+            let id = progress_id::<C>(&place.unit, place.partition);
             match self.progress.ask(&id, Discard { id: place.id }).await {
                 Ok(()) => Ok(()),
                 Err(AskError::Rejected(_)) => Err(LetterError::Unknown),
@@ -114,31 +84,17 @@ impl<P: Policy> Retry for Dispatcher<P> {
     }
 }
 
-impl<P: Policy> Dispatcher<P> {
-    fn delivery(&self) -> Delivery<P> {
-        Delivery {
-            policy: self.policy.clone(),
-            target: self.target.clone(),
-            progress: self.progress.clone(),
-            consumer: self.consumer.clone(),
-            stop: Stop::new(),
-        }
-    }
-
-    /// The letter's command, made again of its event.
-    async fn outgoing(&self, place: &LetterPlace) -> Result<Outgoing<P>, LetterError> {
-        let lane = |unit: &str, partition: u16| {
-            self.consumer.lanes.iter().position(|l| l.unit.name.as_ref() == unit && l.partition == partition)
+impl<C: Carrier> Dispatcher<C> {
+    /// The event that a letter goes back to.
+    async fn event(&self, place: &LetterPlace) -> Result<Arc<Recorded<C::Source>>, LetterError> {
+        let has = |lane: &&super::super::consumer::Lane| {
+            lane.unit.name.as_ref() == place.unit && lane.partition == place.partition
         };
-        let partition = lane(&place.unit, place.partition).ok_or(LetterError::Unknown)?;
-        let lane = self.consumer.lanes.get(partition).ok_or(LetterError::Unknown)?;
+        let lane = self.consumer.lanes.iter().find(has).ok_or(LetterError::Unknown)?;
         let read = lane.unit.feed.read(&self.kinds, place.partition, place.id.offset - 1, 1).await;
         let batch = read.map_err(|error| LetterError::Unavailable(error.to_string()))?;
         let item = batch.items.into_iter().find(|item| item.offset == place.id.offset);
-        let event: Option<Arc<Recorded<P::Source>>> =
-            item.and_then(|item| item.event).and_then(|event| event.downcast().ok());
-        let event = event.ok_or_else(|| LetterError::Unavailable("its event cannot be read".to_owned()))?;
-        let lane = Lane::Target(Address::Number(crate::actors::entity::Number::NONE));
-        Ok(Outgoing { partition, event, index: place.id.index, lane, is_settled: false })
+        let event = item.and_then(|item| item.event).and_then(|event| event.downcast().ok());
+        event.ok_or_else(|| LetterError::Unavailable("its event cannot be read".to_owned()))
     }
 }

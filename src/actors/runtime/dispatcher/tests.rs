@@ -7,17 +7,17 @@ use crate::actors::{
 };
 
 /// A dispatcher of [`CountErrands`] that nobody runs, beside a system that does.
-async fn idle() -> (super::super::System, Dispatcher<CountErrands>) {
+async fn idle() -> (super::super::System, Dispatcher<Commands<CountErrands>>) {
     let system = start(&memory()).await;
     let target = system.entities::<Tally>().0;
     let kinds = target.kinds.clone();
     let progress = AnyHost::new(target.service.clone(), target.unit.clone(), target.config, kinds.clone());
     let consumer = Consumer::new("t.idle", ("t", "tally"), std::slice::from_ref(&target.unit));
-    let policy = Arc::new(CountErrands);
-    (system, Dispatcher { policy, target, progress: Entities(progress), consumer, kinds })
+    let carrier = Arc::new(Commands { policy: Arc::new(CountErrands), target });
+    (system, Dispatcher { carrier, progress: Entities(progress), consumer, kinds })
 }
 
-fn of_event(offset: u64, is_settled: bool) -> Outgoing<CountErrands> {
+fn of_event(offset: u64, is_settled: bool) -> Outgoing<Errand> {
     let event = Recorded {
         id: key("e"),
         number: crate::actors::entity::Number::NONE,
@@ -41,8 +41,7 @@ async fn a_command_that_gave_up_because_of_a_stop_is_not_passed_by_the_cursor() 
     let partition = Partition { read: 9, window, journaled: 0, dispatched: true, known: PolicyProgress::default() };
     let mut run = Dispatching {
         delivery: Arc::new(Delivery {
-            policy: idle.policy.clone(),
-            target: idle.target.clone(),
+            carrier: idle.carrier.clone(),
             progress: idle.progress.clone(),
             consumer: idle.consumer.clone(),
             stop: Stop::new(),

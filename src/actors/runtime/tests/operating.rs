@@ -23,11 +23,11 @@ async fn a_stopped_service_refuses_and_a_started_one_serves_again() {
 }
 
 #[tokio::test]
-async fn the_tree_shows_storage_services_and_edge() {
+async fn the_tree_shows_storage_services_bulkheads_and_edge() {
     let system = start(&memory()).await;
     let tree = system.tree().await;
     let names: Vec<&str> = tree.children.iter().map(|child| child.name.as_str()).collect();
-    assert_eq!(names, ["storage", "services", "edge"]);
+    assert_eq!(names, ["storage", "services", "bulkheads", "edge"]);
     let services = &tree.children[1].children;
     assert!(services.iter().any(|service| service.name == "t/tally" && service.children.len() == 4), "{tree:#?}");
 }

@@ -128,6 +128,14 @@ pub enum Problem {
         /// The key.
         key: String,
     },
+    /// A key belongs to another choice than the one that was made, so it would do nothing.
+    #[error("`{key}` does nothing with this `{other}`")]
+    NoEffect {
+        /// The key.
+        key: String,
+        /// The key of the choice.
+        other: String,
+    },
     /// A name in an environment variable has an empty part.
     #[error("the name has an empty part; it is STEADFAST__SECTION__KEY")]
     EmptyName,

@@ -4,6 +4,7 @@
 //! result by whoever has them. Every key has a default, so the file may be empty or absent. An unknown key
 //! or a broken rule refuses the whole configuration and says where.
 
+mod connector;
 mod entity;
 mod error;
 mod section;
@@ -18,6 +19,7 @@ mod value;
 
 use std::{collections::BTreeMap, io, path::Path};
 
+pub use connector::{BulkheadConfig, ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, LinkConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use server::{LimitsConfig, ServerConfig, ServicePorts};
@@ -48,6 +50,9 @@ pub struct SupervisionConfig {
     service: ServiceConfig,
     services: BTreeMap<String, ServiceConfig>,
     links: BTreeMap<String, LinkConfig>,
+    bulkhead: BulkheadConfig,
+    bulkheads: BTreeMap<String, BulkheadConfig>,
+    connectors: BTreeMap<String, ConnectorConfig>,
 }
 
 impl SupervisionConfig {
@@ -104,6 +109,8 @@ impl SupervisionConfig {
         let (server, drain) = server::server(root.section("server")?)?;
         let (entity, entities) = entity::entities(root.section("entity")?)?;
         let (service, services) = entity::services(root.section("service")?)?;
+        let bulkheads = connector::bulkheads(root.section("bulkhead")?)?;
+        let connectors = connector::connectors(root.section("connector")?, &bulkheads)?;
         let mut systems = root.section("systems")?;
         let switches = systems.named()?.into_iter().map(|(name, _, section)| (name, Switches::of(section))).collect();
         systems.finish()?;
@@ -118,6 +125,9 @@ impl SupervisionConfig {
             service,
             services,
             links: entity::links(root.section("link")?)?,
+            bulkhead: bulkheads.default,
+            bulkheads: bulkheads.named,
+            connectors,
         };
         root.finish()?;
         Ok(config)
@@ -149,6 +159,8 @@ impl SupervisionConfig {
             ("entity", self.entity != other.entity || self.entities != other.entities),
             ("service", self.service != other.service || self.services != other.services),
             ("link", self.links != other.links),
+            ("bulkhead", self.bulkhead != other.bulkhead || self.bulkheads != other.bulkheads),
+            ("connector", self.connectors != other.connectors),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
     }
@@ -171,13 +183,31 @@ impl SupervisionConfig {
         self.links.get(&format!("{system}.{from}.{to}").to_ascii_lowercase()).cloned().unwrap_or_default()
     }
 
-    /// The names of kinds, services and links that have a section of their own, as the sections have them.
+    /// What carries the notices of a channel: its own section, or the default.
+    pub fn connector(&self, system: &str, channel: &str) -> ConnectorConfig {
+        let own = self.connectors.get(&format!("{system}.{channel}").to_ascii_lowercase());
+        own.cloned().unwrap_or_else(|| ConnectorConfig::of(system, channel))
+    }
+
+    /// The limits of a bulkhead: its own section, or `[bulkhead]`.
+    pub fn bulkhead(&self, name: &str) -> &BulkheadConfig {
+        self.bulkheads.get(&name.to_ascii_lowercase()).unwrap_or(&self.bulkhead)
+    }
+
+    /// Whether the section of some connector names this bulkhead.
+    pub fn runs_in(&self, bulkhead: &str) -> bool {
+        self.connectors.values().any(|connector| connector.bulkhead == bulkhead)
+    }
+
+    /// The names of kinds, services, links, connectors and bulkheads that have a section of their own, as the sections have them.
     /// Whoever knows all names refuses those that nothing has.
     pub fn named(&self) -> impl Iterator<Item = (NamedSection, &str)> {
         let entities = self.entities.keys().map(|name| (NamedSection::Entity, name.as_str()));
         let services = self.services.keys().map(|name| (NamedSection::Service, name.as_str()));
         let links = self.links.keys().map(|name| (NamedSection::Link, name.as_str()));
-        entities.chain(services).chain(links)
+        let connectors = self.connectors.keys().map(|name| (NamedSection::Connector, name.as_str()));
+        let bulkheads = self.bulkheads.keys().map(|name| (NamedSection::Bulkhead, name.as_str()));
+        entities.chain(services).chain(links).chain(connectors).chain(bulkheads)
     }
 }
 
@@ -190,4 +220,8 @@ pub enum NamedSection {
     Service,
     /// A link: `store.order.delivery`.
     Link,
+    /// A channel: `store.alarm`.
+    Connector,
+    /// A bulkhead: `store-alarm`.
+    Bulkhead,
 }

@@ -46,6 +46,8 @@ pub struct SupervisorConfigs {
     pub services: SupervisorConfig,
     /// Each service: its shards, dispatchers and projectors. Default: one for one; 10 within 60 s.
     pub service: SupervisorConfig,
+    /// Above the pools of threads for what blocks. Default: one for one; 5 within 60 s.
+    pub bulkheads: SupervisorConfig,
     /// The listeners. Default: one for one; 5 within 60 s. Its `shutdown` is at least `server.drain`.
     pub edge: SupervisorConfig,
 }
@@ -69,6 +71,7 @@ impl Default for SupervisorConfigs {
             storage: one(Strategy::RestForOne, 3, 10),
             services: one(Strategy::OneForOne, 5, 5),
             service: one(Strategy::OneForOne, 10, 5),
+            bulkheads: one(Strategy::OneForOne, 5, 5),
             edge: one(Strategy::OneForOne, 5, 15),
         }
     }
@@ -81,6 +84,7 @@ impl SupervisorConfigs {
             "storage" => Some(&mut self.storage),
             "services" => Some(&mut self.services),
             "service" => Some(&mut self.service),
+            "bulkheads" => Some(&mut self.bulkheads),
             "edge" => Some(&mut self.edge),
             _ => None,
         }
@@ -104,7 +108,7 @@ pub(super) fn supervisors(
         };
         let place = named.unwrap_or(place);
         let Some(config) = configs.get_mut(&name) else {
-            let expected = "\"guardian\", \"storage\", \"services\", \"service\" or \"edge\"".to_owned();
+            let expected = "\"guardian\", \"storage\", \"services\", \"service\", \"bulkheads\" or \"edge\"".to_owned();
             let problem = Problem::Unreadable { key, value: format!("\"{name}\""), expected };
             return Err(ConfigError::refused(place, problem));
         };

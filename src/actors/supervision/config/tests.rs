@@ -1,7 +1,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    ByteCount, ConfigError, EntityConfig, JournalKind, LinkConfig, NamedSection, SupervisionConfig,
+    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LinkConfig,
+    NamedSection, SupervisionConfig,
     section::Asked,
     value::{from_text, overlay},
 };
@@ -25,11 +26,12 @@ fn with(text: &str, variables: &[(&str, &str)]) -> Result<SupervisionConfig, Con
 #[test]
 fn the_shipped_file_says_the_defaults() {
     let mut shipped = parse(SHIPPED);
-    // The one section with a name of its own: it shows the default of a link.
+    // The sections with names of their own: they show the defaults of a link and of a connector.
     assert_eq!(
         shipped.links.remove("store.order.delivery"),
         Some(LinkConfig { timeout: Some(Duration::from_secs(1)) })
     );
+    assert_eq!(shipped.connectors.remove("store.alarm"), Some(ConnectorConfig::of("store", "alarm")));
     assert_eq!(shipped, SupervisionConfig::default());
     assert_eq!(parse(""), SupervisionConfig::default());
 }
@@ -123,6 +125,47 @@ fn values_are_read_into_their_types() {
 }
 
 #[test]
+fn a_channel_takes_its_kind_and_its_bulkhead_from_the_file() {
+    let config = parse(
+        r#"
+        [bulkhead]
+        queue = 8
+        [bulkhead.slow]
+        threads = 3
+        hard_limit = "1m"
+        [connector.store.alarm]
+        kind = "webhook"
+        url = "http://127.0.0.1:9/alarms?x=1"
+        bulkhead = "Slow"
+        deadline = "45s"
+        attempts = 3
+        backoff = { min = "1s", max = "2s" }
+        [connector.procurement.SMS]
+        kind = "command"
+        program = "/usr/bin/send-sms"
+        args = ["--to", "it's"]
+        "#,
+    );
+    let alarm = config.connector("store", "alarm");
+    let expected = ConnectorConfig {
+        kind: ConnectorKind::Webhook { url: "http://127.0.0.1:9/alarms?x=1".to_owned() },
+        bulkhead: "slow".to_owned(),
+        deadline: Duration::from_secs(45),
+        attempts: 3,
+        first_pause: Duration::from_secs(1),
+        longest_pause: Duration::from_secs(2),
+    };
+    assert_eq!(alarm, expected);
+    let (program, args) = ("/usr/bin/send-sms".into(), vec!["--to".to_owned(), "it's".to_owned()]);
+    let sms = config.connector("procurement", "sms");
+    assert_eq!((sms.kind, sms.bulkhead.as_str()), (ConnectorKind::Command { program, args }, "procurement-sms"));
+    assert_eq!(config.connector("stay", "alarm"), ConnectorConfig::of("stay", "alarm"));
+    let (slow, other) = (config.bulkhead("slow"), config.bulkhead("stay-alarm"));
+    assert_eq!((slow.threads, slow.queue, slow.hard_limit), (3, 8, Duration::from_mins(1)));
+    assert_eq!(other, &BulkheadConfig { queue: 8, ..BulkheadConfig::default() });
+}
+
+#[test]
 fn every_broken_rule_is_refused_with_its_place_and_both_values() {
     for (text, refused) in [
         ("[server\n", "1:8: unclosed table, expected `]`"),
@@ -178,10 +221,42 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
             "3:3: `storage.unit.b.services` and `storage.unit.a.services` are both store/x",
         ),
         ("[link.store.order.order]", "1:19: `caller` and `callee` are both `order`"),
+        ("[bulkhead.a]\nthreads = 0", "2:1: `bulkhead.a.threads` is 0; it takes 1 to 64"),
+        ("[bulkhead]\nmax_leaked = 65", "2:1: `bulkhead.max_leaked` is 65; it takes 0 to 64"),
+        ("[bulkhead.a]\nquue = 1", "2:1: unknown key `bulkhead.a.quue`; did you mean `queue`?"),
+        ("[connector.store]\nkind = \"log\"", "2:1: unknown key `connector.store.kind`"),
+        (
+            "[connector.a.b]\nkind = \"mail\"",
+            "2:1: `connector.a.b.kind` is \"mail\"; it takes \"log\", \"webhook\" or \"command\"",
+        ),
+        ("[connector.a.b]\nkind = \"webhook\"", "2:1: `connector.a.b.url` is missing"),
+        ("[connector.a.b]\nkind = \"command\"", "2:1: `connector.a.b.program` is missing"),
+        ("[connector.a.b]\nurl = \"http://x\"", "2:1: `connector.a.b.url` does nothing with this `connector.a.b.kind`"),
+        (
+            "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://x\"\nargs = []",
+            "4:1: `connector.a.b.args` does nothing with this `connector.a.b.kind`",
+        ),
+        (
+            "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://u:p@x/\"",
+            "3:1: `connector.a.b.url` is \"http://u:p@x/\"; it takes a URL without a password, as \"https://example.org/alarms\"",
+        ),
+        ("[connector.a.b]\nattempts = 0", "2:1: `connector.a.b.attempts` is 0; it takes 1 to 1000"),
+        (
+            "[connector.a.b]\nbackoff.min = \"11s\"",
+            "2:9: `connector.a.b.backoff.min` is 11s, more than `connector.a.b.backoff.max`, which is 10s",
+        ),
+        (
+            "[connector.a.b]\ndeadline = \"31s\"",
+            "2:1: `connector.a.b.deadline` is 31s, more than `bulkhead.hard_limit`, which is 30s",
+        ),
+        (
+            "[bulkhead.a-b]\nhard_limit = \"5s\"\n[connector.a.b]",
+            "2:1: `connector.a.b.deadline` is 10s, more than `bulkhead.a-b.hard_limit`, which is 5s",
+        ),
         ("[[supervisor]]\nat_most = 1", "1:1: `supervisor.name` is missing"),
         (
             "[[supervisor]]\nname = \"gaurdian\"",
-            "2:1: `supervisor.name` is \"gaurdian\"; it takes \"guardian\", \"storage\", \"services\", \"service\" or \"edge\"",
+            "2:1: `supervisor.name` is \"gaurdian\"; it takes \"guardian\", \"storage\", \"services\", \"service\", \"bulkheads\" or \"edge\"",
         ),
         (
             "[[supervisor]]\nname = \"edge\"\n[[supervisor]]\nname = \"edge\"",
@@ -250,7 +325,7 @@ fn an_error_in_the_environment_names_the_variable() {
         (
             "STEADFAST__SUPERVISOR__NOBODY__AT_MOST",
             "1",
-            "`supervisor.name` is \"nobody\"; it takes \"guardian\", \"storage\", \"services\", \"service\" or \"edge\"",
+            "`supervisor.name` is \"nobody\"; it takes \"guardian\", \"storage\", \"services\", \"service\", \"bulkheads\" or \"edge\"",
         ),
     ] {
         let error = with("", &[(variable, value)]).unwrap_err().to_string();

@@ -13,6 +13,8 @@
 //! | payment | [`Payment`] | [`RefundOnShortage`] ([`Product`]) | |
 //! | alarm | [`Message`] | [`AlarmOnOrders`], [`AlarmOnDeliveries`], [`AlarmOnStock`] ([`Product`]), [`AlarmOnPayments`], [`AlarmOnDeadLetters`] ([`PolicyProgress`](crate::PolicyProgress)) | |
 //!
+//! Messages leave the house through the channel `alarm` ([`AlarmOut`]).
+//!
 //! Every entity is [`Listed`](crate::Listed) besides. The only synchronous link is order to delivery.
 //!
 //! ```text
@@ -28,6 +30,7 @@
 
 mod delivery;
 mod message;
+mod notices;
 mod order;
 mod payment;
 mod policies;
@@ -40,6 +43,7 @@ pub use delivery::{
     DeliveryStatus, VoidDelivery,
 };
 pub use message::{Message, MessageEvent, MessageItem, MessageRejection, RemoveMessage, RewriteMessage, WriteMessage};
+pub use notices::AlarmOut;
 pub use order::{
     CREATE_DELIVERY, CancelOrder, ChangeOrder, FinishCancellation, FinishPlacing, MarkDelivery, Order, OrderEvent,
     OrderItem, OrderProgress, OrderRejection, PlaceOrder,
@@ -86,7 +90,8 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
             .policy(AlarmOnDeliveries)
             .policy(AlarmOnStock)
             .policy(AlarmOnPayments)
-            .policy(AlarmOnDeadLetters),
+            .policy(AlarmOnDeadLetters)
+            .notifies(AlarmOut),
     ]
 }
 

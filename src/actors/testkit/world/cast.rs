@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{World, policies::Follower};
-use crate::actors::entity::{Command, Entity, Listed, Policy, ServiceDeclaration, View};
+use crate::actors::entity::{Command, Entity, Listed, Outbound, Policy, ServiceDeclaration, View};
 
 /// A service as a [`World`] plays it. Views need no declaration: [`World::rows`] folds any.
 pub struct Cast {
@@ -49,6 +49,10 @@ impl ServiceDeclaration for Cast {
         self.with(|service, world| world.policies.push(Follower::of(service, policy)))
     }
     fn view<V: View>(self) -> Self {
+        self
+    }
+    /// Nothing leaves a cast's house.
+    fn notifies<O: Outbound>(self, _: O) -> Self {
         self
     }
 }

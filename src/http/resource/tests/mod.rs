@@ -1,5 +1,10 @@
 //! A resource that needs no runtime: rows in memory, commands as closures.
 
+mod finding;
+mod front_ends;
+mod keys;
+mod procedures;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -87,12 +92,21 @@ pub(crate) fn fake(system: &'static str, calls: &Calls) -> Resource {
 }
 
 async fn handle(calls: &Calls, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    answer(&fake("store", calls), method, url, headers, body).await
+}
+
+/// What `resource` answers, whatever the collection in the URL is called.
+async fn answer(resource: &Resource, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Response {
     let request = request(method, url, headers, body);
     let segments = request.segments().unwrap();
     let (asked, rest) = segments.split_first().unwrap();
     let place = Place { base: "http://localhost:8088".into(), asked: asked.clone() };
-    let answer = fake("store", calls).handle(&request, Target::of(rest).unwrap(), &place).await;
+    let answer = resource.handle(&request, Target::of(rest).unwrap(), &place).await;
     answer.unwrap_or_else(|problem| problem.respond(&request))
+}
+
+fn object(response: &Response) -> serde_json::Value {
+    serde_json::from_str(&text(response)).unwrap()
 }
 
 async fn status(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> u16 {

@@ -57,3 +57,12 @@ fn messages_keep_the_laws() {
     let rewritten = MessageEvent::MessageRewritten { content: None };
     laws::<Message>([vec![written("a"), rewritten, MessageEvent::MessageRemoved]]);
 }
+
+#[test]
+fn the_owner_is_told_a_message_once_it_is_written_and_of_nothing_else_about_it() {
+    let told = |event| AlarmOut.notify(&recorded(key("m"), 7, 1, event));
+    assert_eq!(told(written("재고 부족")), Some(Notice::new("owner", "재고 부족").with("messageId", 7)));
+    assert_eq!(told(MessageEvent::MessageWritten { content: None }), None);
+    assert_eq!(told(MessageEvent::MessageRewritten { content: text("a") }), None);
+    assert_eq!(told(MessageEvent::MessageRemoved), None);
+}

@@ -1,0 +1,115 @@
+//! What a dispatcher does with the events that it reads. Reading, lanes, retries, cursors and dead letters
+//! are the dispatcher's; whether the end is a command for an entity or a notice for somebody outside is not.
+
+use std::{future::Future, time::Duration};
+
+use super::LetterError;
+use crate::actors::entity::{Address, DeadLetter, Entity, Recorded};
+
+/// Turns events into deliveries, each an (event, index), and tries them.
+pub(crate) trait Carrier: Send + Sync + 'static {
+    /// Name of the cursor, on disk.
+    const NAME: &'static str;
+    /// Whose events it reads.
+    type Source: Entity;
+
+    /// How often and how long a delivery is tried.
+    fn patience(&self) -> Patience;
+
+    /// Deliveries that are on their way at the same time. Beyond, nothing more is read.
+    fn in_flight(&self) -> usize;
+
+    /// The lanes of what an event leads to, by index; `partition` is the reader's own number for it.
+    fn plan(&self, partition: usize, event: &Recorded<Self::Source>) -> Vec<Lane>;
+
+    /// Tries once. Dropping it leaves the delivery tried or not.
+    fn attempt(&self, event: &Recorded<Self::Source>, index: u16) -> impl Future<Output = Tried> + Send;
+
+    /// What operators see of a delivery that is put aside.
+    fn letter(&self, event: &Recorded<Self::Source>, index: u16, why: Undelivered, attempts: u32) -> DeadLetter;
+
+    /// Tries once more because an operator says so; later deliveries of the same lane may be done already.
+    fn retry(&self, event: &Recorded<Self::Source>, index: u16)
+    -> impl Future<Output = Result<(), LetterError>> + Send;
+}
+
+/// Deliveries of one lane wait for each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    /// By key, also when it is addressed by its number: one entity, one lane.
+    Target(Address),
+    Source(Address),
+    /// Keeps the order of each source and of each target.
+    Partition(usize),
+    /// Nothing else can be for this one.
+    Alone(u16, u64, u16),
+}
+
+/// What one try came to.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Tried {
+    Done,
+    /// Never.
+    Refused(Undelivered),
+    /// Not now, and it does not count.
+    Later {
+        reason: String,
+        pause: Option<Duration>,
+    },
+    /// Failed, and it counts; `pause` when the other side says when to come back.
+    Failed {
+        reason: String,
+        pause: Option<Duration>,
+    },
+}
+
+/// Why something is put aside.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Undelivered {
+    pub(crate) reason: String,
+    /// Whether nothing has the address.
+    pub(crate) not_found: bool,
+    pub(crate) rejection: Option<serde_json::Value>,
+}
+
+impl Undelivered {
+    pub(crate) fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), ..Self::default() }
+    }
+}
+
+/// How often a delivery is tried, and the pauses in between: from `first`, doubling up to `longest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Patience {
+    /// Tries that failed before the delivery is put aside. Those that were not done for want of a partner
+    /// do not count.
+    pub(crate) attempts: u32,
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+}
+
+impl Patience {
+    pub(crate) const DEFAULT: Self =
+        Self { attempts: 10, first: Duration::from_millis(100), longest: Duration::from_secs(10) };
+
+    /// The pause after this many failures in a row, counted from 1.
+    pub(super) fn after(&self, failures: u32) -> Duration {
+        doubled(self.first, failures.saturating_sub(1)).min(self.longest)
+    }
+}
+
+pub(super) fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(1 << times.min(16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_the_first_to_the_longest() {
+        let pauses: Vec<u128> =
+            [1, 2, 3, 7, 8, 9, u32::MAX].map(|failures| Patience::DEFAULT.after(failures).as_millis()).into();
+        assert_eq!(pauses, [100, 200, 400, 6400, 10_000, 10_000, 10_000]);
+    }
+}

@@ -1,0 +1,213 @@
+//! The carrier of policies: events become commands for other entities.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        host::Host,
+        mailbox::{Body, Meta},
+        outcome::panic_text,
+    },
+    LetterError,
+    carrier::{Carrier, Lane, Patience, Tried, Undelivered},
+};
+use crate::{
+    actors::entity::{
+        Address, AskError, CommandId, DeadLetter, DeadLetterId, Dispatch, DispatchOrder, DispatchTarget, Entity,
+        EntityId, Key, Number, Outcome, Policy, Recorded, Unavailable,
+    },
+    persistence::{Causation, DispatchMark, Origin, PartitionId},
+};
+
+/// Commands of one policy that are on their way at the same time. Those that wait behind one of them do not
+/// count, so that one target that is away does not hold up the others; they are bounded by the windows.
+const IN_FLIGHT: usize = 256;
+
+/// How long one try may take.
+const TRY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Asks entities for what a policy says.
+pub(crate) struct Commands<P: Policy> {
+    pub(crate) policy: Arc<P>,
+    pub(crate) target: Arc<Host<P::Target>>,
+}
+
+impl<P: Policy> Carrier for Commands<P> {
+    const NAME: &'static str = P::NAME;
+    type Source = P::Source;
+
+    fn patience(&self) -> Patience {
+        Patience::DEFAULT
+    }
+
+    fn in_flight(&self) -> usize {
+        IN_FLIGHT
+    }
+
+    /// Commands of one partition for one existing target always wait for each other: the target knows a
+    /// repeat by the greatest position that it has applied, so an earlier one that came later would be taken
+    /// for a repeat, and lost. A policy that panics leads to one command, which fails.
+    fn plan(&self, partition: usize, event: &Recorded<P::Source>) -> Vec<Lane> {
+        let (unit_partition, offset) = (event.position.partition, event.position.offset);
+        let lane = |(index, dispatch): (usize, &Dispatch<P::Target>)| match (P::ORDER, dispatch.target()) {
+            (DispatchOrder::PerSource, DispatchTarget::Created) => Lane::Source(event.id.address()),
+            (DispatchOrder::PerSource, DispatchTarget::Existing(_)) => Lane::Partition(partition),
+            (DispatchOrder::PerTarget, DispatchTarget::Existing(address)) => {
+                Lane::Target(self.target.resolve(address).map_or_else(|_| address.clone(), Address::Key))
+            }
+            (DispatchOrder::PerTarget, DispatchTarget::Created) => {
+                Lane::Alone(unit_partition, offset, u16::try_from(index).unwrap_or(u16::MAX))
+            }
+        };
+        match self.dispatches(event) {
+            Ok(dispatches) => dispatches.iter().enumerate().map(lane).collect(),
+            Err(_) => vec![Lane::Source(event.id.address())],
+        }
+    }
+
+    async fn attempt(&self, event: &Recorded<P::Source>, index: u16) -> Tried {
+        let dispatch = match self.dispatch(event, index) {
+            Ok(dispatch) => dispatch,
+            Err(reason) => return Tried::Failed { reason: reason.to_string(), pause: None },
+        };
+        let key = match &dispatch.target {
+            DispatchTarget::Existing(address) => match self.target.resolve(address) {
+                Ok(key) => key,
+                Err(AskError::NotFound { .. }) if dispatch.may_be_unknown => return Tried::Done,
+                Err(error) => return classify::<P::Target>(error),
+            },
+            DispatchTarget::Created => created_key::<P>(event, index),
+        };
+        let meta = meta::<P>(event, index, Origin::Dispatch(mark::<P>(event, index)), "dispatch");
+        let deadline = Instant::now() + TRY_LIMIT;
+        match self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await {
+            Ok(_) => Tried::Done,
+            Err(error) => classify::<P::Target>(error),
+        }
+    }
+
+    fn letter(&self, event: &Recorded<P::Source>, index: u16, why: Undelivered, attempts: u32) -> DeadLetter {
+        let dispatch = self.dispatch(event, index).ok();
+        let (address, number) = match dispatch.as_ref().map(|dispatch| &dispatch.target) {
+            Some(DispatchTarget::Existing(Address::Number(number))) => (number.to_string(), *number),
+            Some(DispatchTarget::Existing(Address::Key(key))) => (key.to_string(), Number::NONE),
+            Some(DispatchTarget::Created) => (created_key::<P>(event, index).to_string(), Number::NONE),
+            None => (String::new(), Number::NONE),
+        };
+        let command = dispatch.map(|dispatch| dispatch.command);
+        DeadLetter {
+            id: DeadLetterId { offset: event.position.offset, index },
+            kind: P::Target::KIND.to_owned(),
+            address,
+            number,
+            command: command.as_ref().map_or_else(String::new, |command| command.name().to_owned()),
+            body: command.and_then(|command| command.encode().ok()).unwrap_or_default(),
+            reason: why.reason,
+            not_found: why.not_found,
+            rejection: why.rejection,
+            attempts,
+            correlation: event.correlation.to_string(),
+        }
+    }
+
+    async fn retry(&self, event: &Recorded<P::Source>, index: u16) -> Result<(), LetterError> {
+        let unavailable = |reason: String| LetterError::Unavailable(reason);
+        let dispatch = self.dispatch(event, index).map_err(|reason| unavailable(reason.to_string()))?;
+        let key = match &dispatch.target {
+            DispatchTarget::Existing(address) => {
+                self.target.resolve(address).map_err(|error| LetterError::StillRefused(error.to_string()))?
+            }
+            DispatchTarget::Created => created_key::<P>(event, index),
+        };
+        // Not as a dispatch: later ones for the same target may have been applied since.
+        let meta = meta::<P>(event, index, Origin::Repeatable { fingerprint: 0 }, "dead-letter");
+        let deadline = Instant::now() + self.target.config.deadline;
+        match self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await {
+            Ok(_) => Ok(()),
+            Err(AskError::Rejected(no)) => Err(LetterError::StillRefused(no.to_string())),
+            Err(error) if error.outcome() == Outcome::Refused => Err(LetterError::StillRefused(error.to_string())),
+            Err(error) => Err(unavailable(error.to_string())),
+        }
+    }
+}
+
+impl<P: Policy> Commands<P> {
+    fn dispatches(&self, event: &Recorded<P::Source>) -> Result<Vec<Dispatch<P::Target>>, Arc<str>> {
+        catch_unwind(AssertUnwindSafe(|| self.policy.react(event))).map_err(|panic| panic_text(panic.as_ref()))
+    }
+
+    /// The command of this event and index, made anew for every try, because a command is used up by one.
+    fn dispatch(&self, event: &Recorded<P::Source>, index: u16) -> Result<Dispatch<P::Target>, Arc<str>> {
+        let mut dispatches = self.dispatches(event)?;
+        if usize::from(index) < dispatches.len() {
+            return Ok(dispatches.swap_remove(usize::from(index)));
+        }
+        Err("the policy leads to fewer commands than it did: it is not pure, or was changed".into())
+    }
+}
+
+fn mark<P: Policy>(event: &Recorded<P::Source>, index: u16) -> DispatchMark {
+    let position = &event.position;
+    DispatchMark {
+        policy: P::NAME.into(),
+        unit: position.unit.clone(),
+        partition: PartitionId(position.partition),
+        offset: position.offset,
+        index,
+    }
+}
+
+/// The command's id is the same for every try of one `purpose`.
+fn meta<P: Policy>(event: &Recorded<P::Source>, index: u16, origin: Origin, purpose: &str) -> Meta {
+    let position = &event.position;
+    let causation = Causation::Event {
+        unit: position.unit.clone(),
+        partition: PartitionId(position.partition),
+        offset: position.offset,
+    };
+    let command = with_identity::<P, _>(event, index, |parts| CommandId::derived(purpose, parts));
+    Meta { command, origin, correlation: event.correlation.clone(), causation }
+}
+
+/// The key of the entity that this dispatch creates. On disk: never change.
+fn created_key<P: Policy>(event: &Recorded<P::Source>, index: u16) -> Key {
+    with_identity::<P, _>(event, index, |parts| Key::derived("dispatch", parts))
+}
+
+/// Policy, position, index.
+fn with_identity<P: Policy, T>(event: &Recorded<P::Source>, index: u16, make: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let position = &event.position;
+    make(&[
+        P::NAME.as_bytes(),
+        position.unit.as_bytes(),
+        &position.partition.to_le_bytes(),
+        &position.offset.to_le_bytes(),
+        &index.to_le_bytes(),
+    ])
+}
+
+fn classify<T: Entity>(error: AskError<T::Rejection>) -> Tried {
+    let reason = error.to_string();
+    let pause = error.retry_after();
+    match (error.outcome(), error) {
+        (_, AskError::Rejected(rejection)) => {
+            Tried::Refused(Undelivered { reason, not_found: false, rejection: serde_json::to_value(rejection).ok() })
+        }
+        (Outcome::Refused, error) => {
+            let not_found = matches!(error, AskError::NotFound { .. });
+            Tried::Refused(Undelivered { reason, not_found, rejection: None })
+        }
+        (_, AskError::Unavailable(Unavailable::Panicked)) => Tried::Failed { reason, pause: None },
+        (_, AskError::InProgress { .. } | AskError::Unavailable(Unavailable::Partner { .. })) => {
+            Tried::Later { reason, pause }
+        }
+        (Outcome::NotDone, _) => Tried::Later { reason, pause: None },
+        (Outcome::Unknown, _) => Tried::Failed { reason, pause: None },
+    }
+}

@@ -1,0 +1,226 @@
+//! `[connector.<system>.<channel>]` and `[bulkhead]`: how notices leave the house, and where that may block.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use super::{
+    error::{ConfigError, Place, Problem},
+    section::{Placed, Read, Section},
+    value::Value,
+};
+
+/// `[connector.<system>.<channel>]`: what carries the notices of one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorConfig {
+    /// What it is. Default a line in the log.
+    pub kind: ConnectorKind,
+    /// The bulkhead that it runs in, of its own or shared with others. Default `<system>-<channel>`.
+    pub bulkhead: String,
+    /// The time that one try has. Default 10 s, from 10 ms to 10 min, not more than the bulkhead's hard limit.
+    pub deadline: Duration,
+    /// Failed tries before a notice becomes a dead letter. Default 10, from 1 to 1000.
+    pub attempts: u32,
+    /// The pause after the first failed try; it doubles. Default 100 ms, from 1 ms to 1 h.
+    pub first_pause: Duration,
+    /// The longest of these pauses. Default 10 s, from 1 ms to 1 h.
+    pub longest_pause: Duration,
+}
+
+/// What carries a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectorKind {
+    /// A line in the log.
+    Log,
+    /// A POST.
+    Webhook {
+        /// Where to, `http` or `https`.
+        url: String,
+    },
+    /// A program that is run for each notice.
+    Command {
+        /// Its path, or its name on the search path.
+        program: PathBuf,
+        /// Its arguments, as they are: no shell reads them.
+        args: Vec<String>,
+    },
+}
+
+impl ConnectorConfig {
+    /// What a channel without a section has.
+    pub fn of(system: &str, channel: &str) -> Self {
+        Self {
+            kind: ConnectorKind::Log,
+            bulkhead: format!("{system}-{channel}").to_ascii_lowercase(),
+            deadline: Duration::from_secs(10),
+            attempts: 10,
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[bulkhead]` or `[bulkhead.<name>]`: threads of their own for what blocks or is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkheadConfig {
+    /// Calls that are worked on at the same time. Default 2, from 1 to 64.
+    pub threads: u32,
+    /// Calls that may wait for a thread. Default 64, from 1 to 65 536.
+    pub queue: u32,
+    /// A call that takes longer is given up, and its thread replaced. Default 30 s, from 10 ms to 10 min.
+    pub hard_limit: Duration,
+    /// Threads that may be given up and not have come back; then stuck ones are not replaced any more.
+    /// Default 4, from 0 to 64.
+    pub max_leaked: u32,
+}
+
+impl Default for BulkheadConfig {
+    fn default() -> Self {
+        Self { threads: 2, queue: 64, hard_limit: Duration::from_secs(30), max_leaked: 4 }
+    }
+}
+
+const TEN_MS: Duration = Duration::from_millis(10);
+const TEN_MINUTES: Duration = Duration::from_mins(10);
+const MS: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The bulkheads, and what a connector's deadline is measured by.
+pub(super) struct Bulkheads {
+    pub(super) default: BulkheadConfig,
+    pub(super) named: BTreeMap<String, BulkheadConfig>,
+    hard_limit: Placed<Duration>,
+    hard_limits: BTreeMap<String, Placed<Duration>>,
+}
+
+pub(super) fn bulkheads(mut section: Section<'_>) -> Result<Bulkheads, ConfigError> {
+    let (default, hard_limit) = bulkhead(&mut section, &BulkheadConfig::default())?;
+    let (mut named, mut hard_limits) = (BTreeMap::new(), BTreeMap::new());
+    for (name, _, mut section) in section.named()? {
+        let (config, limit) = bulkhead(&mut section, &default)?;
+        section.finish()?;
+        named.insert(name.clone(), config);
+        hard_limits.insert(name, limit);
+    }
+    section.finish()?;
+    Ok(Bulkheads { default, named, hard_limit, hard_limits })
+}
+
+fn bulkhead(
+    section: &mut Section<'_>,
+    default: &BulkheadConfig,
+) -> Result<(BulkheadConfig, Placed<Duration>), ConfigError> {
+    let hard_limit = section.bounded("hard_limit", default.hard_limit, TEN_MS..=TEN_MINUTES)?;
+    let config = BulkheadConfig {
+        threads: section.bounded("threads", default.threads, 1..=64)?.value,
+        queue: section.bounded("queue", default.queue, 1..=65_536)?.value,
+        hard_limit: hard_limit.value,
+        max_leaked: section.bounded("max_leaked", default.max_leaked, 0..=64)?.value,
+    };
+    Ok((config, hard_limit))
+}
+
+/// The connectors that differ, as `<system>.<channel>`.
+pub(super) fn connectors(
+    mut section: Section<'_>,
+    bulkheads: &Bulkheads,
+) -> Result<BTreeMap<String, ConnectorConfig>, ConfigError> {
+    let mut connectors = BTreeMap::new();
+    for (system, _, mut section) in section.named()? {
+        for (channel, place, section) in section.named()? {
+            let config = connector(section, &place, ConnectorConfig::of(&system, &channel), bulkheads)?;
+            connectors.insert(format!("{system}.{channel}"), config);
+        }
+        section.finish()?;
+    }
+    section.finish()?;
+    Ok(connectors)
+}
+
+fn connector(
+    mut section: Section<'_>,
+    place: &Place,
+    default: ConnectorConfig,
+    bulkheads: &Bulkheads,
+) -> Result<ConnectorConfig, ConfigError> {
+    let kind = kind(&mut section, place)?;
+    let bulkhead = section.or("bulkhead", default.bulkhead)?.value.to_ascii_lowercase();
+    let deadline = section.bounded("deadline", default.deadline, TEN_MS..=TEN_MINUTES)?;
+    deadline.at_most(bulkheads.hard_limits.get(&bulkhead).unwrap_or(&bulkheads.hard_limit))?;
+    let attempts = section.bounded("attempts", default.attempts, 1..=1000)?.value;
+    let mut pauses = section.section("backoff")?;
+    let first = pauses.bounded("min", default.first_pause, MS..=HOUR)?;
+    let longest = pauses.bounded("max", default.longest_pause, MS..=HOUR)?;
+    first.at_most(&longest)?;
+    pauses.finish()?;
+    section.finish()?;
+    let (first_pause, longest_pause) = (first.value, longest.value);
+    Ok(ConnectorConfig { kind, bulkhead, deadline: deadline.value, attempts, first_pause, longest_pause })
+}
+
+/// The kind and the keys that belong to it. One that belongs to another would do nothing, and is refused.
+fn kind(section: &mut Section<'_>, place: &Place) -> Result<ConnectorKind, ConfigError> {
+    let kind = section.or("kind", Kind::Log)?;
+    let url = section.optional::<Url>("url")?;
+    let program = section.optional::<PathBuf>("program")?;
+    let args = section.optional::<Vec<String>>("args")?;
+    let missing = |key: &str| {
+        ConfigError::refused(
+            kind.place.clone().unwrap_or_else(|| place.clone()),
+            Problem::Missing { key: section.key(key) },
+        )
+    };
+    let (kind, other) = match kind.value {
+        Kind::Log => (ConnectorKind::Log, [refused(&url), refused(&program), refused(&args)]),
+        Kind::Webhook => {
+            let Placed { value: Url(url), .. } = url.ok_or_else(|| missing("url"))?;
+            (ConnectorKind::Webhook { url }, [refused(&program), refused(&args), None])
+        }
+        Kind::Command => {
+            let program = program.ok_or_else(|| missing("program"))?.value;
+            let args = args.map(|args| args.value).unwrap_or_default();
+            (ConnectorKind::Command { program, args }, [refused(&url), None, None])
+        }
+    };
+    match other.into_iter().flatten().next() {
+        None => Ok(kind),
+        Some((place, key)) => Err(ConfigError::refused(place, Problem::NoEffect { key, other: section.key("kind") })),
+    }
+}
+
+/// Where a key stands that should not be there.
+fn refused<T>(placed: &Option<Placed<T>>) -> Option<(Place, String)> {
+    let placed = placed.as_ref()?;
+    Some((placed.place.clone()?, placed.key.clone()))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Log,
+    Webhook,
+    Command,
+}
+
+impl Read for Kind {
+    const EXPECTED: &'static str = "\"log\", \"webhook\" or \"command\"";
+    fn read(value: &Value) -> Option<Self> {
+        match String::read(value)?.as_str() {
+            "log" => Some(Self::Log),
+            "webhook" => Some(Self::Webhook),
+            "command" => Some(Self::Command),
+            _ => None,
+        }
+    }
+}
+
+struct Url(String);
+
+impl Read for Url {
+    const EXPECTED: &'static str = "a URL without a password, as \"https://example.org/alarms\"";
+    fn read(value: &Value) -> Option<Self> {
+        let text = String::read(value)?;
+        let uri: http::Uri = text.parse().ok()?;
+        let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+        (has_scheme && !authority.host().is_empty()).then_some(Self(text))
+    }
+}

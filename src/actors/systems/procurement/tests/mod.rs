@@ -1,0 +1,1 @@
+//! Rules, laws and stories of procurement.
