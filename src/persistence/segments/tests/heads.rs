@@ -226,6 +226,7 @@ fn a_checkpoint_ahead_of_a_cut_tail_is_ignored_and_written_anew() {
     for whole_frames in [1, 5] {
         let dir = tempfile::tempdir().unwrap();
         let heads = saved(dir.path(), 10);
+        without_witness(dir.path());
         let path = segment::path(&config(dir.path()).dir, 1);
         let (starts, _) = frames(&path);
         let mut bytes = fs::read(&path).unwrap();
@@ -242,6 +243,7 @@ fn a_checkpoint_ahead_of_a_cut_tail_is_ignored_and_written_anew() {
 fn heads_of_a_journal_that_has_since_gone_another_way_are_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let heads = saved(dir.path(), 10);
+    without_witness(dir.path());
     let path = segment::path(&config(dir.path()).dir, 1);
     let (starts, _) = frames(&path);
     let whole = fs::read(&path).unwrap();
