@@ -200,11 +200,12 @@ impl Ballast {
 
     /// Whether it is there now.
     fn make(&mut self) -> bool {
-        let made = File::create(&self.path).and_then(|file| match fallocate(&file, FallocateFlags::empty(), 0, self.bytes) {
-            // Without it the file would be sparse and keep nothing aside.
-            Err(Errno::OPNOTSUPP) => Ok(()),
-            outcome => Ok(outcome?),
-        });
+        let made =
+            File::create(&self.path).and_then(|file| match fallocate(&file, FallocateFlags::empty(), 0, self.bytes) {
+                // Without it the file would be sparse and keep nothing aside.
+                Err(Errno::OPNOTSUPP) => Ok(()),
+                outcome => Ok(outcome?),
+            });
         self.is_there = made.is_ok();
         if let Err(error) = made {
             tracing::debug!(%error, "the ballast could not be made");

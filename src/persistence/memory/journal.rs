@@ -9,8 +9,8 @@ use std::{
 
 use super::{Image, Live, MemoryStore, Stream, Waiting};
 use crate::persistence::{
-    Append, AppendDone, AppendError, Appended, Journal, Lease, PartitionId, ReadError, Record, Refusal, ReopenError, StreamHead,
-    StreamId,
+    Append, AppendDone, AppendError, Appended, Journal, Lease, PartitionId, ReadError, Record, Refusal, ReopenError,
+    StreamHead, StreamId,
     rules::{Head, check_size, judge},
     sync::lock,
 };

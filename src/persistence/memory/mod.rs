@@ -85,7 +85,13 @@ impl MemoryStore {
     pub fn new(partitions: u16) -> Self {
         let partitions = partitions.max(1);
         let image = Image { epoch: 1, partitions: vec![Vec::new(); usize::from(partitions)], ..Image::default() };
-        Self { durable: Arc::new(Mutex::new(image)), live: Mutex::default(), partitions, epoch: AtomicU64::new(1), queue: Self::QUEUE }
+        Self {
+            durable: Arc::new(Mutex::new(image)),
+            live: Mutex::default(),
+            partitions,
+            epoch: AtomicU64::new(1),
+            queue: Self::QUEUE,
+        }
     }
 
     /// The same memory with room for `queue` held appends; more are answered `Overloaded`.

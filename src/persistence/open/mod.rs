@@ -80,11 +80,8 @@ pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
             let mut opened = Opened::default();
             *lock(&opened.held) = Some(directory::hold(&config.data)?);
             directory::check_format(&config.data, config.partitions)?;
-            let space = SpaceConfig {
-                dir: config.data.clone(),
-                mark: config.low_space_bytes,
-                ballast: config.ballast_bytes,
-            };
+            let space =
+                SpaceConfig { dir: config.data.clone(), mark: config.low_space_bytes, ballast: config.ballast_bytes };
             // Before anything is changed, the tables included: opening those after a kill writes to them.
             for name in &names {
                 SegmentsJournal::check(&config.data.join(name).join("journal"), config.partitions)?;

@@ -295,7 +295,8 @@ pub(in crate::actors::runtime) async fn start_with(storage: &Storage, config: &s
     let tally = Service::new("tally").listed::<Tally>().policy(CountErrands).view::<AddCount>();
     let errand = Service::new("errand").entity::<Errand>();
     let clock = Clock::starting_at(Timestamp::from_millis(1_000_000));
-    let builder = System::builder(storage.clone()).supervision(config).clock(clock).service("t", tally).service("t", errand);
+    let builder =
+        System::builder(storage.clone()).supervision(config).clock(clock).service("t", tally).service("t", errand);
     builder.start().await.expect("starts")
 }
 

@@ -92,7 +92,8 @@ async fn a_number_that_nobody_was_told_of_is_not_given_again() {
 #[tokio::test(start_paused = true)]
 async fn until_then_writes_are_refused_and_reads_go_on() {
     let storage = memory();
-    let system = start_with(&storage, "[[supervisor]]\nname = \"storage\"\nbackoff = { min = \"5s\", max = \"5s\" }\n").await;
+    let system =
+        start_with(&storage, "[[supervisor]]\nname = \"storage\"\nbackoff = { min = \"5s\", max = \"5s\" }\n").await;
     let tallies = system.entities::<Tally>();
     assert_eq!(tallies.ask(&key("a"), Add { n: 1 }).await, Ok(1));
     unit(&storage).poison("no");
@@ -115,7 +116,8 @@ async fn a_step_that_nobody_knew_was_begun_is_resumed() {
     let disk = unit(&storage);
     disk.hold();
     let asked = system.clone();
-    let errand = tokio::spawn(async move { asked.entities::<Errand>().ask(&key("e"), RunErrand { to: 1, n: 5 }).await });
+    let errand =
+        tokio::spawn(async move { asked.entities::<Errand>().ask(&key("e"), RunErrand { to: 1, n: 5 }).await });
     eventually(|| disk.waiting() > 0).await;
     disk.poison_after_write("no");
     disk.release();

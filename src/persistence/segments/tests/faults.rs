@@ -36,7 +36,13 @@ impl Faulty {
 }
 
 impl Disk for Faulty {
-    fn create(&mut self, dir: &Path, header: SegmentHeader, bytes: u64, frames: &[u8]) -> Result<fs::File, segment::NotCreated> {
+    fn create(
+        &mut self,
+        dir: &Path,
+        header: SegmentHeader,
+        bytes: u64,
+        frames: &[u8],
+    ) -> Result<fs::File, segment::NotCreated> {
         if self.fails(Operation::Create) {
             return Err(segment::NotCreated::Nothing(io::Error::other("no")));
         }

@@ -19,7 +19,9 @@ fn below_the_mark_writes_are_refused_reads_go_on_and_writes_return() {
     }
     assert_eq!(journal.poisoned(), None);
     assert_eq!(events(&journal), 1);
-    let untouched = |image: &BTreeMap<PathBuf, Vec<u8>>| image.clone().into_iter().filter(|(path, _)| path.extension().is_some()).collect::<Vec<_>>();
+    let untouched = |image: &BTreeMap<PathBuf, Vec<u8>>| {
+        image.clone().into_iter().filter(|(path, _)| path.extension().is_some()).collect::<Vec<_>>()
+    };
     assert_eq!(untouched(&image(dir.path())), untouched(&before));
     looked.has(1 << 30);
     write(&journal, "1");
