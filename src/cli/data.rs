@@ -10,7 +10,11 @@ use steadfast::{
     persistence::{DataDirectory, OpenError, SurveyError},
 };
 
-use super::{Exit, fleet::{self, Fleet}, say};
+use super::{
+    Exit,
+    fleet::{self, Fleet},
+    say,
+};
 
 /// Where the data is.
 #[derive(Debug, Args)]

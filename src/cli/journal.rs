@@ -12,9 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use steadfast::{
     KindCode,
-    persistence::{
-        Backed, BackupError, DataDirectory, EventCount, Glance, Look, Spot, UnitReport, Verified, Verifier,
-    },
+    persistence::{Backed, BackupError, DataDirectory, EventCount, Glance, Look, Spot, UnitReport, Verified, Verifier},
 };
 
 use super::{
@@ -188,7 +186,9 @@ fn say_whole(unit: &UnitReport) {
     }
     if let Some((file, at, bytes)) = &unit.tail {
         let file = file.display();
-        say(&format!("  {file} ends at byte {at}; {bytes} bytes behind it are no frame: being written, or never acknowledged"));
+        say(&format!(
+            "  {file} ends at byte {at}; {bytes} bytes behind it are no frame: being written, or never acknowledged"
+        ));
     }
 }
 

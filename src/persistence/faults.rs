@@ -160,9 +160,7 @@ impl FaultyJournal {
     fn not_read(&self) -> Result<(), ReadError> {
         match self.faults.meet(Operation::Read) {
             None => Ok(()),
-            Some(_) => {
-                Err(ReadError::Io { file: PathBuf::from("journal"), source: Arc::new(io::Error::other(WHY)) })
-            }
+            Some(_) => Err(ReadError::Io { file: PathBuf::from("journal"), source: Arc::new(io::Error::other(WHY)) }),
         }
     }
 }
@@ -260,11 +258,7 @@ impl<T: ?Sized> Faulty<T> {
         }
     }
 
-    fn write(
-        &self,
-        doing: &'static str,
-        write: impl FnOnce(&T) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn write(&self, doing: &'static str, write: impl FnOnce(&T) -> Result<(), StoreError>) -> Result<(), StoreError> {
         match self.faults.meet(Operation::CommitRows) {
             None => write(&self.inner),
             Some(fault) => {

@@ -11,6 +11,7 @@ mod glance;
 mod heads;
 mod journal;
 mod memory;
+mod metrics;
 mod open;
 mod projections;
 mod record;
@@ -20,6 +21,7 @@ mod sample;
 mod segments;
 mod sled;
 mod snapshots;
+mod space;
 mod survey;
 mod sync;
 
@@ -27,12 +29,14 @@ pub use faults::{Fault, Faults, Operation};
 pub use glance::{EventGlance, Glance};
 pub use journal::{
     Append, AppendDone, AppendError, Appended, Begun, Causation, DispatchMark, Journal, Lease, NewEvent, Origin,
-    PartitionId, ReadError, Record, Refusal, Settled, StreamHead, StreamId,
+    PartitionId, ReadError, Record, Refusal, ReopenError, Settled, StreamHead, StreamId,
 };
 pub use memory::MemoryStore;
+pub use metrics::{Histogram, JournalMetrics};
 pub use open::{Backend, Elsewhere, OpenError, OpenReport, Placed, Storage, StorageConfig, TornTail, Unit, open};
 pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
-pub use survey::{
-    BackupError, Backed, Counted, Damage, DataDirectory, EventCount, Look, Spot, SurveyError, UnitReport, Verified, Verifier,
-};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};
+pub use survey::{
+    Backed, BackupError, Counted, Damage, DataDirectory, EventCount, Look, Spot, SurveyError, UnitReport, Verified,
+    Verifier,
+};

@@ -146,13 +146,13 @@ async fn send(system: &System, command: &Command) -> Option<Response> {
             let act = ChangeProduct { quantity: None, price: Some(int(price)) };
             ask::<Product, _>(system, command, number(product), act, 200).await
         }
-        Act::CancelOrder { order } => ask::<Order, _>(system, command, number(order), CancelOrder { within }, 204).await,
+        Act::CancelOrder { order } => {
+            ask::<Order, _>(system, command, number(order), CancelOrder { within }, 204).await
+        }
         Act::CancelDelivery { delivery } => {
             ask::<Delivery, _>(system, command, number(delivery), CancelDelivery, 204).await
         }
-        Act::CancelPayment { payment } => {
-            ask::<Payment, _>(system, command, number(payment), CancelPayment, 204).await
-        }
+        Act::CancelPayment { payment } => ask::<Payment, _>(system, command, number(payment), CancelPayment, 204).await,
     }
 }
 
@@ -312,6 +312,8 @@ async fn sample(journal: Backend) {
                 partitions: 4,
                 segment_bytes: 64 << 10,
                 sled_cache_bytes: 1 << 20,
+                low_space_bytes: 0,
+                ballast_bytes: 0,
                 ..StorageConfig::new(dir.path().join("data"))
             };
             assert!(run(config, fault, n).await, "{fault:?} {n} was not met");

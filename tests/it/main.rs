@@ -40,8 +40,8 @@ mod script;
 #[cfg(test)]
 mod shop;
 #[cfg(test)]
+mod stay;
+#[cfg(test)]
 mod tools;
 #[cfg(test)]
 mod units;
-#[cfg(test)]
-mod stay;

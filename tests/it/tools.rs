@@ -10,9 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use steadfast::persistence::{
-    self, Append, Causation, NewEvent, Origin, StorageConfig, StreamId,
-};
+use steadfast::persistence::{self, Append, Causation, NewEvent, Origin, StorageConfig, StreamId};
 
 use crate::{
     common::{Request, Server, Setup},
@@ -79,13 +77,17 @@ fn data_is_looked_at_while_a_process_runs_on_it_and_afterwards() {
     assert_eq!(names, ["alarm", "main"]);
     let stats = json_of(&data, &["journal", "stats"]);
     let ordered = stats[1]["events"].as_array().unwrap().iter().find(|events| events["event"] == "Ordered").unwrap();
-    assert_eq!((&ordered["kind"], &ordered["count"], &ordered["version"]), (&json!("store.order"), &json!(3), &json!(1)));
+    assert_eq!(
+        (&ordered["kind"], &ordered["count"], &ordered["version"]),
+        (&json!("store.order"), &json!(3), &json!(1))
+    );
 
     let (code, lines, _) = on(&data, &["journal", "dump", "--kind", "order"]);
     assert_eq!(code, 0);
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().all(|line| line["kind"] == "store.order"));
-    let of_two: Vec<_> = lines.iter().filter(|line| line["number"] == 2).map(|line| line["sequence"].as_u64()).collect();
+    let of_two: Vec<_> =
+        lines.iter().filter(|line| line["number"] == 2).map(|line| line["sequence"].as_u64()).collect();
     assert_eq!(of_two, (1..=of_two.len() as u64).map(Some).collect::<Vec<_>>());
 
     assert!(server.terminate().status.success());
@@ -176,7 +178,7 @@ fn a_damaged_or_unfinished_copy_is_not_restored() {
 #[test]
 fn damage_is_named_by_file_offset_and_record_and_the_look_goes_on_behind_it() {
     let mut server = traded(Setup::default());
-    server.kill();
+    assert!(server.terminate().status.success());
     let data = server.data();
     let whole = json_of(&data, &["journal", "verify"]);
     let file = segment(&data, "main");
@@ -199,9 +201,16 @@ fn damage_is_named_by_file_offset_and_record_and_the_look_goes_on_behind_it() {
         // Nothing was changed by looking.
         assert!(fs::read(&file).unwrap() == damaged);
     }
-    // A tail that was cut is no damage: it may be the last write, cut short.
+    // A tail that was acknowledged and is cut is damage.
+    let mut cut = bytes.clone();
+    cut[end - 5..end].fill(0);
+    fs::write(&file, &cut).unwrap();
+    let (code, said, _) = on(&data, &["journal", "verify"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("was acknowledged") && said.contains("are no frame"), "{said}");
+    // Bytes behind everything that was acknowledged are none: they may be a write that was cut short.
     let mut torn = bytes.clone();
-    torn[end - 5..end].fill(0);
+    torn[end + 100..end + 105].fill(7);
     fs::write(&file, &torn).unwrap();
     let report = json_of(&data, &["journal", "verify"]);
     assert_eq!(report["whole"], true);
@@ -251,7 +260,8 @@ fn events_that_no_code_knows_are_reported_and_are_no_damage() {
     let report: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(report["whole"], true);
     let unknown = report["unknown"].as_array().unwrap();
-    let names: Vec<_> = unknown.iter().map(|events| (events["kind"].as_str().unwrap(), events["event"].as_str().unwrap())).collect();
+    let names: Vec<_> =
+        unknown.iter().map(|events| (events["kind"].as_str().unwrap(), events["event"].as_str().unwrap())).collect();
     assert_eq!(names, [("store.caravan", "Parked"), ("store.order", "Sublet"), ("store.product", "ProductRemoved")]);
     assert!(unknown[0]["why"].as_str().unwrap().contains("no code here knows the kind store.caravan"));
     assert!(unknown[1]["why"].as_str().unwrap().contains("unknown variant `Sublet`"));
@@ -261,7 +271,12 @@ fn events_that_no_code_knows_are_reported_and_are_no_damage() {
 #[test]
 fn what_is_no_data_or_in_use_says_so() {
     let nothing = tempfile::tempdir().unwrap();
-    for tool in [["journal", "verify"].as_slice(), &["journal", "stats"], &["journal", "dump"], &["entity", "show", "order", "1"]] {
+    for tool in [
+        ["journal", "verify"].as_slice(),
+        &["journal", "stats"],
+        &["journal", "dump"],
+        &["entity", "show", "order", "1"],
+    ] {
         let (code, _, complained) = on(nothing.path(), tool);
         assert_eq!(code, 2, "{complained}");
         assert!(complained.contains("is no data directory"), "{complained}");

@@ -104,7 +104,9 @@ pub enum StartError {
     Elsewhere(#[from] Elsewhere),
     /// A policy that survives would follow events that do not: after a restart their positions begin anew, and it
     /// would take new ones for old.
-    #[error("the policy {policy} of {service} is kept, and follows {source_kind} in the storage unit {unit}, which is in memory only")]
+    #[error(
+        "the policy {policy} of {service} is kept, and follows {source_kind} in the storage unit {unit}, which is in memory only"
+    )]
     Forgetful {
         /// The policy.
         policy: &'static str,
@@ -233,8 +235,11 @@ impl SystemBuilder {
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
         assembly.kinds.fill(&kinds);
         let placed = placed(&services, &assembly.hosts);
-        learn(&units, &assembly.hosts, &placed)?;
+        check_places(&units, &placed)?;
         self.storage.place(&placed)?;
+        for unit in &units {
+            learn(unit, &assembly.hosts);
+        }
 
         let inner = Arc::new(Inner {
             clock: self.clock,
@@ -257,7 +262,14 @@ impl SystemBuilder {
 
         let mut parts = super::tree::Parts::default();
         for (unit, queue) in units.iter().zip(queues) {
-            parts.storage(format!("journal:{}", unit.name), Arc::new(JournalWatch { unit: unit.clone() }));
+            let own = |place: &Place| Arc::ptr_eq(&place.unit, unit);
+            let service = |host: &Arc<dyn KindHost>| {
+                services.iter().any(|place| own(place) && Arc::ptr_eq(host.service(), &place.service))
+            };
+            let mut hosts: Vec<_> = system.inner.hosts.iter().filter(|host| service(host)).cloned().collect();
+            hosts.extend(internal.iter().filter(|(place, _)| own(place)).map(|(_, progress)| progress.clone()));
+            let watch = JournalWatch { unit: unit.clone(), hosts };
+            parts.storage(format!("journal:{}", unit.name), Arc::new(watch));
             parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
         }
         for (place, progress) in internal {
@@ -359,26 +371,37 @@ fn placed(services: &[Place], hosts: &[Arc<dyn KindHost>]) -> Vec<Placed> {
     services.iter().map(placed).collect()
 }
 
-/// Numbers and counters are rebuilt from what the journal knows of each stream. All streams of a kind are in the unit
-/// of its service.
-fn learn(units: &[Arc<UnitRuntime>], hosts: &[Arc<dyn KindHost>], placed: &[Placed]) -> Result<(), Elsewhere> {
-    let place = |kind: &str| placed.iter().find(|placed| placed.kinds.iter().any(|own| own == kind));
-    let by_kind: HashMap<&str, (&Arc<dyn KindHost>, Option<&Placed>)> =
-        hosts.iter().map(|host| (host.kind(), (host, place(host.kind())))).collect();
+/// All streams of a kind are in the unit of its service.
+fn check_places(units: &[Arc<UnitRuntime>], placed: &[Placed]) -> Result<(), Elsewhere> {
+    let of_kinds = |placed| {
+        let placed: &Placed = placed;
+        placed.kinds.iter().map(move |kind| (kind.as_str(), placed))
+    };
+    let by_kind: HashMap<&str, &Placed> = placed.iter().flat_map(of_kinds).collect();
     let mut moved = None;
-    for unit in units {
-        unit.journal.heads(&mut |stream, head| {
-            let Some((host, placed)) = by_kind.get(stream.kind.as_ref()) else { return };
-            if let Some(placed) = placed.filter(|placed| placed.unit != *unit.name) {
-                let Placed { service, unit: wanted, .. } = placed.clone();
+    // With one unit there is nowhere else.
+    for unit in units.iter().filter(|_| units.len() > 1) {
+        unit.journal.heads(&mut |stream, _| {
+            if let Some(placed) = by_kind.get(stream.kind.as_ref()).filter(|placed| placed.unit != *unit.name) {
+                let Placed { service, unit: wanted, .. } = Placed::clone(placed);
                 let (found, kind) = (unit.name.to_string(), stream.kind.to_string());
                 moved = Some(Elsewhere::Moved { service, unit: wanted, found, kind });
-            } else if let Ok(key) = Key::new(stream.key.as_ref()) {
-                host.learn(key, head);
             }
         });
     }
     moved.map_or(Ok(()), Err)
+}
+
+/// Numbers and counters are rebuilt from what the journal knows of each stream.
+pub(super) fn learn(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
+    let by_kind: HashMap<&str, &Arc<dyn KindHost>> = hosts.iter().map(|host| (host.kind(), host)).collect();
+    unit.journal.heads(&mut |stream, head| {
+        if let Some(host) = by_kind.get(stream.kind.as_ref())
+            && let Ok(key) = Key::new(stream.key.as_ref())
+        {
+            host.learn(key, head);
+        }
+    });
 }
 
 impl fmt::Debug for SystemBuilder {

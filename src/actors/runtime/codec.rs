@@ -34,13 +34,13 @@ pub enum UnreadableEvent {
 
 /// Reads an event. One of an earlier version goes through its upcasters first.
 pub(crate) fn decode<V: DomainEvent>(name: &str, version: u16, payload: &[u8]) -> Result<V, UnreadableEvent> {
-    let undecodable = |error: serde_json::Error| {
-        UnreadableEvent::Undecodable { name: name.into(), version, why: error.to_string() }
-    };
+    let undecodable =
+        |error: serde_json::Error| UnreadableEvent::Undecodable { name: name.into(), version, why: error.to_string() };
     let (event, reached): (V, u16) = match next(V::UPCASTS, name, version) {
         None => (serde_json::from_slice(payload).map_err(undecodable)?, version),
         Some(_) => {
-            let (value, reached) = upcast(V::UPCASTS, name, version, serde_json::from_slice(payload).map_err(undecodable)?);
+            let (value, reached) =
+                upcast(V::UPCASTS, name, version, serde_json::from_slice(payload).map_err(undecodable)?);
             (serde_json::from_value(value).map_err(undecodable)?, reached)
         }
     };

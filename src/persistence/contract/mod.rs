@@ -20,6 +20,7 @@ use super::{
         SledConfig, SledStore,
         journal::{SledJournal, SledJournalConfig},
     },
+    space::Room,
 };
 
 /// Opens the same data again and again; the opening before is gone by then.
@@ -50,6 +51,7 @@ fn segments_journal() -> Reopen<dyn Journal> {
             segment_bytes: 8 << 10,
             queue: 8192,
             heads: Some(Arc::new(tables)),
+            room: Room::endless(),
         };
         Arc::new(SegmentsJournal::open(&config).unwrap())
     })
@@ -59,7 +61,7 @@ fn sled_journal() -> Reopen<dyn Journal> {
     let dir = tempfile::tempdir().unwrap();
     Box::new(move || {
         let dir = dir.path().join("journal-sled");
-        let config = SledJournalConfig { dir, partitions: 4, queue: 8192, cache_bytes: 1 << 20 };
+        let config = SledJournalConfig { dir, partitions: 4, queue: 8192, cache_bytes: 1 << 20, room: Room::endless() };
         Arc::new(SledJournal::open(&config).unwrap())
     })
 }
@@ -81,17 +83,38 @@ fn failing_segments() -> Failing {
         segment_bytes: 8 << 10,
         queue: 8192,
         heads: None,
+        room: Room::endless(),
     };
     let journal = Arc::new(super::segments::tests::failing(&config, 2));
-    (journal, Box::new(move || Arc::new(SegmentsJournal::open(&SegmentsConfig { dir: dir.path().join("journal"), ..config.clone() }).unwrap())))
+    (
+        journal,
+        Box::new(move || {
+            Arc::new(
+                SegmentsJournal::open(&SegmentsConfig { dir: dir.path().join("journal"), ..config.clone() }).unwrap(),
+            )
+        }),
+    )
 }
 
 fn failing_sled() -> Failing {
     let dir = tempfile::tempdir().unwrap();
-    let config =
-        SledJournalConfig { dir: dir.path().join("journal-sled"), partitions: 4, queue: 8192, cache_bytes: 1 << 20 };
+    let config = SledJournalConfig {
+        dir: dir.path().join("journal-sled"),
+        partitions: 4,
+        queue: 8192,
+        cache_bytes: 1 << 20,
+        room: Room::endless(),
+    };
     let journal = Arc::new(super::sled::journal::tests::failing(&config, 2));
-    (journal, Box::new(move || Arc::new(SledJournal::open(&SledJournalConfig { dir: dir.path().join("journal-sled"), ..config.clone() }).unwrap())))
+    (
+        journal,
+        Box::new(move || {
+            Arc::new(
+                SledJournal::open(&SledJournalConfig { dir: dir.path().join("journal-sled"), ..config.clone() })
+                    .unwrap(),
+            )
+        }),
+    )
 }
 
 fn sled_store() -> impl FnMut() -> Arc<SledStore> {

@@ -3,6 +3,7 @@
 //! ```text
 //! <data>/LOCK                   held while open
 //! <data>/format.json            format and number of partitions
+//! <data>/ballast                given up when the disk is nearly full
 //! <data>/<unit>/journal/*.seg   the truth, kept by segments
 //! <data>/<unit>/journal-sled/   the truth, kept by sled
 //! <data>/<unit>/services.json   which services keep their streams here
@@ -37,6 +38,7 @@ use super::{
         SledConfig, SledStore,
         journal::{SledJournal, SledJournalConfig},
     },
+    space::{FileSystem, Room, SpaceConfig, SpaceWatch},
     sync::lock,
 };
 
@@ -65,6 +67,8 @@ struct Opened {
     report: Vec<OpenReport>,
     memory: BTreeMap<String, Arc<MemoryStore>>,
     tables: Vec<Arc<SledStore>>,
+    /// Looks at the disk, until closed.
+    space: Mutex<Option<SpaceWatch>>,
     /// The lock on the data directory, until closed.
     held: Mutex<Option<File>>,
     /// The data directory; `None` when everything is in memory.
@@ -87,6 +91,7 @@ pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
     opened.data = Some(config.data.clone());
     *lock(&opened.held) = Some(directory::hold(&config.data)?);
     directory::check_format(&config.data, config.partitions)?;
+    let space = SpaceConfig { dir: config.data.clone(), mark: config.low_space_bytes, ballast: config.ballast_bytes };
     // Before anything is changed, the tables included: opening those after a kill writes to them.
     for name in &names {
         place::check_backend(&config.data, name, config.backend(name))?;
@@ -94,8 +99,11 @@ pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
             SegmentsJournal::check(&place::segments(&config.data, name), config.partitions)?;
         }
     }
+    let watch = SpaceWatch::start(&space, Arc::new(FileSystem))?;
+    let room = watch.room();
+    *lock(&opened.space) = Some(watch);
     for name in names {
-        opened.open_unit(config, name)?;
+        opened.open_unit(config, name, &room)?;
     }
     Ok(Storage { opened: Arc::new(opened) })
 }
@@ -197,17 +205,12 @@ impl Storage {
 
 impl Unit {
     pub(super) fn of_memory(store: &Arc<MemoryStore>) -> Self {
-        Self {
-            journal: store.clone(),
-            snapshots: store.clone(),
-            projections: store.clone(),
-            forgetful: false,
-        }
+        Self { journal: store.clone(), snapshots: store.clone(), projections: store.clone(), forgetful: false }
     }
 }
 
 impl Opened {
-    fn open_unit(&mut self, config: &StorageConfig, name: String) -> Result<(), OpenError> {
+    fn open_unit(&mut self, config: &StorageConfig, name: String, room: &Arc<Room>) -> Result<(), OpenError> {
         if config.backend(&name) == Backend::Memory {
             let store = memory(config);
             self.units.insert(name.clone(), Unit { forgetful: true, ..Unit::of_memory(&store) });
@@ -219,8 +222,8 @@ impl Opened {
         let tables = SledStore::open(&SledConfig { dir: dir.join("sled"), cache_bytes: config.sled_cache_bytes });
         let tables = Arc::new(tables?);
         let (journal, report): (Arc<dyn Journal>, _) = match config.backend(&name) {
-            Backend::Sled => open_sled(config, &name)?,
-            Backend::Segments | Backend::Memory => open_segments(config, &name, &tables)?,
+            Backend::Sled => open_sled(config, &name, room)?,
+            Backend::Segments | Backend::Memory => open_segments(config, &name, &tables, room)?,
         };
         self.report.push(report);
         self.tables.push(Arc::clone(&tables));
@@ -239,6 +242,7 @@ impl Opened {
         for tables in &self.tables {
             tables.close();
         }
+        drop(lock(&self.space).take());
         drop(lock(&self.held).take());
     }
 }
@@ -247,6 +251,7 @@ fn open_segments(
     config: &StorageConfig,
     name: &str,
     tables: &Arc<SledStore>,
+    room: &Arc<Room>,
 ) -> Result<(Arc<dyn Journal>, OpenReport), OpenError> {
     let journal = SegmentsJournal::open(&SegmentsConfig {
         dir: place::segments(&config.data, name),
@@ -254,23 +259,29 @@ fn open_segments(
         segment_bytes: config.segment_bytes,
         queue: config.queue,
         heads: Some(tables.clone()),
+        room: Arc::clone(room),
     })?;
     let report = OpenReport {
         unit: name.to_owned(),
         streams: journal.streams(),
         epoch: journal.epoch(),
         skimmed_to: journal.skimmed_to(),
-        torn: journal.torn().cloned(),
+        torn: journal.torn(),
     };
     Ok((Arc::new(journal), report))
 }
 
-fn open_sled(config: &StorageConfig, name: &str) -> Result<(Arc<dyn Journal>, OpenReport), OpenError> {
+fn open_sled(
+    config: &StorageConfig,
+    name: &str,
+    room: &Arc<Room>,
+) -> Result<(Arc<dyn Journal>, OpenReport), OpenError> {
     let journal = SledJournal::open(&SledJournalConfig {
         dir: place::sled(&config.data, name),
         partitions: config.partitions,
         queue: config.queue,
         cache_bytes: config.sled_cache_bytes,
+        room: Arc::clone(room),
     })?;
     let (streams, epoch) = (journal.streams(), journal.epoch());
     Ok((Arc::new(journal), OpenReport { unit: name.to_owned(), streams, epoch, skimmed_to: 0, torn: None }))

@@ -5,6 +5,7 @@ use std::{fs::File, io, ops::ControlFlow, path::Path};
 use super::{
     frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId},
     segment::{self, SEGMENT_HEADER, SegmentHeader, Window},
+    witness,
 };
 use crate::persistence::{
     TornTail,
@@ -20,9 +21,11 @@ const AHEAD: usize = 1 << 20;
 const SEARCH: usize = 1 << 16;
 
 /// Shows every record of every segment in `dir` to `look`, in the order of the files.
-pub(in crate::persistence) fn survey(dir: &Path, look: &mut dyn Look) -> io::Result<()> {
+pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn Look) -> io::Result<()> {
+    // Before the segments: what it says is then in them.
+    let acknowledged = witness::last(dir, partitions)?;
     let segments = segment::list(dir)?;
-    let mut walk = Walk { id: None, next_frame: None };
+    let mut walk = Walk { id: None, next_frame: None, last: 0 };
     let mut before = None;
     for number in &segments {
         if let Some(missing) = before.map(|before: u32| before + 1).filter(|next| next != number) {
@@ -33,8 +36,13 @@ pub(in crate::persistence) fn survey(dir: &Path, look: &mut dyn Look) -> io::Res
         let path = segment::path(dir, *number);
         let file = File::open(&path)?;
         if walk.segment(&path, &file, segments.last() == Some(number), look)?.is_break() {
-            break;
+            return Ok(());
         }
+    }
+    if let Some(witness) = acknowledged.filter(|witness| witness.frame > walk.last) {
+        let file = segment::path(dir, segments.last().copied().unwrap_or(1));
+        let what = format!("the journal ends with frame {}, and frame {} was acknowledged", walk.last, witness.frame);
+        look.damage(Spot { file: &file, at: file.metadata().map_or(0, |meta| meta.len()) }, None, &what);
     }
     Ok(())
 }
@@ -61,6 +69,8 @@ struct Walk {
     id: Option<JournalId>,
     /// `None` behind damage: any frame may come.
     next_frame: Option<u64>,
+    /// Number of the last frame that was met.
+    last: u64,
 }
 
 impl Walk {
@@ -151,6 +161,7 @@ impl Walk {
             }
         }
         self.next_frame = Some(frame.number + 1);
+        self.last = frame.number;
         let mut rest = window.get(first, length)?;
         let mut byte = first;
         let mut named = false;

@@ -11,7 +11,7 @@ use crate::persistence::{
     Backend, OpenError,
     open::{backend_of, partitions_of},
     segments,
-    sled::journal::{self, SledJournalConfig},
+    sled::journal,
 };
 
 /// A data directory that is looked at, not opened.
@@ -100,8 +100,7 @@ impl DataDirectory {
                 if self.in_use()? {
                     return Err(SurveyError::InUse { unit: unit.to_owned() });
                 }
-                let config = SledJournalConfig { dir, partitions: self.partitions, queue: 1, cache_bytes: 64 << 20 };
-                match journal::survey::survey(&config, look) {
+                match journal::survey::survey(&dir, self.partitions, look) {
                     Err(OpenError::Damaged { file, at, what }) => {
                         look.damage(super::Spot { file: &file, at }, None, &what);
                         Ok(())
@@ -110,7 +109,7 @@ impl DataDirectory {
                 }
             }
             Some(Backend::Segments) => {
-                segments::survey::survey(&dir, look).map_err(|error| SurveyError::io(dir, error))
+                segments::survey::survey(&dir, self.partitions, look).map_err(|error| SurveyError::io(dir, error))
             }
             Some(Backend::Memory) | None => Ok(()),
         }

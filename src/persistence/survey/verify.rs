@@ -1,10 +1,6 @@
 //! Whether a journal is whole, and what is in it: every checksum, every position, every sequence.
 
-use std::{
-    collections::HashMap,
-    ops::ControlFlow,
-    path::PathBuf,
-};
+use std::{collections::HashMap, ops::ControlFlow, path::PathBuf};
 
 use serde::Serialize;
 
@@ -154,7 +150,8 @@ impl<'a> Verifier<'a> {
         }
         let before = self.streams.insert(hash, (record.last_sequence(), record.open_asks)).map_or(0, |(last, _)| last);
         if record.expected != before && !self.broken {
-            let what = format!("{}/{} is at {before}, and its next record says {}", record.kind, record.key, record.expected);
+            let what =
+                format!("{}/{} is at {before}, and its next record says {}", record.kind, record.key, record.expected);
             self.damage(spot, place, &what);
         }
     }

@@ -370,6 +370,7 @@ fn a_unit_says_what_keeps_its_journal_or_takes_what_all_have() {
     assert_eq!(storage.journal, JournalKind::Sled);
     assert_eq!(storage.unit_journals, BTreeMap::from([("alarm".to_owned(), JournalKind::Memory)]));
     assert_eq!(storage.units.len(), 2);
-    let error = with("[storage.unit.a]\nservices = [\"store/alarm\"]\njournal = \"paper\"", &[]).unwrap_err().to_string();
+    let error =
+        with("[storage.unit.a]\nservices = [\"store/alarm\"]\njournal = \"paper\"", &[]).unwrap_err().to_string();
     assert!(error.contains("`storage.unit.a.journal` is \"paper\"") && error.contains("\"sled\""), "{error}");
 }

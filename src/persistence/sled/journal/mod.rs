@@ -41,6 +41,7 @@ use crate::persistence::{
     record::encoded_len,
     rules::{Head, check_size},
     segments::queue::{Done, NotQueued, Queue, Queued},
+    space::Room,
     sync::{lock, read},
 };
 
@@ -54,6 +55,8 @@ pub(in crate::persistence) struct SledJournalConfig {
     pub(in crate::persistence) partitions: u16,
     pub(in crate::persistence) queue: usize,
     pub(in crate::persistence) cache_bytes: u64,
+    /// Whether the disk has room for writes.
+    pub(in crate::persistence) room: Arc<Room>,
 }
 
 /// A journal in sled.
@@ -61,6 +64,7 @@ pub(in crate::persistence) struct SledJournal {
     shared: Arc<Shared>,
     partitions: u16,
     epoch: u64,
+    room: Arc<Room>,
     /// The writer, until closed.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -98,7 +102,7 @@ impl SledJournal {
     fn open_on(config: &SledJournalConfig, medium: impl Medium) -> Result<Self, OpenError> {
         let names = Names::default();
         let witness = epoch::read(&config.dir)?;
-        let store = Store::open(config, witness.is_some())?;
+        let store = Store::open(&config.dir, config.partitions, config.cache_bytes, witness.is_some())?;
         let found = recovery::scan(&store, config.partitions, witness.as_ref(), &names)?;
         let epoch = found.epoch.max(witness.map_or(0, |witness| witness.epoch)) + 1;
         recovery::settle(&store, &found, epoch)?;
@@ -119,7 +123,8 @@ impl SledJournal {
         };
         let spawned = thread::Builder::new().name("journal-sled".into()).spawn(move || writer.run());
         let thread = spawned.map_err(|error| OpenError::io(&config.dir, error))?;
-        Ok(Self { shared, partitions: config.partitions, epoch, thread: Mutex::new(Some(thread)) })
+        let room = Arc::clone(&config.room);
+        Ok(Self { shared, partitions: config.partitions, epoch, room, thread: Mutex::new(Some(thread)) })
     }
 
     /// The epoch of this opening.
@@ -135,12 +140,13 @@ impl SledJournal {
 
 impl Journal for SledJournal {
     fn append(&self, append: Append, done: AppendDone) {
-        let (append, size) = match check_size(&append) {
-            Ok(()) => {
+        let refused = check_size(&append).err().or_else(|| self.room.refusal());
+        let (append, size) = match refused {
+            None => {
                 let size = encoded_len(&append);
                 (Ok(append), size)
             }
-            Err(refusal) => (Err(AppendError::Refused(refusal)), 0),
+            Some(refusal) => (Err(AppendError::Refused(refusal)), 0),
         };
         let queued = Queued { append, size, done: Done::new(done) };
         if let Err((why, done)) = self.shared.queue.push(queued) {

@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    Shared, keys,
-    store::Failure,
-};
+use super::{Shared, keys, store::Failure};
 use crate::persistence::{
     PartitionId, ReadError, Record, StreamId, record,
     sled::values::{self, ValueError},
@@ -30,7 +27,8 @@ pub(super) fn stream(
     loop {
         let wrong = |what: String| damaged(shared, partition, position, what);
         let key = keys::record(partition, position);
-        let bytes = shared.store.access(|db| values::get(db, &key)).map_err(|failure| shared.store.not_read(failure))?;
+        let bytes =
+            shared.store.access(|db| values::get(db, &key)).map_err(|failure| shared.store.not_read(failure))?;
         let bytes = bytes.ok_or_else(|| wrong("the record is missing".to_owned()))?;
         let linked = record::decode(&bytes, &shared.names).map_err(|what| wrong(what.to_string()))?;
         let before = linked.previous;

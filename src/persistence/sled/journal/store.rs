@@ -9,7 +9,7 @@ use std::{
 
 use ::sled::{Batch, Db};
 
-use super::{SledJournalConfig, keys};
+use super::keys;
 use crate::persistence::{
     OpenError, ReadError,
     sled::{
@@ -52,16 +52,16 @@ struct Opened {
 }
 
 impl Store {
-    /// Opens sled in `config.dir`. With `expected`, an empty one is damage: there was a journal.
-    pub(super) fn open(config: &SledJournalConfig, expected: bool) -> Result<Self, OpenError> {
-        let dir = config.dir.join("sled");
+    /// Opens sled below `journal`. With `expected`, an empty one is damage: there was a journal.
+    pub(super) fn open(journal: &Path, partitions: u16, cache_bytes: u64, expected: bool) -> Result<Self, OpenError> {
+        let dir = journal.join("sled");
         let io = |error| OpenError::io(&dir, error);
         fs::create_dir_all(&dir).map_err(io)?;
-        for made in [Some(config.dir.as_path()), config.dir.parent()].into_iter().flatten() {
+        for made in [Some(journal), journal.parent()].into_iter().flatten() {
             File::open(made).and_then(|made| made.sync_all()).map_err(io)?;
         }
         let damaged = |what: String| OpenError::Damaged { file: dir.join("db"), at: 0, what };
-        let open = || Ok(::sled::Config::new().path(&dir).cache_capacity(config.cache_bytes).open()?);
+        let open = || Ok(::sled::Config::new().path(&dir).cache_capacity(cache_bytes).open()?);
         let db: Db = match catch_unwind(AssertUnwindSafe(|| when_free(&open))) {
             Ok(Ok(db)) => db,
             Ok(Err(ValueError::Sled(::sled::Error::Io(error)))) if !is_damage(&error) => return Err(io(error)),
@@ -71,14 +71,19 @@ impl Store {
         let file = sync_new(&dir).map_err(io)?;
         let store = Self { opened: RwLock::new(Some(Opened { db, file })), dir: dir.clone() };
         let format = store.access(|db| Ok((values::get(db, keys::FORMAT_KEY)?, db.is_empty())));
-        let own = [keys::FORMAT, &config.partitions.to_le_bytes()].concat();
+        let own = [keys::FORMAT, &partitions.to_le_bytes()].concat();
         match format.map_err(|failure| store.not_opened(failure))? {
             (Some(format), _) if format == own => {}
-            (Some(_), _) => return Err(damaged("it is no journal of a format and number of partitions that fit".into())),
+            (Some(_), _) => {
+                return Err(damaged("it is no journal of a format and number of partitions that fit".into()));
+            }
             (None, true) if !expected => {
                 let mut batch = Batch::default();
                 let written = store.access(|db| values::add(db, &mut batch, keys::FORMAT_KEY, &own));
-                written.and_then(|()| store.apply(batch)).and_then(|()| store.sync()).map_err(|failure| store.not_opened(failure))?;
+                written
+                    .and_then(|()| store.apply(batch))
+                    .and_then(|()| store.sync())
+                    .map_err(|failure| store.not_opened(failure))?;
             }
             (None, _) => return Err(damaged("there was a journal here, and now it has no format".into())),
         }
@@ -131,9 +136,7 @@ impl Store {
     pub(super) fn not_read(&self, failure: Failure) -> ReadError {
         match failure {
             Failure::Damaged(what) => ReadError::Damaged { file: self.file(), at: 0, what },
-            Failure::Io(what) => {
-                ReadError::Io { file: self.file(), source: Arc::new(std::io::Error::other(what)) }
-            }
+            Failure::Io(what) => ReadError::Io { file: self.file(), source: Arc::new(std::io::Error::other(what)) },
         }
     }
 }

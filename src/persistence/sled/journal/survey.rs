@@ -1,11 +1,8 @@
 //! A look at a journal in sled that nobody has open: sled lets one process at a time read.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, path::Path};
 
-use super::{
-    SledJournalConfig, keys,
-    store::Store,
-};
+use super::{keys, store::Store};
 use crate::persistence::{
     OpenError, PartitionId,
     glance::Glance,
@@ -13,13 +10,16 @@ use crate::persistence::{
     survey::{Look, Spot},
 };
 
+/// Every page is read once.
+const CACHE_BYTES: u64 = 16 << 20;
+
 /// Shows every record to `look`, partition by partition.
-pub(in crate::persistence) fn survey(config: &SledJournalConfig, look: &mut dyn Look) -> Result<(), OpenError> {
-    let witness = super::epoch::read(&config.dir)?;
-    let store = Store::open(config, true)?;
+pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn Look) -> Result<(), OpenError> {
+    let witness = super::epoch::read(dir)?;
+    let store = Store::open(dir, partitions, CACHE_BYTES, true)?;
     let file = store.file();
     let spot = Spot { file: &file, at: 0 };
-    for number in 0..config.partitions {
+    for number in 0..partitions {
         let partition = PartitionId(number);
         let mut last = 0;
         let mut flow = ControlFlow::Continue(());

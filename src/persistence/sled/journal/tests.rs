@@ -51,7 +51,13 @@ pub(in crate::persistence) fn failing(config: &SledJournalConfig, n: usize) -> S
 }
 
 fn config(dir: &tempfile::TempDir) -> SledJournalConfig {
-    SledJournalConfig { dir: dir.path().join("journal-sled"), partitions: 2, queue: 64, cache_bytes: 1 << 20 }
+    SledJournalConfig {
+        dir: dir.path().join("journal-sled"),
+        partitions: 2,
+        queue: 64,
+        cache_bytes: 1 << 20,
+        room: Room::endless(),
+    }
 }
 
 fn hand_over(journal: &SledJournal, append: Append) -> Result<Appended, AppendError> {
