@@ -373,11 +373,8 @@ fn placed(services: &[Place], hosts: &[Arc<dyn KindHost>]) -> Vec<Placed> {
 
 /// All streams of a kind are in the unit of its service.
 fn check_places(units: &[Arc<UnitRuntime>], placed: &[Placed]) -> Result<(), Elsewhere> {
-    let of_kinds = |placed| {
-        let placed: &Placed = placed;
-        placed.kinds.iter().map(move |kind| (kind.as_str(), placed))
-    };
-    let by_kind: HashMap<&str, &Placed> = placed.iter().flat_map(of_kinds).collect();
+    let kinds = placed.iter().flat_map(|placed| placed.kinds.iter().map(move |kind| (kind.as_str(), placed)));
+    let by_kind: HashMap<&str, &Placed> = kinds.collect();
     let mut moved = None;
     // With one unit there is nowhere else.
     for unit in units.iter().filter(|_| units.len() > 1) {

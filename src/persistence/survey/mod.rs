@@ -39,14 +39,10 @@ pub trait Look {
     fn damage(&mut self, spot: Spot<'_>, record: Option<(u16, u64)>, what: &str);
 
     /// Bytes at the end that are no frame: being written just now, or never acknowledged.
-    fn tail(&mut self, tail: TornTail) {
-        drop(tail);
-    }
+    fn tail(&mut self, _tail: TornTail) {}
 
     /// So many bytes more were looked at.
-    fn passed(&mut self, bytes: u64) {
-        let _: u64 = bytes;
-    }
+    fn passed(&mut self, _bytes: u64) {}
 }
 
 /// Why data could not be looked at.
@@ -101,7 +97,9 @@ pub(super) fn kinds(data: &Path, unit: &str) -> Result<BTreeSet<String>, OpenErr
     }
     let not_read = |error: SurveyError| match error {
         SurveyError::Open(error) => error,
-        other => OpenError::io(data.join(unit), io::Error::other(other.to_string())),
+        error @ (SurveyError::NoData { .. } | SurveyError::InUse { .. } | SurveyError::Io { .. }) => {
+            OpenError::io(data.join(unit), io::Error::other(error.to_string()))
+        }
     };
     let directory = DataDirectory::find(data).map_err(not_read)?;
     let mut kinds = Kinds(BTreeSet::new());
