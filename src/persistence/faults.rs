@@ -16,7 +16,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -58,6 +58,7 @@ pub struct Faults {
     fault: Fault,
     nth: u64,
     met: AtomicU64,
+    disarmed: AtomicBool,
     fired: OnceLock<Operation>,
     held: Mutex<Held>,
 }
@@ -72,7 +73,14 @@ struct Held {
 impl Faults {
     /// `fault` for the `nth` operation that it can happen to, counted from 1 over all units.
     pub fn nth(nth: u64, fault: Fault) -> Arc<Self> {
-        Arc::new(Self { fault, nth, met: AtomicU64::new(0), fired: OnceLock::new(), held: Mutex::default() })
+        Arc::new(Self {
+            fault,
+            nth,
+            met: AtomicU64::new(0),
+            disarmed: AtomicBool::new(false),
+            fired: OnceLock::new(),
+            held: Mutex::default(),
+        })
     }
 
     /// What the fault happened to; `None` while it did not.
@@ -95,6 +103,12 @@ impl Faults {
         }
     }
 
+    /// Nothing fails from now on; whether something did stays known.
+    pub fn disarm(&self) {
+        self.disarmed.store(true, Ordering::Release);
+        self.release();
+    }
+
     /// The fault, if this operation is the one that it happens to.
     fn meet(&self, operation: Operation) -> Option<Fault> {
         let can = match operation {
@@ -103,7 +117,7 @@ impl Faults {
             Operation::CommitRows => matches!(self.fault, Fault::Fail | Fault::Lose),
             Operation::Read => self.fault == Fault::Fail,
         };
-        if !can || self.met.fetch_add(1, Ordering::Relaxed) + 1 != self.nth {
+        if !can || self.disarmed.load(Ordering::Acquire) || self.met.fetch_add(1, Ordering::Relaxed) + 1 != self.nth {
             return None;
         }
         self.fired.get_or_init(|| operation);
