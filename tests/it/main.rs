@@ -27,3 +27,5 @@ mod scenarios;
 mod script;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod station;
