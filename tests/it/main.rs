@@ -39,3 +39,5 @@ mod scenarios;
 mod script;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod stay;

@@ -2,8 +2,10 @@
 
 mod library;
 mod station;
+mod stay;
 mod store;
 
 pub use library::library;
 pub use station::station;
+pub use stay::stay;
 pub use store::store;
