@@ -6,6 +6,8 @@ mod acceptance;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod connectors;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod decisions;
@@ -16,13 +18,19 @@ mod harness;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod receiver;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
@@ -31,3 +39,5 @@ mod scenarios;
 mod script;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod stay;

@@ -41,6 +41,7 @@
 
 mod goods;
 mod management;
+mod notices;
 mod number;
 mod policies;
 mod request;
@@ -61,19 +62,18 @@ pub use management::{
     ManagementEvent, ManagementRejection, NoteOrder, OrderRegister, PostOrder, REFUSED_AGENCY, ReceiveOrder,
     RegisterEvent, RegisterRejection, ReviseOrder, RunErrand, StrikeOrder, VoidAnnouncement, WithdrawOrder,
 };
+pub use notices::SmsOut;
 pub use number::{
     Counter, DrawNumber, GoodsCounter, GoodsNumber, NumberEvent, NumberRejection, Numbered, PublicNumber,
     RequestCounter, RequestNumber,
 };
 pub use policies::{DeliverGoods, FileInspections, FollowRequests, KeepRegister, MarkAssignments, RunErrands, SendSms};
 pub use request::{
-    CancelRequest, ChangeRequest, DeliveryRequest, DeliveryRequestEvent, DeliveryRequestItem,
-    DeliveryRequestRejection, FileInspection, FinishAnnouncement, FinishNumbering, FinishPosting, FinishSearch,
-    InspectionResultItem, MarkAssigned, OfResult, PostRequest, RecordResult, RequestAndResult, Wanted, order_of,
+    CancelRequest, ChangeRequest, DeliveryRequest, DeliveryRequestEvent, DeliveryRequestItem, DeliveryRequestRejection,
+    FileInspection, FinishAnnouncement, FinishNumbering, FinishPosting, FinishSearch, InspectionResultItem,
+    MarkAssigned, OfResult, PostRequest, RecordResult, RequestAndResult, Wanted, order_of,
 };
-pub use sms::{
-    RemoveSms, RewriteSms, Sms, SmsEvent, SmsHistory, SmsHistoryItem, SmsRejection, WriteSms,
-};
+pub use sms::{RemoveSms, RewriteSms, Sms, SmsEvent, SmsHistory, SmsHistoryItem, SmsRejection, WriteSms};
 pub use values::{Company, Demand, DemandChange, Field, Filing, InvalidValue, MAX_CHARACTERS, Set, proc_no};
 pub use views::{DeliveryStatusInquiry, GoodsDeliveries, OrdersOfProcNo, Requests, Results, WithinProcNo};
 
@@ -120,7 +120,7 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
             .policy(DeliverGoods)
             .view::<GoodsDeliveries>(),
         S::service("mypage").view::<DeliveryStatusInquiry>(),
-        S::service("notification").listed::<SmsHistory>().policy(SendSms),
+        S::service("notification").listed::<SmsHistory>().policy(SendSms).notifies(SmsOut),
     ]
 }
 

@@ -53,7 +53,8 @@ impl Command<GoodsDelivery> for AssignCompany {
                 if open.order == Some(order) && filing == open.filing {
                     return Ok(Effects::reply(goods.item()));
                 }
-                Ok(persist([GoodsEvent::CompanyTakenOver { id: open.id, order, filing }]).reply_with(GoodsDelivery::item))
+                Ok(persist([GoodsEvent::CompanyTakenOver { id: open.id, order, filing }])
+                    .reply_with(GoodsDelivery::item))
             }
         }
     }

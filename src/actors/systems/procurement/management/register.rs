@@ -74,8 +74,7 @@ impl Entity for OrderRegister {
     type Id = Key;
     type Event = RegisterEvent;
     type Rejection = RegisterRejection;
-    const COMMANDS: &'static [&'static str] =
-        &[NoteOrder::NAME, StrikeOrder::NAME, FindOrder::NAME, RunErrand::NAME];
+    const COMMANDS: &'static [&'static str] = &[NoteOrder::NAME, StrikeOrder::NAME, FindOrder::NAME, RunErrand::NAME];
 
     fn evolve(&mut self, event: &RegisterEvent) {
         match event {
@@ -170,4 +169,3 @@ impl Command<OrderRegister> for RunErrand {
         Ok(persist([RegisterEvent::ErrandGiven { order, errand: self.errand }]).reply(()))
     }
 }
-

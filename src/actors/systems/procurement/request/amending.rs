@@ -104,7 +104,8 @@ impl DeliveryRequest {
     fn amend(&self, live: &Live, wanted: Wanted, within: Duration) -> Decision<Self, RequestAndResult> {
         wanted.filing.check()?;
         let stored = live.result.as_ref();
-        let (filing, recorded) = stored.map(|Inspected { filing, passed, .. }| (filing.clone(), *passed)).unwrap_or_default();
+        let (filing, recorded) =
+            stored.map(|Inspected { filing, passed, .. }| (filing.clone(), *passed)).unwrap_or_default();
         let wanted = Wanted { filing: wanted.filing.over(&filing), ..wanted };
         let passed = wanted.passed.filter(|passed| recorded != Some(*passed));
         if passed.is_none() && wanted.filing == filing {

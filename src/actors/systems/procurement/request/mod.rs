@@ -33,9 +33,7 @@ use super::{
     number::RequestNumber,
     values::{Demand, Filing},
 };
-use crate::actors::entity::{
-    AnyContinuation, Command, CommandContext, Entity, Key, NumberedId, Step, Unavailable,
-};
+use crate::actors::entity::{AnyContinuation, Command, CommandContext, Entity, Key, NumberedId, Step, Unavailable};
 
 mod amending;
 mod announcing;
@@ -222,12 +220,14 @@ impl Entity for DeliveryRequest {
     }
 
     fn resume(&self) -> Vec<AnyContinuation<Self>> {
-        match &self.step {
-            Some(OpenStep::Posting { .. }) => vec![self.draw_request_number().erase()],
-            Some(OpenStep::Announcing { .. }) => vec![self.announce().erase()],
-            Some(OpenStep::Searching { .. }) => vec![self.search().erase()],
-            Some(OpenStep::Numbering { .. }) => vec![self.draw_result_number().erase()],
-            None => Vec::new(),
+        match (&self.step, &self.live) {
+            (Some(OpenStep::Posting { .. }), _) => vec![self.draw_request_number().erase()],
+            (Some(OpenStep::Announcing { .. }), Some(_)) => vec![self.announce().erase()],
+            (Some(OpenStep::Searching { .. }), Some(_)) => vec![self.search().erase()],
+            (Some(OpenStep::Numbering { .. }), Some(_)) => vec![self.draw_result_number().erase()],
+            (Some(OpenStep::Announcing { .. } | OpenStep::Searching { .. } | OpenStep::Numbering { .. }) | None, _) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -297,4 +297,3 @@ fn no_partner(partner: &str, reason: String, retry_after: Duration) -> Unavailab
 pub fn order_of(request: u64) -> NumberedId {
     NumberedId::Key(Key::derived("procurement.order-of-request", &[&request.to_le_bytes()]))
 }
-

@@ -7,9 +7,7 @@ use super::{
     STEP_RETRY, given_up_before, is_late, no_partner,
 };
 use crate::actors::{
-    entity::{
-        Ask, AskError, Command, CommandContext, Continuation, Decision, Effects, Key, NumberedId, Step, persist,
-    },
+    entity::{Ask, AskError, Command, CommandContext, Continuation, Decision, Effects, Key, NumberedId, Step, persist},
     systems::procurement::{
         number::{DrawNumber, NumberRejection, Numbered, RequestNumber},
         values::Demand,

@@ -82,8 +82,7 @@ pub enum PaymentEvent {
 }
 
 impl DomainEvent for PaymentEvent {
-    const PUBLIC: &'static [&'static str] =
-        &[PaymentStatus::PayApproved.as_str(), PaymentStatus::PayCanceled.as_str()];
+    const PUBLIC: &'static [&'static str] = &[PaymentStatus::PayApproved.as_str(), PaymentStatus::PayCanceled.as_str()];
 
     fn name(&self) -> &'static str {
         match self {

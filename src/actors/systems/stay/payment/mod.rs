@@ -111,13 +111,8 @@ impl Entity for Payment {
     type Id = NumberedId;
     type Event = PaymentEvent;
     type Rejection = PaymentRejection;
-    const COMMANDS: &'static [&'static str] = &[
-        ApprovePayment::NAME,
-        RefundPayment::NAME,
-        VoidPayment::NAME,
-        RecordPayment::NAME,
-        RecordRefund::NAME,
-    ];
+    const COMMANDS: &'static [&'static str] =
+        &[ApprovePayment::NAME, RefundPayment::NAME, VoidPayment::NAME, RecordPayment::NAME, RecordRefund::NAME];
 
     fn evolve(&mut self, event: &PaymentEvent) {
         match event {

@@ -233,14 +233,7 @@ impl Command<Visit> for RegisterReview {
         let score = within(Field::Score, 1, 5, required(Field::Score, self.score)?)?;
         let content = text(Field::Content, self.content)?;
         let (room_id, name, usedate) = (self.room_id, self.name, self.usedate);
-        let wish = StayWish {
-            room_id,
-            name,
-            host: self.host,
-            guest: self.guest,
-            usedate,
-            ..Default::default()
-        };
+        let wish = StayWish { room_id, name, host: self.host, guest: self.guest, usedate, ..Default::default() };
         let said = wish.checked()?;
         let known = match &visit.booking {
             Heard::Nothing => return Err(VisitRejection::Unknown(book_id)),
