@@ -6,21 +6,33 @@ mod acceptance;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod connectors;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod decisions;
+#[cfg(test)]
+mod depot;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod receiver;
+#[cfg(test)]
+mod resources;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
@@ -29,3 +41,5 @@ mod script;
 mod shop;
 #[cfg(test)]
 mod station;
+#[cfg(test)]
+mod stay;

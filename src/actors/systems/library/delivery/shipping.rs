@@ -47,9 +47,9 @@ impl Command<Delivery> for CancelDelivery {
 /// What the courier tells (F4): the book is shipped, or will not be. What changes nothing is accepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeDelivery {
-    /// A new order; `None` keeps it. A PUT without one sends `Some(0)`.
+    /// A new order; `None` keeps it, for it is not the client's to clear.
     pub order_id: Option<u64>,
-    /// A new status; `None` keeps it, for it is not the client's to clear.
+    /// A new status; `None` keeps it, as above.
     pub status: Option<String>,
 }
 

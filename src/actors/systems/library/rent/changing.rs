@@ -46,9 +46,9 @@ impl Command<Rent> for VoidRent {
 /// confirmation by a librarian that earlier versions wanted (D-13).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeRent {
-    /// A new order; `None` keeps it. A PUT without one sends `Some(0)`.
+    /// A new order; `None` keeps it, for it is not the client's to clear.
     pub order_id: Option<u64>,
-    /// A new status; `None` keeps it, for it is not the client's to clear.
+    /// A new status; `None` keeps it, as above.
     pub status: Option<String>,
 }
 
