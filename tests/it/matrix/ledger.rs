@@ -70,6 +70,9 @@ impl Collection {
 #[track_caller]
 fn named(fields: &mut Map<String, Value>, field: &str, kind: &str, names: &Names) {
     let value = fields.get(field).unwrap_or_else(|| panic!("no {field}: {fields:?}"));
+    if value.is_null() {
+        return; // it refers to nothing
+    }
     let key = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     fields.insert(field.to_owned(), names.of(kind, &key).into());
 }

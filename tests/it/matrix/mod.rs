@@ -13,6 +13,7 @@
 mod ledger;
 mod library;
 mod names;
+mod station;
 mod store;
 
 use crate::common::{Request, Response, Server, Setup};

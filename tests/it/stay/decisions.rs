@@ -4,8 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    book, booking, cancel, each, one_approval_for_each_booking, operate, quiet, room, rows, setup, stay,
-    with_hotel,
+    book, booking, cancel, each, one_approval_for_each_booking, operate, quiet, room, rows, setup, stay, with_hotel,
 };
 use crate::common::Request;
 
@@ -13,7 +12,13 @@ use crate::common::Request;
 fn stay_d1_a_room_is_registered_with_name_host_and_price() {
     let server = setup().start();
     let client = server.client();
-    for bad in ["name=호텔 price=1000", "name=호텔 host=S", "price=1 host=S", "name=호텔 price=-1 host=S", "name= price=1 host=S"] {
+    for bad in [
+        "name=호텔 price=1000",
+        "name=호텔 host=S",
+        "price=1 host=S",
+        "name=호텔 price=-1 host=S",
+        "name= price=1 host=S",
+    ] {
         client.http(&format!("POST :8080/rooms {bad}")).is(400);
     }
     client.http("POST :8080/rooms name=호텔 price=abc host=S").is(400);
@@ -157,7 +162,8 @@ fn a_key_is_good_for_one_booking_whatever_room_it_names() {
     let made = client.send(&first).is(201);
     let again = client.send(&first).is(201);
     assert_eq!((again.json(), again.header("idempotency-replayed")), (made.json(), Some("true")));
-    for other in [booking(2, "배트맨", "20201010"), booking(1, "배트맨", "20201011"), booking(1, "로빈", "20201010")] {
+    for other in [booking(2, "배트맨", "20201010"), booking(1, "배트맨", "20201011"), booking(1, "로빈", "20201010")]
+    {
         client.send(&other.header("Idempotency-Key", "k")).is(422);
     }
     operate(&server, "pay", "stop");
