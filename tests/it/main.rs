@@ -28,6 +28,8 @@ mod model;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod procurement;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod resources;

@@ -73,7 +73,7 @@ pub use request::{
 };
 pub use sms::{RemoveSms, RewriteSms, Sms, SmsEvent, SmsHistory, SmsHistoryItem, SmsRejection, WriteSms};
 pub use values::{Company, Demand, DemandChange, Field, Filing, InvalidValue, MAX_CHARACTERS, Set, proc_no};
-pub use views::{DeliveryStatusInquiry, GoodsDeliveries, OrdersOfProcNo, Requests, Results, WithinProcNo};
+pub use views::{DeliveryStatusInquiry, GoodsDeliveries, OrderPlace, OrdersOfProcNo, Requests, Results};
 
 use crate::actors::entity::{ServiceDeclaration, Settings};
 
