@@ -335,6 +335,23 @@ fn a_stopped_service_sends_nothing_and_misses_nothing() {
 }
 
 #[test]
+fn a_process_ends_in_time_while_its_receiver_hangs_and_sends_what_is_left_after_its_next_start() {
+    let receiver = Receiver::new(|_, _| Act::Hang);
+    let mut server = with(&receiver.section(""));
+    server.client().http("POST :8088/messages content=hello").created();
+    eventually(SOON, "it hangs", || (!receiver.arrived().is_empty()).then_some(()));
+    let ended = server.terminate();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("did not end in time"), "{}", ended.stderr);
+    receiver.decides(|_, _| Act::Answer(200));
+    server.start();
+    quiet(&server);
+    let posts = receiver.arrived();
+    assert_eq!(posts.last().unwrap().act, Act::Answer(200));
+    assert!(posts.iter().all(|post| post.id == posts[0].id), "{posts:?}");
+}
+
+#[test]
 fn operators_see_the_bulkheads_and_the_connectors() {
     let server = with("[bulkhead.shared]\nthreads = 3\nqueue = 5\n[connector.store.alarm]\nbulkhead = \"shared\"");
     server.client().http("POST :8088/messages content=hello").created();

@@ -99,7 +99,7 @@ impl Drop for Receiver {
 
 /// Requests of one connection, until one of the two closes it.
 fn serve(stream: TcpStream, shared: &Shared) {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let mut reader = BufReader::new(stream);
     while let Some((id, key, notice)) = request(&mut reader) {
         let decide = shared.decide.lock().unwrap().clone();

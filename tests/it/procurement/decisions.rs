@@ -146,3 +146,26 @@ fn procurement_d6_results_and_requests_are_found_and_versioned() {
     conditional(&tag).is(412);
     assert_eq!(client.json(&format!("/deliveryrequests/{request}"))["inspectionContents"], json!("box"));
 }
+
+#[test]
+fn procurement_d13_a_link_that_is_too_short_leaves_nothing_on_either_side() {
+    let short = "[link.procurement.procurementrequest.procurementmanagement]\ntimeout = \"1ms\"\n";
+    let mut server = Setup::default().system("procurement").config(short).start();
+    let (request, order, _) = filed(&server.client(), "p01");
+    for _ in 0..20 {
+        let client = server.client();
+        let status = pass(&client, request).status;
+        assert!([200, 503, 504].contains(&status), "{status}");
+        quiet(&server);
+        let flag = |target: String| server.client().json(&target)["inspectionSuccFlag"].clone();
+        let (here, there) =
+            (flag(format!("/deliveryrequests/{request}")), flag(format!("/deliverymanagements/{order}")));
+        assert_eq!(here, there, "{status}");
+        assert!(status != 200 || here == json!(true), "{status}");
+    }
+    server.reconfigure("");
+    server.restart();
+    pass(&server.client(), request).is(200);
+    quiet(&server);
+    assert_eq!(texts(&server.client()).len(), 1);
+}

@@ -14,7 +14,8 @@
 //! | mypage | | | [`DeliveryStatusInquiry`] ([`DeliveryRequest`]) |
 //! | notification | [`SmsHistory`] | [`SendSms`] ([`DeliveryRequest`]) | |
 //!
-//! The only synchronous link is procurementrequest to procurementmanagement, when a result becomes `true`.
+//! SMS leave the house through the channel `sms` ([`SmsOut`]). The only synchronous link is procurementrequest to
+//! procurementmanagement, when a result becomes `true`.
 //!
 //! # One writer per procurement number
 //!
@@ -41,6 +42,7 @@
 
 mod goods;
 mod management;
+mod notices;
 mod number;
 mod policies;
 mod request;
@@ -61,6 +63,7 @@ pub use management::{
     ManagementEvent, ManagementRejection, NoteOrder, OrderRegister, PostOrder, REFUSED_AGENCY, ReceiveOrder,
     RegisterEvent, RegisterRejection, ReviseOrder, RunErrand, StrikeOrder, VoidAnnouncement, WithdrawOrder,
 };
+pub use notices::SmsOut;
 pub use number::{
     Counter, DrawNumber, GoodsCounter, GoodsNumber, NumberEvent, NumberRejection, Numbered, PublicNumber,
     RequestCounter, RequestNumber,
@@ -118,7 +121,7 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
             .policy(DeliverGoods)
             .view::<GoodsDeliveries>(),
         S::service("mypage").view::<DeliveryStatusInquiry>(),
-        S::service("notification").listed::<SmsHistory>().policy(SendSms),
+        S::service("notification").listed::<SmsHistory>().policy(SendSms).notifies(SmsOut),
     ]
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long a command waits for the one before it, so that the whole stays below the 3 s of D-13.
-const WAITS: Duration = Duration::from_millis(1500);
+pub(super) const WAITS: Duration = Duration::from_millis(1500);
 /// Between two tries: a step of the one before it is some appends.
 const PAUSE: Duration = Duration::from_millis(10);
 /// The code of a refusal that says that a step is in progress.

@@ -109,8 +109,8 @@ where
                 error => of_ask(error),
             })?;
             let (sequence, replayed) = (Some(answered.sequence), answered.replayed);
-            let made = item(answered.reply).ok_or_else(|| Problem::not_found("it is gone already"))?;
-            Ok(Done { change: Change::Created, item: Item { sequence, ..made }, replayed })
+            let shown = item(answered.reply).ok_or_else(|| Problem::not_found("it is gone already"))?;
+            Ok(Done { change: Change::Created, item: Item { sequence, ..shown }, replayed })
         }
     })
 }

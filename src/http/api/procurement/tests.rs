@@ -1,19 +1,9 @@
-use serde::Serialize;
-
 use super::*;
 use crate::{
     Key,
+    http::api::as_shown,
     procurement::{DeliveryManagementItem, DeliveryRequestItem, InspectionResultItem, SmsHistoryItem},
 };
-
-/// What the declaration shows of a representation: key, fields, and nothing that it forgot.
-fn as_shown(declared: &[Field], representation: &impl Serialize) -> String {
-    let fields = shown(representation);
-    let known = |name: &str| name == ID.name || declared.iter().any(|field| field.name == name);
-    assert!(fields.keys().all(|name| known(name)), "undeclared: {fields:?}");
-    let values = std::iter::once(&ID).chain(declared).map(|field| format!("{}={}", field.name, fields[field.name]));
-    values.collect::<Vec<_>>().join(" ")
-}
 
 #[test]
 fn every_item_shows_what_its_entity_tells() {
@@ -33,33 +23,33 @@ fn every_item_shows_what_its_entity_tells() {
         inspection_succ_flag: passed,
     };
     assert_eq!(
-        as_shown(&REQUEST, &request),
+        as_shown(ID, &REQUEST, &request),
         r#"id=1 procNo="p01" procTitle=null procContents=null procPrice=1000 procAgency="seoul" procQty=5.0 companyNo="c01" companyNm="redbull" companyPhoneNo="010" inspectionContents=null inspectionSuccFlag=true"#
     );
     let order = DeliveryManagementItem { id, proc_no: proc_no.clone(), demand, company, inspection_succ_flag: passed };
     assert_eq!(
-        as_shown(&ORDER, &order),
+        as_shown(ID, &ORDER, &order),
         r#"id=1 procNo="p01" procTitle=null procContents=null procPrice=1000 procAgency="seoul" procQty=5.0 companyNo="c01" companyNm="redbull" inspectionSuccFlag=true"#
     );
     let goods = GoodsDeliveryItem { id, proc_no: proc_no.clone(), filing: filing.clone() };
     assert_eq!(
-        as_shown(&GOODS, &goods),
+        as_shown(ID, &GOODS, &goods),
         r#"id=1 procNo="p01" companyNo="c01" companyNm="redbull" companyPhoneNo="010" inspectionContents=null"#
     );
     let result = InspectionResultItem { id, proc_no: proc_no.clone(), filing, inspection_succ_flag: None };
     assert_eq!(
-        as_shown(&RESULT, &result),
+        as_shown(ID, &RESULT, &result),
         r#"id=1 procNo="p01" companyNo="c01" companyNm="redbull" companyPhoneNo="010" inspectionContents=null inspectionSuccFlag=null"#
     );
     let (proc_title, company_nm) = (text("title01"), text("redbull"));
     let row = DeliveryStatusInquiry { id, proc_no, proc_title, company_nm, inspection_succ_flag: passed };
     assert_eq!(
-        as_shown(&INQUIRY, &row),
+        as_shown(ID, &INQUIRY, &row),
         r#"id=1 procNo="p01" procTitle="title01" companyNm="redbull" inspectionSuccFlag=true"#
     );
     let sms =
         SmsHistoryItem { id, sms: Sms { phone_no: text("010"), contents: text("검수 완료 되었습니다~~~") } };
-    assert_eq!(as_shown(&SMS, &sms), r#"id=1 phoneNo="010" contents="검수 완료 되었습니다~~~""#);
+    assert_eq!(as_shown(ID, &SMS, &sms), r#"id=1 phoneNo="010" contents="검수 완료 되었습니다~~~""#);
 }
 
 #[test]
@@ -71,4 +61,11 @@ fn a_merge_sets_what_was_sent_and_a_null_clears_it() {
     assert_eq!(change, expected);
     let whole = demand_change(&fields.or_nothing(&REQUEST));
     assert_eq!((whole.proc_price, whole.proc_qty), (Set::To(Some(7)), Set::To(None)));
+}
+
+#[test]
+fn procurement_d13_a_result_waits_one_second_and_its_request_less_than_three() {
+    assert_eq!(procurement::ANNOUNCED_WITHIN, Duration::from_secs(1));
+    let longest = numbered::WAITS + procurement::ANNOUNCED_WITHIN + BEYOND_LINK;
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
 }

@@ -1,7 +1,5 @@
 //! The rules of stay, each named by the requirement (F), decision (D) or scenario (N) of its document.
 
-use std::time::Duration;
-
 use super::*;
 use crate::actors::{
     entity::*,
@@ -22,8 +20,7 @@ mod values;
 mod views;
 mod world;
 
-/// Section 6.
-const LINK: Duration = Duration::from_millis(610);
+const LINK: Duration = PAY_WITHIN;
 
 /// What a guest is told when pay does not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
