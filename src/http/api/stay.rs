@@ -127,9 +127,13 @@ fn payments(system: &System) -> Resource {
         let (book_id, status) = (named(fields.integer("bookId")), fields.string("status"));
         Ok(RecordPayment { book_id, wish: wish(fields), status })
     };
-    Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source)
-        .service("pay")
-        .create(command(entities, WITHIN, Change::Created, by_stream, record))
+    Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source).service("pay").create(command(
+        entities,
+        WITHIN,
+        Change::Created,
+        by_stream,
+        record,
+    ))
 }
 
 fn mypages(system: &System) -> Resource {
@@ -255,7 +259,8 @@ mod tests {
     #[test]
     fn stay_d3_d6_every_item_shows_what_its_entity_tells() {
         let (id, book_id, details) = (1, 1, details());
-        let common = r#"roomId=1 name="호텔" price=1000 address="서울" host="Superman" guest="배트맨" usedate="20201010""#;
+        let common =
+            r#"roomId=1 name="호텔" price=1000 address="서울" host="Superman" guest="배트맨" usedate="20201010""#;
         let facts =
             RoomFacts { name: "호텔".into(), price: 1000, address: Some("서울".into()), host: "Superman".into() };
         let expected = r#"id=1 name="호텔" price=1000 address="서울" host="Superman""#;

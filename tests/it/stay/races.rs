@@ -98,7 +98,8 @@ fn stay_d8_d10_a_process_that_is_killed_while_guests_book_leaves_no_half_booking
                 let client = client.clone();
                 scope.spawn(move || {
                     for day in 1..=4 {
-                        let request = booking(1, &format!("guest {nth}"), &format!("20{round:02}{:02}{day:02}", nth % 8 + 1));
+                        let request =
+                            booking(1, &format!("guest {nth}"), &format!("20{round:02}{:02}{day:02}", nth % 8 + 1));
                         // Whoever hears nothing does not know: the books tell.
                         if client.try_send(&request).is_err() {
                             return;
@@ -115,7 +116,8 @@ fn stay_d8_d10_a_process_that_is_killed_while_guests_book_leaves_no_half_booking
         let client = server.client();
         one_approval_for_each_booking(&client);
         let taken = |row: &Value| (row["roomId"].clone(), row["usedate"].clone());
-        let mut dates: Vec<_> = rows(&client, "bookings", "").iter().map(taken).map(|taken| format!("{taken:?}")).collect();
+        let mut dates: Vec<_> =
+            rows(&client, "bookings", "").iter().map(taken).map(|taken| format!("{taken:?}")).collect();
         let standing = dates.len();
         dates.sort();
         dates.dedup();
