@@ -41,7 +41,7 @@ pub use problem::Problem;
 pub use resource::{
     Action, Address, By, Call, Change, ClientId, Commands, Done, EntitySource, Filter, Find, FindKeys, Finder, Found,
     Keep, Lookup, Make, Perform, Prepare, Procedure, Resolve, Resource, RowPage, Said, Segment, Source, Tells,
-    ViewSource, Wanted, action, ask, by_key, by_number, by_stream, command, key_in, number_in, numeric, perform,
+    ViewSource, Wanted, action, ask, by_key, by_number, by_stream, command, key_in, keyed, number_in, numeric, perform,
     procedure, said, shown, shows, unchanged, when_sent,
 };
 pub use routes::Edge;

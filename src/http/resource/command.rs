@@ -99,6 +99,19 @@ pub fn shows(source: Arc<dyn Source>, perform: Action) -> Action {
     })
 }
 
+/// The item is another than the entity that is asked: its key is this field of the reply, and the sequence that
+/// was answered is no tag of it.
+pub fn keyed(field: &'static str, perform: Action) -> Action {
+    action(move |call: Call| {
+        let done = perform(call);
+        async move {
+            let Done { change, item, replayed } = done.await?;
+            let key = item.fields.get(field).cloned().unwrap_or_default();
+            Ok(Done { change, item: Item { key, sequence: None, fields: item.fields }, replayed })
+        }
+    })
+}
+
 /// The item in the path, at the sequence that the client expects.
 async fn expected(source: &Arc<dyn Source>, call: &Call) -> Result<Item, Problem> {
     let key = call.key.as_deref().unwrap_or_default();

@@ -40,7 +40,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::{Field, Problem, hal::Shape, list::LARGE_SCANS};
-pub use command::{Action, Call, Change, Done, action, shows, unchanged, when_sent};
+pub use command::{Action, Call, Change, Done, action, keyed, shows, unchanged, when_sent};
 pub use commands::{Commands, Make};
 pub use entities::{ClientId, EntitySource, Segment, numeric};
 pub use filter::{Filter, Prepare, Wanted};
