@@ -60,7 +60,6 @@ pub(super) enum Landed {
 }
 
 /// What a target does with a call.
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 enum Delivered {
     Answered(AskedAnswer),
     Asks(Box<Flight>),
