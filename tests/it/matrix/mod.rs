@@ -15,6 +15,7 @@ mod ledger;
 mod library;
 mod names;
 mod station;
+mod stay;
 mod store;
 
 use crate::common::{Request, Response, Server, Setup};
