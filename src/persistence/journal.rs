@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+use super::JournalMetrics;
+
 /// A stream: all events of one entity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId {
@@ -277,12 +279,37 @@ pub enum Refusal {
         /// Events.
         events: usize,
     },
+    /// The disk has too little space left. Nothing was touched; reads go on.
+    #[error("the disk has {available} bytes left, and writes stop below {mark}")]
+    NoSpace {
+        /// Bytes that it had when it was last looked at.
+        available: u64,
+        /// Writes are taken again from so many bytes on, and room for the ballast.
+        mark: u64,
+        /// When a new try has a chance.
+        retry_after: Duration,
+    },
     /// An earlier write failed; the store takes no more until it is reopened.
     #[error("the journal takes no writes since an earlier one failed: {0}")]
     Poisoned(Arc<str>),
     /// The store is closed.
     #[error("the journal is closed")]
     Closed,
+}
+
+/// Why a poisoned store could not be opened again in place. It goes on refusing writes; trying again is safe.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReopenError {
+    /// This journal does not do that: the process has to be started again.
+    #[error("this journal cannot be opened again in place")]
+    NotSupported,
+    /// It is closed for good.
+    #[error("the journal is closed")]
+    Closed,
+    /// What is on disk could not be opened.
+    #[error("{0}")]
+    Open(#[from] super::OpenError),
 }
 
 /// Why something could not be read.
@@ -333,7 +360,8 @@ pub struct StreamHead {
 /// - **Fenced:** an append is taken only when its lease is the current one, its incarnation is not older
 ///   than the stream's last, and `expected` is the stream's sequence. The very append that is the stream's last (same
 ///   command, same expected sequence) answers `Duplicate`.
-/// - **Honest:** what is not known is `Unknown`; after it the store is poisoned and refuses.
+/// - **Honest:** what is not known is `Unknown`; after it the store is poisoned and refuses until it is
+///   [reopened](Self::reopen).
 pub trait Journal: Send + Sync + 'static {
     /// Hands an append over. Never waits: when the queue is full, `done` gets `Overloaded` at once (on
     /// the caller's thread). `done` is called exactly once, also when the store closes.
@@ -351,8 +379,8 @@ pub trait Journal: Send + Sync + 'static {
     /// The stream's durable head; `None` for a stream without events. From memory: never blocks on a disk.
     fn head(&self, stream: &StreamId) -> Option<StreamHead>;
 
-    /// Shows every stream's durable head, in no order. From memory; appends may wait meanwhile, so `visit` must not
-    /// call the journal.
+    /// Shows every stream's durable head, in no order, each as it is when its turn comes. From memory; nobody waits
+    /// meanwhile.
     fn heads(&self, visit: &mut dyn FnMut(&StreamId, &StreamHead));
 
     /// The records of a stream with events after `after`, in order, at most `limit` records. May block on
@@ -371,6 +399,21 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Why the store takes no more writes; `None` while it is healthy.
     fn poisoned(&self) -> Option<Arc<str>>;
+
+    /// Opens a poisoned store again in place, under a new epoch: appends with older leases are `Fenced` from then on.
+    /// What was acknowledged is there; an append that was `Unknown` is there or not, for good. Readers go on meanwhile
+    /// with what was durable before. Does nothing to a store that is healthy. Blocks until the store is checked.
+    ///
+    /// # Errors
+    /// [`ReopenError`].
+    fn reopen(&self) -> Result<(), ReopenError> {
+        Err(ReopenError::NotSupported)
+    }
+
+    /// What it has counted so far; all zero for a journal that does not count.
+    fn metrics(&self) -> JournalMetrics {
+        JournalMetrics::default()
+    }
 
     /// Commits what was handed over, syncs, and refuses from then on. Blocks until that is done; calling it
     /// again does nothing.

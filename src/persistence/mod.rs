@@ -9,6 +9,7 @@ mod contract;
 mod heads;
 mod journal;
 mod memory;
+mod metrics;
 mod open;
 mod projections;
 mod record;
@@ -18,13 +19,15 @@ mod sample;
 mod segments;
 mod sled;
 mod snapshots;
+mod space;
 mod sync;
 
 pub use journal::{
     Append, AppendDone, AppendError, Appended, Begun, Causation, DispatchMark, Journal, Lease, NewEvent, Origin,
-    PartitionId, ReadError, Record, Refusal, Settled, StreamHead, StreamId,
+    PartitionId, ReadError, Record, Refusal, ReopenError, Settled, StreamHead, StreamId,
 };
 pub use memory::MemoryStore;
+pub use metrics::{Histogram, JournalMetrics};
 pub use open::{Backend, OpenError, OpenReport, Storage, StorageConfig, TornTail, Unit, open};
 pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};

@@ -27,6 +27,8 @@ mod load;
 #[cfg(test)]
 mod moments;
 #[cfg(test)]
+mod old;
+#[cfg(test)]
 mod rounds;
 #[cfg(test)]
 mod shop;

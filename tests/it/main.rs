@@ -40,4 +40,6 @@ mod script;
 #[cfg(test)]
 mod shop;
 #[cfg(test)]
+mod station;
+#[cfg(test)]
 mod stay;

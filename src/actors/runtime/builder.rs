@@ -216,7 +216,9 @@ impl SystemBuilder {
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
         assembly.kinds.fill(&kinds);
-        learn(&units, &assembly.hosts);
+        for unit in &units {
+            learn(unit, &assembly.hosts);
+        }
 
         let inner = Arc::new(Inner {
             clock: self.clock,
@@ -239,7 +241,14 @@ impl SystemBuilder {
 
         let mut parts = super::tree::Parts::default();
         for (unit, queue) in units.iter().zip(queues) {
-            parts.storage(format!("journal:{}", unit.name), Arc::new(JournalWatch { unit: unit.clone() }));
+            let own = |place: &Place| Arc::ptr_eq(&place.unit, unit);
+            let service = |host: &Arc<dyn KindHost>| {
+                services.iter().any(|place| own(place) && Arc::ptr_eq(host.service(), &place.service))
+            };
+            let mut hosts: Vec<_> = system.inner.hosts.iter().filter(|host| service(host)).cloned().collect();
+            hosts.extend(internal.iter().filter(|(place, _)| own(place)).map(|(_, progress)| progress.clone()));
+            let watch = JournalWatch { unit: unit.clone(), hosts };
+            parts.storage(format!("journal:{}", unit.name), Arc::new(watch));
             parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
         }
         for (place, progress) in internal {
@@ -332,17 +341,15 @@ fn check_names(
 }
 
 /// Numbers and counters are rebuilt from what the journal knows of each stream.
-fn learn(units: &[Arc<UnitRuntime>], hosts: &[Arc<dyn KindHost>]) {
+pub(super) fn learn(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
     let by_kind: HashMap<&str, &Arc<dyn KindHost>> = hosts.iter().map(|host| (host.kind(), host)).collect();
-    for unit in units {
-        unit.journal.heads(&mut |stream, head| {
-            if let Some(host) = by_kind.get(stream.kind.as_ref())
-                && let Ok(key) = Key::new(stream.key.as_ref())
-            {
-                host.learn(key, head);
-            }
-        });
-    }
+    unit.journal.heads(&mut |stream, head| {
+        if let Some(host) = by_kind.get(stream.kind.as_ref())
+            && let Ok(key) = Key::new(stream.key.as_ref())
+        {
+            host.learn(key, head);
+        }
+    });
 }
 
 impl fmt::Debug for SystemBuilder {

@@ -68,6 +68,9 @@ pub(crate) struct Inner<E: Entity> {
 pub(crate) struct Active<E: Entity> {
     pub(crate) state: E,
     pub(crate) book: Book,
+    /// The journal's epoch when it was recovered: in a later one the state may not be the truth, and its appends are
+    /// fenced.
+    pub(crate) epoch: u64,
     /// The last append handed over: what is decided after it waits behind it.
     pub(crate) gate: Option<Arc<Gate<E>>>,
 }

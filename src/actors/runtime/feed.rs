@@ -91,6 +91,14 @@ impl Feed {
         }
     }
 
+    /// Has everybody look: the journal may show events that were never published, and whose appends nobody knew about.
+    pub(crate) fn wake_all(&self) {
+        let interested = self.interested.read().unwrap_or_else(PoisonError::into_inner);
+        for who in interested.values().flatten() {
+            who.notify_one();
+        }
+    }
+
     /// The next events of `partition` after `after`, at most `limit` records' worth.
     ///
     /// # Errors

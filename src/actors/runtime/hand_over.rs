@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     actors::entity::{AskError, Entity, ReplyValue, Step, Timestamp},
-    persistence::{Append, Begun, NewEvent, Settled, StoredSnapshot},
+    persistence::{Append, Begun, Lease, NewEvent, Settled, StoredSnapshot},
 };
 
 impl<E: Entity> Host<E> {
@@ -52,7 +52,7 @@ impl<E: Entity> Host<E> {
         let (events, new_events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         let mut append = Append {
             stream: self.stream(&cell.key),
-            lease: self.unit.journal.lease(cell.partition),
+            lease: Lease { partition: cell.partition, epoch: active.epoch },
             incarnation: active.book.incarnation,
             expected: active.book.sequence,
             at_millis: now.as_millis(),

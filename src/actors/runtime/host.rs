@@ -172,6 +172,7 @@ impl<E: Entity> Host<E> {
             let stay = self.service.stay();
             inner.phase = Phase::Running;
             let active = if inner.lost { None } else { inner.active.take() };
+            let active = active.filter(|active| active.epoch == self.unit.epoch());
             if let Some(active) = active {
                 drop(inner);
                 self.run_at_once(&cell, active, envelope);

@@ -16,9 +16,8 @@ use crate::{
     persistence::{ReadError, Record},
 };
 
-/// Records read at once: bounds what a recovery holds in memory. Large, because a journal finds the first of a
-/// page by walking back from the last.
-const PAGE: usize = 16_384;
+/// Records read at once: bounds what a recovery holds in memory.
+const PAGE: usize = 4_096;
 
 /// Why an entity could not be brought back.
 #[derive(Debug)]
@@ -33,20 +32,21 @@ impl<E: Entity> Host<E> {
     /// State and book as the journal has them. Reads nothing for an entity without events.
     pub(crate) async fn recover(self: &Arc<Self>, key: &Key) -> Result<Box<Active<E>>, NotRecovered> {
         let incarnation = self.unit.next_incarnation();
+        let epoch = self.unit.epoch(); // before anything is read
         let stream = self.stream(key);
         if self.unit.journal.head(&stream).is_none() {
             let book = Book::new(incarnation, self.service.keys.clone());
-            return Ok(Box::new(Active { state: E::default(), book, gate: None }));
+            return Ok(Box::new(Active { state: E::default(), book, epoch, gate: None }));
         }
         let (host, key) = (self.clone(), key.clone());
-        let read = tokio::task::spawn_blocking(move || host.read_back(&key, incarnation));
+        let read = tokio::task::spawn_blocking(move || host.read_back(&key, incarnation, epoch));
         match read.await {
             Ok(read) => read,
             Err(error) => Err(NotRecovered::ForNow(error.to_string().into())),
         }
     }
 
-    fn read_back(&self, key: &Key, incarnation: u64) -> Result<Box<Active<E>>, NotRecovered> {
+    fn read_back(&self, key: &Key, incarnation: u64, epoch: u64) -> Result<Box<Active<E>>, NotRecovered> {
         let (mut state, mut book) = self.newest_snapshot(key, incarnation);
         loop {
             let page = self.unit.journal.read_stream(&self.stream(key), book.sequence, PAGE).map_err(not_read)?;
@@ -57,7 +57,7 @@ impl<E: Entity> Host<E> {
             if last {
                 // What a snapshot or an old event still names must not count against the service's budget.
                 book.dedup.expire(self.clock().now());
-                return Ok(Box::new(Active { state, book, gate: None }));
+                return Ok(Box::new(Active { state, book, epoch, gate: None }));
             }
         }
     }

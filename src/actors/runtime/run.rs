@@ -145,7 +145,7 @@ impl<E: Entity> Host<E> {
         if inner.phase == Phase::Gone {
             return Next::End; // dropped while it ran: whoever needs the entity has another cell by now
         }
-        if inner.lost {
+        if inner.lost || active.epoch != self.unit.epoch() {
             drop(active);
             if inner.in_flight > 0 {
                 inner.phase = Phase::Draining;

@@ -228,7 +228,7 @@ impl Process for Cells {
 }
 
 /// Streams with open asks are brought into memory, so that what was begun is finished.
-fn wake_open_streams(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
+pub(super) fn wake_open_streams(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
     let mut open: Vec<_> = hosts.iter().map(|host| (host.clone(), Vec::new())).collect();
     unit.journal.heads(&mut |stream, head| {
         let own = open.iter_mut().find(|(host, _)| head.open_asks && host.kind() == stream.kind.as_ref());

@@ -1,11 +1,17 @@
-//! The storage part of the tree: who notices that a journal takes no more writes, and who saves snapshots.
+//! The storage part of the tree: who notices that a journal takes no more writes and opens it again, and who saves
+//! snapshots.
 
 use std::{sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::Mutex;
 
-use super::unit::{SnapshotQueue, UnitRuntime};
+use super::{
+    builder::learn,
+    kinds::KindHost,
+    service::wake_open_streams,
+    unit::{SnapshotQueue, UnitRuntime},
+};
 use crate::{
     actors::supervision::{Failure, Process, Running, Stop},
     persistence::MAX_SNAPSHOTS,
@@ -14,23 +20,48 @@ use crate::{
 /// How often a journal's health is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Fails when the journal is poisoned, so that the tree above it decides what is to be done.
+/// Fails when the journal is poisoned; when it is started again, it opens the journal again in place. Whether that is
+/// tried once more after it failed, its supervisor decides.
 pub(crate) struct JournalWatch {
     pub(crate) unit: Arc<UnitRuntime>,
+    /// Whoever keeps streams in the unit.
+    pub(crate) hosts: Vec<Arc<dyn KindHost>>,
 }
 
 impl Process for JournalWatch {
     fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
-        let unit = self.unit.clone();
+        let (unit, hosts) = (self.unit.clone(), self.hosts.clone());
         async move {
-            let poisoned = |reason: &str| Failure::new(format!("journal {}: {reason}", unit.name));
             if let Some(reason) = unit.journal.poisoned() {
-                return Err(poisoned(&reason));
+                reopen(&unit, &reason).await?;
+                take_up(&unit, &hosts);
             }
             Ok(watch(unit, stop).boxed())
         }
         .boxed()
     }
+}
+
+async fn reopen(unit: &Arc<UnitRuntime>, poisoned: &str) -> Result<(), Failure> {
+    let journal = unit.journal.clone();
+    let failure = |why: &dyn std::fmt::Display| Failure::new(format!("journal {}: {poisoned}; {why}", unit.name));
+    match tokio::task::spawn_blocking(move || journal.reopen()).await {
+        Ok(Ok(())) => {
+            tracing::warn!(unit = unit.name.as_ref(), epoch = unit.epoch(), "the journal was opened again");
+            Ok(())
+        }
+        Ok(Err(error)) => Err(failure(&error)),
+        Err(panic) => Err(failure(&panic)),
+    }
+}
+
+/// Goes on behind a reopening: an append of which nobody knew may be there. Its number is taken, its readers have to
+/// look, and what it began is resumed. Entities in memory notice the new epoch and recover.
+fn take_up(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
+    learn(unit, hosts);
+    unit.feed.wake_all();
+    let running = |host: &&Arc<dyn KindHost>| host.service().intake().is_ok();
+    wake_open_streams(unit, &hosts.iter().filter(running).cloned().collect::<Vec<_>>());
 }
 
 async fn watch(unit: Arc<UnitRuntime>, stop: Stop) -> Result<(), Failure> {

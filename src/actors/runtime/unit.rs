@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::feed::Feed;
-use crate::persistence::{Journal, Projections, Snapshots, StoredSnapshot, StreamId, Unit};
+use crate::persistence::{Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit};
 
 /// Snapshots that wait to be saved. More are dropped: a snapshot is only a cache.
 pub(crate) const SNAPSHOT_QUEUE: usize = 1024;
@@ -38,6 +38,11 @@ impl UnitRuntime {
             (unit.journal.clone(), unit.snapshots.clone(), unit.projections.clone());
         let incarnations = AtomicU64::new(1);
         (Arc::new(Self { name, journal, snapshots, projections, feed, to_save, incarnations }), queue)
+    }
+
+    /// The journal's epoch: raised each time it is opened, also again in place.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.journal.lease(PartitionId(0)).epoch
     }
 
     /// A number for a new activation of an entity, greater than every earlier one of this epoch.

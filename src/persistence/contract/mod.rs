@@ -14,6 +14,7 @@ use super::{
     Append, AppendError, Appended, Journal, MemoryStore, Projections, Snapshots, StreamId, sample,
     segments::{SegmentsConfig, SegmentsJournal},
     sled::{SledConfig, SledStore},
+    space::Room,
 };
 
 /// Opens the same data again and again; the opening before is gone by then.
@@ -44,6 +45,7 @@ fn segments_journal() -> Reopen<dyn Journal> {
             segment_bytes: 8 << 10,
             queue: 8192,
             heads: Some(Arc::new(tables)),
+            room: Room::endless(),
         };
         Arc::new(SegmentsJournal::open(&config).unwrap())
     })

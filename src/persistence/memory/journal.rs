@@ -2,12 +2,15 @@
 //!
 //! Locks are taken in this order: live, durable. `done` is called under neither, since it may call back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{Image, Live, MemoryStore, Stream, Waiting};
 use crate::persistence::{
-    Append, AppendDone, AppendError, Appended, Journal, Lease, PartitionId, ReadError, Record, Refusal, StreamHead,
-    StreamId,
+    Append, AppendDone, AppendError, Appended, Journal, Lease, PartitionId, ReadError, Record, Refusal, ReopenError,
+    StreamHead, StreamId,
     rules::{Head, check_size, judge},
     sync::lock,
 };
@@ -41,7 +44,7 @@ impl MemoryStore {
         }
         let mut durable = lock(&self.durable);
         // Otherwise a newer opening of this memory has taken over while appends were held.
-        let current = durable.epoch == self.epoch;
+        let current = durable.epoch == self.epoch();
         let Live { waiting, answers, .. } = &mut *live;
         for Waiting { stream, outcome, done } in waiting.drain(..) {
             let outcome = match outcome {
@@ -129,7 +132,7 @@ impl Journal for MemoryStore {
     }
 
     fn lease(&self, partition: PartitionId) -> Lease {
-        Lease { partition, epoch: self.epoch }
+        Lease { partition, epoch: self.epoch() }
     }
 
     fn durable(&self, partition: PartitionId) -> u64 {
@@ -163,6 +166,30 @@ impl Journal for MemoryStore {
 
     fn poisoned(&self) -> Option<Arc<str>> {
         lock(&self.live).poisoned.clone()
+    }
+
+    fn reopen(&self) -> Result<(), ReopenError> {
+        let mut live = lock(&self.live);
+        if live.closed {
+            return Err(ReopenError::Closed);
+        }
+        if live.broken {
+            return Err(ReopenError::NotSupported);
+        }
+        if live.poisoned.is_none() {
+            return Ok(());
+        }
+        let mut durable = lock(&self.durable);
+        if durable.epoch != self.epoch() {
+            return Err(ReopenError::Closed); // a newer opening of this memory has taken over
+        }
+        for record in live.unshown.drain(..) {
+            durable.store(record, self.partitions);
+        }
+        durable.epoch += 1;
+        self.epoch.store(durable.epoch, Ordering::Release);
+        live.poisoned = None;
+        Ok(())
     }
 
     fn close(&self) {

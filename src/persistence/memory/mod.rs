@@ -12,7 +12,10 @@ mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use self::tables::Tables;
@@ -26,7 +29,7 @@ pub struct MemoryStore {
     durable: Arc<Mutex<Image>>,
     live: Mutex<Live>,
     partitions: u16,
-    epoch: u64,
+    epoch: AtomicU64,
     queue: usize,
 }
 
@@ -66,6 +69,10 @@ struct Live {
     /// What is committed and not yet told, in order. One thread at a time tells.
     answers: VecDeque<(Result<Appended, AppendError>, AppendDone)>,
     telling: bool,
+    /// Written and not known to be, until it is reopened.
+    unshown: Vec<Record>,
+    /// Cannot be reopened.
+    broken: bool,
     poisoned: Option<Arc<str>>,
     closed: bool,
 }
@@ -78,7 +85,13 @@ impl MemoryStore {
     pub fn new(partitions: u16) -> Self {
         let partitions = partitions.max(1);
         let image = Image { epoch: 1, partitions: vec![Vec::new(); usize::from(partitions)], ..Image::default() };
-        Self { durable: Arc::new(Mutex::new(image)), live: Mutex::default(), partitions, epoch: 1, queue: Self::QUEUE }
+        Self {
+            durable: Arc::new(Mutex::new(image)),
+            live: Mutex::default(),
+            partitions,
+            epoch: AtomicU64::new(1),
+            queue: Self::QUEUE,
+        }
     }
 
     /// The same memory with room for `queue` held appends; more are answered `Overloaded`.
@@ -98,7 +111,7 @@ impl MemoryStore {
             durable: Arc::clone(&self.durable),
             live: Mutex::default(),
             partitions: self.partitions,
-            epoch: image.epoch,
+            epoch: AtomicU64::new(image.epoch),
             queue: self.queue,
         }
     }
@@ -120,16 +133,34 @@ impl MemoryStore {
         lock(&self.live).waiting.len()
     }
 
-    /// As when a write fails: what waits is `Unknown` and is lost, later appends are refused.
+    /// As when a write fails: what waits is `Unknown` and is lost, later appends are refused until it is reopened.
     pub fn poison(&self, reason: &str) {
+        self.fail(reason, false);
+    }
+
+    /// As when a sync fails: what waits is `Unknown`, and is there once the store is reopened.
+    pub fn poison_after_write(&self, reason: &str) {
+        self.fail(reason, true);
+    }
+
+    /// Makes reopening in place fail from now on, as a disk that is gone would.
+    pub fn break_for_good(&self) {
+        lock(&self.live).broken = true;
+    }
+
+    fn fail(&self, reason: &str, written: bool) {
         let reason: Arc<str> = reason.into();
         let mut live = lock(&self.live);
         live.poisoned.get_or_insert_with(|| Arc::clone(&reason));
-        let Live { waiting, answers, .. } = &mut *live;
+        let Live { waiting, answers, unshown, .. } = &mut *live;
         for Waiting { outcome, done, .. } in waiting.drain(..) {
             let outcome = match outcome {
-                // A duplicate may be one of an append that waits.
-                Ok(_) | Err(AppendError::Duplicate(_)) => Err(AppendError::Unknown(Arc::clone(&reason))),
+                Ok(record) => {
+                    unshown.extend(written.then_some(record));
+                    Err(AppendError::Unknown(Arc::clone(&reason)))
+                }
+                // It may be one of an append that waits.
+                Err(AppendError::Duplicate(_)) => Err(AppendError::Unknown(Arc::clone(&reason))),
                 Err(other) => Err(other),
             };
             answers.push_back((outcome, done));
@@ -139,6 +170,10 @@ impl MemoryStore {
         drop(live);
         self.tell();
     }
+
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
 }
 
 impl MemoryStore {
@@ -146,7 +181,7 @@ impl MemoryStore {
     /// would have ended, must not write rows under the newer one's.
     fn current(&self, doing: &'static str) -> Result<MutexGuard<'_, Image>, StoreError> {
         let image = lock(&self.durable);
-        if image.epoch == self.epoch {
+        if image.epoch == self.epoch() {
             return Ok(image);
         }
         Err(StoreError { doing, reason: "this memory has been opened again".to_owned() })
@@ -196,7 +231,7 @@ impl std::fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MemoryStore")
             .field("partitions", &self.partitions)
-            .field("epoch", &self.epoch)
+            .field("epoch", &self.epoch())
             .finish_non_exhaustive()
     }
 }

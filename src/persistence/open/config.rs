@@ -18,6 +18,10 @@ pub struct StorageConfig {
     pub queue: usize,
     /// Bytes of memory for sled's page cache, per unit.
     pub sled_cache_bytes: u64,
+    /// Writes are refused while the disk has fewer bytes left; 0 for never.
+    pub low_space_bytes: u64,
+    /// Bytes of a file that is given up when that happens, so that everything else goes on; 0 for none.
+    pub ballast_bytes: u64,
 }
 
 /// What keeps the events.
@@ -44,6 +48,8 @@ impl StorageConfig {
             segment_bytes: 64 << 20,
             queue: 8192,
             sled_cache_bytes: 64 << 20,
+            low_space_bytes: 256 << 20,
+            ballast_bytes: 64 << 20,
         }
     }
 

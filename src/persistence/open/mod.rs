@@ -3,6 +3,7 @@
 //! ```text
 //! <data>/LOCK                   held while open
 //! <data>/format.json            format and number of partitions
+//! <data>/ballast                given up when the disk is nearly full
 //! <data>/<unit>/journal/*.seg   the truth
 //! <data>/<unit>/sled/           what can be derived from it: may be deleted while closed
 //! ```
@@ -28,6 +29,7 @@ use super::{
     Journal, MemoryStore, Projections, Snapshots,
     segments::{SegmentsConfig, SegmentsJournal},
     sled::{SledConfig, SledStore},
+    space::{FileSystem, Room, SpaceConfig, SpaceWatch},
     sync::lock,
 };
 
@@ -54,6 +56,8 @@ struct Opened {
     report: Vec<OpenReport>,
     memory: BTreeMap<String, Arc<MemoryStore>>,
     tables: Vec<Arc<SledStore>>,
+    /// Looks at the disk, until closed.
+    space: Mutex<Option<SpaceWatch>>,
     /// The lock on the data directory, until closed.
     held: Mutex<Option<File>>,
 }
@@ -76,12 +80,17 @@ pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
             let mut opened = Opened::default();
             *lock(&opened.held) = Some(directory::hold(&config.data)?);
             directory::check_format(&config.data, config.partitions)?;
+            let space =
+                SpaceConfig { dir: config.data.clone(), mark: config.low_space_bytes, ballast: config.ballast_bytes };
             // Before anything is changed, the tables included: opening those after a kill writes to them.
             for name in &names {
                 SegmentsJournal::check(&config.data.join(name).join("journal"), config.partitions)?;
             }
+            let watch = SpaceWatch::start(&space, Arc::new(FileSystem))?;
+            let room = watch.room();
+            *lock(&opened.space) = Some(watch);
             for name in names {
-                opened.open_unit(config, name)?;
+                opened.open_unit(config, name, &room)?;
             }
             Ok(Storage { opened: Arc::new(opened) })
         }
@@ -175,7 +184,7 @@ impl Unit {
 }
 
 impl Opened {
-    fn open_unit(&mut self, config: &StorageConfig, name: String) -> Result<(), OpenError> {
+    fn open_unit(&mut self, config: &StorageConfig, name: String, room: &Arc<Room>) -> Result<(), OpenError> {
         let dir = config.data.join(&name);
         directory::make(&config.data, &dir)?;
         let tables = SledStore::open(&SledConfig { dir: dir.join("sled"), cache_bytes: config.sled_cache_bytes });
@@ -186,13 +195,14 @@ impl Opened {
             segment_bytes: config.segment_bytes,
             queue: config.queue,
             heads: Some(tables.clone()),
+            room: Arc::clone(room),
         })?);
         self.report.push(OpenReport {
             unit: name.clone(),
             streams: journal.streams(),
             epoch: journal.epoch(),
             skimmed_to: journal.skimmed_to(),
-            torn: journal.torn().cloned(),
+            torn: journal.torn(),
         });
         self.tables.push(Arc::clone(&tables));
         self.units.insert(name, Unit { journal, snapshots: tables.clone(), projections: tables });
@@ -206,6 +216,7 @@ impl Opened {
         for tables in &self.tables {
             tables.close();
         }
+        drop(lock(&self.space).take());
         drop(lock(&self.held).take());
     }
 }

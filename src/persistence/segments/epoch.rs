@@ -14,16 +14,16 @@ use super::segment::sync_dir;
 
 const NAME: &str = "epoch";
 
-/// What the file says.
+/// What the file says of the newest opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Witness {
+pub(super) struct Opening {
     pub(super) epoch: u64,
     /// There was a segment with this number.
     pub(super) segment: u32,
 }
 
 /// What the file says; `None` when there is no file, or none that is whole.
-pub(super) fn read(dir: &Path) -> io::Result<Option<Witness>> {
+pub(super) fn read(dir: &Path) -> io::Result<Option<Opening>> {
     let text = match fs::read(dir.join(NAME)) {
         Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -37,7 +37,7 @@ pub(super) fn read(dir: &Path) -> io::Result<Option<Witness>> {
 }
 
 /// Makes it durable.
-pub(super) fn write(dir: &Path, Witness { epoch, segment }: Witness) -> io::Result<()> {
+pub(super) fn write(dir: &Path, Opening { epoch, segment }: Opening) -> io::Result<()> {
     let unfinished = dir.join("epoch.new");
     let text = format!("{epoch} {segment}");
     let mut file = File::create(&unfinished)?;
@@ -47,13 +47,13 @@ pub(super) fn write(dir: &Path, Witness { epoch, segment }: Witness) -> io::Resu
     sync_dir(dir)
 }
 
-fn parse(line: &str) -> Option<Witness> {
+fn parse(line: &str) -> Option<Opening> {
     let (text, checksum) = line.rsplit_once(' ')?;
     if checksum.parse::<u32>().ok()? != crc32c::crc32c(text.as_bytes()) {
         return None;
     }
     let (epoch, segment) = text.split_once(' ')?;
-    Some(Witness { epoch: epoch.parse().ok()?, segment: segment.parse().ok()? })
+    Some(Opening { epoch: epoch.parse().ok()?, segment: segment.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -61,12 +61,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_witness_comes_back_and_a_damaged_one_does_not() {
+    fn a_opening_comes_back_and_a_damaged_one_does_not() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()).unwrap(), None);
-        let witness = Witness { epoch: 41, segment: 7 };
-        write(dir.path(), witness).unwrap();
-        assert_eq!(read(dir.path()).unwrap(), Some(witness));
+        let opening = Opening { epoch: 41, segment: 7 };
+        write(dir.path(), opening).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), Some(opening));
         let line = fs::read_to_string(dir.path().join(NAME)).unwrap();
         fs::write(dir.path().join(NAME), line.replacen("41", "91", 1)).unwrap();
         assert_eq!(read(dir.path()).unwrap(), None);

@@ -1,6 +1,6 @@
 //! What is kept in memory of the durable journal: stream heads, and where positions are.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -17,11 +17,53 @@ use crate::persistence::{
 /// every [`STRIDE`] bytes of journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Index {
-    pub(super) streams: HashMap<StreamId, Tip>,
+    pub(super) streams: Streams,
     partitions: Vec<Partition>,
     pub(super) end: End,
+    /// Where the last frame ends of each segment but the last. Behind it may stand what was never acknowledged.
+    ends: BTreeMap<u32, u32>,
     /// `None` when heads are not saved.
     unsaved: Option<Unsaved>,
+}
+
+/// The tips of all streams, in parts that are looked through one at a time, so that nobody waits for all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Streams(Vec<HashMap<StreamId, Tip>>);
+
+/// Ten million streams are 40 thousand a part: some milliseconds.
+const PARTS: u16 = 256;
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(vec![HashMap::new(); usize::from(PARTS)])
+    }
+}
+
+impl Streams {
+    fn part_of(stream: &StreamId) -> usize {
+        usize::from(stream.partition(PARTS).0)
+    }
+
+    pub(super) fn get(&self, stream: &StreamId) -> Option<&Tip> {
+        self.0.get(Self::part_of(stream))?.get(stream)
+    }
+
+    fn entry(&mut self, stream: StreamId) -> Entry<'_, StreamId, Tip> {
+        self.0.get_mut(Self::part_of(&stream)).expect("there is a part for every stream").entry(stream)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(HashMap::len).sum()
+    }
+
+    pub(super) fn tips(&self) -> impl Iterator<Item = &Tip> {
+        self.0.iter().flat_map(HashMap::values)
+    }
+
+    /// One of the parts, as it is now; `None` behind the last.
+    pub(super) fn part(&self, number: usize) -> Option<Vec<(StreamId, Tip)>> {
+        Some(self.0.get(number)?.iter().map(|(stream, tip)| (stream.clone(), *tip)).collect())
+    }
 }
 
 /// How far the journal goes.
@@ -131,8 +173,24 @@ impl Index {
             unsaved.since = place;
             std::mem::take(&mut unsaved.streams)
         });
-        let positions = self.partitions.iter().map(|partition| partition.last).collect();
+        let positions = self.positions();
         (streams.unwrap_or_default(), Checkpoint { journal: id.0, frame, end: place, chain, positions })
+    }
+
+    /// The segment's last frame ends here: the journal goes on in another one.
+    pub(super) fn ended(&mut self, place: Location) {
+        self.ends.insert(place.segment, place.byte);
+    }
+
+    /// Where the frames of a segment end.
+    pub(super) fn end_of(&self, segment: u32) -> u32 {
+        let last = if self.end.place.segment == segment { self.end.place.byte } else { 0 };
+        self.ends.get(&segment).copied().unwrap_or(last)
+    }
+
+    /// The last position of each partition.
+    pub(super) fn positions(&self) -> Vec<u64> {
+        self.partitions.iter().map(|partition| partition.last).collect()
     }
 
     /// Position of the partition's last event.

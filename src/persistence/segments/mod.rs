@@ -2,7 +2,13 @@
 //!
 //! Keeps true: what was acknowledged is in a synced frame; frames are numbered without a gap; nothing is shown before
 //! it is durable; nothing on disk is changed unless all of it was found whole; heads saved elsewhere only make opening
-//! shorter. The bytes are drawn in `docs/storage.md`.
+//! shorter. After a failed write the journal takes no more until it is opened again in place: readers go on meanwhile.
+//! The bytes are drawn in `docs/storage.md`.
+//!
+//! ```text
+//! SegmentsJournal --(the present)--> Run: queue, index, reader, threads
+//!                 \--(reopen)------> a new Run under a new epoch
+//! ```
 
 mod epoch;
 mod frame;
@@ -10,42 +16,40 @@ mod index;
 mod queue;
 mod reader;
 mod recovery;
+mod run;
+mod salvage;
 mod saver;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod tips;
+mod trails;
+mod witness;
 mod writer;
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, OnceLock, RwLock,
-        mpsc::{channel, sync_channel},
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use self::{
-    epoch::Witness,
     frame::JournalId,
-    queue::{Done, NotQueued, Queue, Queued},
-    reader::Reader,
-    recovery::Recovered,
-    saver::{MAX_AT_CLOSE, Saver},
-    segment::{OpenFiles, SEGMENT_HEADER, SegmentHeader},
-    writer::{Disk, MAX_UNTOLD, OsDisk, Shared, Tail, Writer, tell},
+    run::Run,
+    segment::{SEGMENT_HEADER, SegmentHeader},
+    writer::{Disk, OsDisk},
 };
 use super::{
-    Append, AppendDone, AppendError, Journal, Lease, OpenError, PartitionId, ReadError, Record, Refusal, StreamHead,
-    StreamId, TornTail,
-    codec::Names,
+    Append, AppendDone, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record, ReopenError,
+    StreamHead, StreamId, TornTail,
     heads::HeadStore,
-    record::encoded_len,
-    rules::check_size,
-    sync::{lock, read},
+    metrics::Counters,
+    space::Room,
+    sync::{lock, read, write},
 };
 
 /// A full queue is some groups of work; a group takes milliseconds.
@@ -63,24 +67,29 @@ pub(super) struct SegmentsConfig {
     pub(super) queue: usize,
     /// Where heads are saved, so that the next opening need not decode all records.
     pub(super) heads: Option<Arc<dyn HeadStore>>,
+    /// Whether the disk has room for writes.
+    pub(super) room: Arc<Room>,
 }
+
+/// What each opening writes with.
+type Disks = Box<dyn Fn() -> Box<dyn Disk> + Send + Sync>;
 
 /// A journal in segment files.
 pub(super) struct SegmentsJournal {
-    shared: Arc<Shared>,
-    reader: Reader,
-    partitions: u16,
-    epoch: u64,
-    skimmed_to: u64,
-    torn: Option<TornTail>,
-    /// Writer, teller and saver, until closed.
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    config: SegmentsConfig,
+    disks: Disks,
+    counters: Arc<Counters>,
+    /// Replaced as a whole; never locked for longer than it takes to look.
+    present: RwLock<Arc<Run>>,
+    /// One at a time reopens.
+    reopening: Mutex<()>,
+    closed: AtomicBool,
 }
 
 impl SegmentsJournal {
     /// Opens the journal in `config.dir`, making it when it is not there.
     pub(super) fn open(config: &SegmentsConfig) -> Result<Self, OpenError> {
-        Self::open_on(config, OsDisk)
+        Self::open_on(config, Box::new(|| Box::new(OsDisk)))
     }
 
     /// Checks every frame in `dir`, if there are any, and changes nothing.
@@ -91,81 +100,40 @@ impl SegmentsJournal {
         recovery::check(dir, &listed(dir)?, partitions)
     }
 
-    fn open_on(config: &SegmentsConfig, disk: impl Disk) -> Result<Self, OpenError> {
-        let SegmentsConfig { dir, partitions, segment_bytes, queue, heads } = config;
-        let io = |error| OpenError::io(dir, error);
-        let segments = prepare(config)?;
-        let names = Arc::new(Names::default());
-        let found = recovery::scan(dir, &segments, *partitions, &names, heads.as_deref())?;
-        let before = epoch::read(dir).map_err(io)?.map_or(0, |witness| witness.epoch).max(found.epoch);
-        let file = recovery::settle(dir, &found, *segment_bytes).map_err(io)?;
-        if let Some(TornTail { file, at, bytes }) = &found.torn {
-            let file = file.display();
-            tracing::warn!(%file, at, bytes, "the end of the journal was no frame and has been cut off");
-        }
-        let epoch = before + 1;
-        epoch::write(dir, Witness { epoch, segment: found.segment }).map_err(io)?;
-        let capacity = file.metadata().map_err(io)?.len().min(MAX_CAPACITY);
-        let tail = Tail { file, segment: found.segment, at: found.end, capacity };
-        let shared =
-            Arc::new(Shared { queue: Queue::new(*queue), index: RwLock::new(found.index), poisoned: OnceLock::new() });
-        let (told, groups) = sync_channel(MAX_UNTOLD);
-        let (running, stopped) = channel();
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            disk,
-            dir: dir.clone(),
-            id: found.id,
-            partitions: *partitions,
-            epoch,
-            segment_bytes: *segment_bytes,
-            tail,
-            next_frame: found.next_frame,
-            told,
-            running,
-        };
-        let saver = heads.as_ref().map(|heads| Saver {
-            shared: Arc::clone(&shared),
-            heads: Arc::clone(heads),
-            id: found.id,
-            anew: found.skimmed_to == 0,
-            at_close: MAX_AT_CLOSE,
-            pending: Vec::new(),
-            complained: false,
-        });
-        let spawn = |name: &str| thread::Builder::new().name(name.into());
-        let teller = spawn("journal-teller").spawn(move || tell(&groups)).map_err(io)?;
-        let saver = saver.map(|saver| spawn("journal-heads").spawn(move || saver.run(&stopped)));
-        let saver = saver.transpose().map_err(io)?;
-        let writer = spawn("journal-writer").spawn(move || writer.run()).map_err(io)?;
-        let reader = Reader { files: OpenFiles::new(dir.clone()), names, id: found.id };
-        let threads = Mutex::new([writer, teller].into_iter().chain(saver).collect());
-        let Recovered { skimmed_to, torn, .. } = found;
-        Ok(Self { shared, reader, partitions: *partitions, epoch, skimmed_to, torn, threads })
+    fn open_on(config: &SegmentsConfig, disks: Disks) -> Result<Self, OpenError> {
+        let counters = Arc::new(Counters::default());
+        let present = RwLock::new(Arc::new(Run::open(config, disks(), &counters)?));
+        let (config, closed) = (config.clone(), AtomicBool::new(false));
+        Ok(Self { config, disks, counters, present, reopening: Mutex::new(()), closed })
+    }
+
+    fn run(&self) -> Arc<Run> {
+        Arc::clone(&read(&self.present))
     }
 
     /// What was cut off the end when this was opened.
-    pub(super) fn torn(&self) -> Option<&TornTail> {
-        self.torn.as_ref()
+    pub(super) fn torn(&self) -> Option<TornTail> {
+        self.run().torn.clone()
     }
 
     /// The epoch of this opening.
     pub(super) fn epoch(&self) -> u64 {
-        self.epoch
+        self.run().epoch
     }
 
     /// The last frame whose records were not decoded at this opening; 0 when all were.
     pub(super) fn skimmed_to(&self) -> u64 {
-        self.skimmed_to
+        self.run().skimmed_to
     }
 
     /// How many streams have events.
     pub(super) fn streams(&self) -> usize {
-        read(&self.shared.index).streams.len()
+        read(&self.run().shared.index).streams.len()
     }
 }
 
-/// The numbers of the segments, the first of which is made when nothing is there yet.
+/// The numbers of the segments, the first of which is made when nothing is there yet. The last one is synced before
+/// anything is read: what a process before this one wrote is perhaps only in the system's memory.
 fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
     let SegmentsConfig { dir, partitions, segment_bytes, .. } = config;
     let io = |error: io::Error| OpenError::io(dir, error);
@@ -174,12 +142,20 @@ fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
         segment::sync_dir(parent).map_err(|error| OpenError::io(parent, error))?;
     }
     let segments = listed(dir)?;
-    if !segments.is_empty() {
+    if let Some(last) = segments.last() {
+        let path = segment::path(dir, *last);
+        let synced = fs::File::open(&path).and_then(|file| file.sync_all());
+        synced.map_err(|error| OpenError::io(path, error))?;
         return Ok(segments);
+    }
+    if let Some(witness) = witness::last(dir, *partitions).map_err(io)?.filter(|witness| witness.frame > 0) {
+        let what = format!("the segment is missing; everything up to frame {} was acknowledged", witness.frame);
+        return Err(OpenError::Damaged { file: segment::path(dir, 1), at: 0, what });
     }
     let id = JournalId(fastrand::u128(..));
     let header = SegmentHeader { segment: 1, partitions: *partitions, id, first_frame: 1 };
-    segment::create(dir, header, (*segment_bytes).max(SEGMENT_HEADER as u64)).map_err(io)?;
+    let bytes = (*segment_bytes).max(SEGMENT_HEADER as u64);
+    segment::create(dir, header, bytes, &[]).map_err(|error| io(error.into()))?;
     Ok(vec![1])
 }
 
@@ -188,80 +164,93 @@ fn listed(dir: &Path) -> Result<Vec<u32>, OpenError> {
     let io = |error: io::Error| OpenError::io(dir, error);
     let segments = segment::list(dir).map_err(io)?;
     let last = segments.last().copied().unwrap_or(0);
-    if let Some(witness) = epoch::read(dir).map_err(io)?
-        && witness.segment > last
+    if let Some(opening) = epoch::read(dir).map_err(io)?
+        && opening.segment > last
     {
-        let what = format!("the segment is missing; the epoch file says that there was one up to {}", witness.segment);
+        let what = format!("the segment is missing; the epoch file says that there was one up to {}", opening.segment);
         return Err(OpenError::Damaged { file: segment::path(dir, last + 1), at: 0, what });
     }
     Ok(segments)
 }
 
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
 impl Journal for SegmentsJournal {
     fn append(&self, append: Append, done: AppendDone) {
-        let (append, size) = match check_size(&append) {
-            Ok(()) => {
-                let size = encoded_len(&append);
-                (Ok(append), size)
-            }
-            Err(refusal) => (Err(AppendError::Refused(refusal)), 0),
-        };
-        let queued = Queued { append, size, done: Done::new(done) };
-        if let Err((why, done)) = self.shared.queue.push(queued) {
-            let refusal = match why {
-                NotQueued::Full => Refusal::Overloaded { retry_after: RETRY_AFTER },
-                NotQueued::Closed => Refusal::Closed,
-            };
-            done.tell(Err(AppendError::Refused(refusal)));
+        let refusal = self.config.room.refusal();
+        if refusal.is_some() {
+            count(&self.counters.no_space);
         }
+        self.run().append(append, done, refusal);
     }
 
     fn partitions(&self) -> u16 {
-        self.partitions
+        self.config.partitions
     }
 
     fn lease(&self, partition: PartitionId) -> Lease {
-        Lease { partition, epoch: self.epoch }
+        Lease { partition, epoch: self.run().epoch }
     }
 
     fn durable(&self, partition: PartitionId) -> u64 {
-        read(&self.shared.index).last(partition)
+        read(&self.run().shared.index).last(partition)
     }
 
     fn head(&self, stream: &StreamId) -> Option<StreamHead> {
-        read(&self.shared.index).streams.get(stream).map(|tip| tip.head.shown())
+        read(&self.run().shared.index).streams.get(stream).map(|tip| tip.head.shown())
     }
 
     fn heads(&self, visit: &mut dyn FnMut(&StreamId, &StreamHead)) {
-        for (stream, tip) in &read(&self.shared.index).streams {
-            visit(stream, &tip.head.shown());
+        let run = self.run();
+        for number in 0.. {
+            let Some(part) = read(&run.shared.index).streams.part(number) else { return };
+            for (stream, tip) in part {
+                visit(&stream, &tip.head.shown());
+            }
         }
     }
 
     fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
-        self.reader.stream(&self.shared.index, stream, after, limit)
+        let run = self.run();
+        run.reader.stream(&run.shared.index, stream, after, limit)
     }
 
     fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
-        self.reader.feed(&self.shared.index, partition, after, limit)
+        let run = self.run();
+        run.reader.feed(&run.shared.index, partition, after, limit)
     }
 
     fn poisoned(&self) -> Option<Arc<str>> {
-        self.shared.poisoned.get().cloned()
+        self.run().shared.poisoned.get().cloned()
+    }
+
+    fn reopen(&self) -> Result<(), ReopenError> {
+        let _one = lock(&self.reopening);
+        let before = self.run();
+        if self.closed.load(Ordering::Acquire) {
+            return Err(ReopenError::Closed);
+        }
+        if before.shared.poisoned.get().is_none() {
+            return Ok(());
+        }
+        let after = Arc::new(before.again(&self.config, (self.disks)(), &self.counters)?);
+        count(&self.counters.reopenings);
+        *write(&self.present) = Arc::clone(&after);
+        if self.closed.load(Ordering::Acquire) {
+            after.close(); // meanwhile, and whoever closed it has not seen this one
+        }
+        Ok(())
+    }
+
+    fn metrics(&self) -> JournalMetrics {
+        self.counters.read(self.run().shared.queue.waiting())
     }
 
     fn close(&self) {
-        self.shared.queue.close();
-        let threads: Vec<_> = lock(&self.threads).drain(..).collect();
-        if threads.iter().any(|thread| thread.thread().id() == thread::current().id()) {
-            // Whoever was told last dropped the journal: its threads end by themselves once this one goes on.
-            return;
-        }
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the journal panicked");
-            }
-        }
+        self.closed.store(true, Ordering::Release);
+        self.run().close();
     }
 }
 
@@ -273,6 +262,6 @@ impl Drop for SegmentsJournal {
 
 impl std::fmt::Debug for SegmentsJournal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SegmentsJournal").field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("SegmentsJournal").field("epoch", &self.epoch()).finish_non_exhaustive()
     }
 }

@@ -105,6 +105,11 @@ impl Queue {
         (!taken.is_empty()).then_some(taken)
     }
 
+    /// How many appends wait.
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
+
     /// Takes no more from now on; what waits can still be taken.
     pub(super) fn close(&self) {
         lock(&self.state).closed = true;

@@ -1,16 +1,26 @@
 //! Reading what is durable, from the files and never from the writer's memory.
 
-use std::{collections::VecDeque, fs::File, io, sync::Arc};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use super::{
     frame::{FRAME_HEADER, FrameHeader, JournalId},
     index::{Index, Mark, STRIDE},
     segment::{OpenFiles, Window},
+    trails::Trails,
 };
 use crate::persistence::{
     Append, PartitionId, ReadError, Record, StreamId,
     codec::{Malformed, Names},
     record::{self, Location, RECORD_HEADER},
+    sync::read,
 };
 
 /// A record of a few events with small payloads is read at once.
@@ -20,12 +30,19 @@ const RECORD_AHEAD: usize = 4096;
 const MAX_RECORD: usize = 2 * Append::MAX_BYTES;
 
 pub(super) struct Reader {
-    pub(super) files: OpenFiles,
-    pub(super) names: Arc<Names>,
+    files: OpenFiles,
+    names: Arc<Names>,
     pub(super) id: JournalId,
+    trails: Trails,
+    /// Records passed on the way to pages of streams.
+    pub(super) walked: AtomicU64,
 }
 
 impl Reader {
+    pub(super) fn new(files: OpenFiles, names: Arc<Names>, id: JournalId) -> Self {
+        Self { files, names, id, trails: Trails::default(), walked: AtomicU64::new(0) }
+    }
+
     fn io(&self, segment: u32, error: io::Error) -> ReadError {
         ReadError::Io { file: self.files.path(segment), source: Arc::new(error) }
     }
@@ -52,26 +69,30 @@ impl Reader {
         }
     }
 
-    /// See `Journal::read_stream`. Walks back from the stream's tip, record by record.
+    /// See `Journal::read_stream`. Walks back, record by record, from the stream's tip, or from a place near the page
+    /// that an earlier walk has passed.
     pub(super) fn stream(
         &self,
-        index: &std::sync::RwLock<Index>,
+        index: &RwLock<Index>,
         stream: &StreamId,
         after: u64,
         limit: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let tip = crate::persistence::sync::read(index).streams.get(stream).copied();
+        let tip = read(index).streams.get(stream).copied();
         let Some(tip) = tip.filter(|tip| tip.head.sequence > after && limit > 0) else {
             return Ok(Vec::new());
         };
+        let mut walk = self.trails.walk(stream, after, limit);
         // The oldest `limit` records seen so far, oldest first: the newer ones go when there are too many.
         let mut kept: VecDeque<(Location, Vec<u8>)> = VecDeque::new();
-        let mut at = tip.location;
+        let mut at = walk.start().unwrap_or(tip.location);
         loop {
             let file = self.open(at.segment)?;
             let mut window = Window::new(&file, RECORD_AHEAD);
             let bytes = self.raw(&mut window, at)?;
             let outline = record::outline(bytes).map_err(self.malformed(at))?;
+            self.walked.fetch_add(1, Ordering::Relaxed);
+            walk.passed(at, outline.expected);
             kept.push_front((at, bytes.to_vec()));
             kept.truncate(limit);
             if outline.expected <= after {
@@ -82,6 +103,7 @@ impl Reader {
             }
             at = outline.previous;
         }
+        self.trails.remember(stream, walk);
         let mut records: Vec<Record> = Vec::with_capacity(kept.len());
         for (at, bytes) in kept {
             let record = record::decode(&bytes, &self.names).map_err(self.malformed(at))?.record;
@@ -98,43 +120,41 @@ impl Reader {
     /// what other partitions wrote in between.
     pub(super) fn feed(
         &self,
-        index: &std::sync::RwLock<Index>,
+        index: &RwLock<Index>,
         partition: PartitionId,
         after: u64,
         limit: usize,
     ) -> Result<Vec<Record>, ReadError> {
         let (durable, marks) = {
-            let index = crate::persistence::sync::read(index);
-            (index.last(partition), index.marks(partition, after.saturating_add(1), limit))
+            let index = read(index);
+            let marks = index.marks(partition, after.saturating_add(1), limit);
+            let with_end = |mark: Mark| (mark, index.end_of(mark.frame.segment));
+            (index.last(partition), marks.into_iter().map(with_end).collect::<Vec<_>>())
         };
         let mut page = Page { partition, after, durable, limit, records: Vec::new() };
-        for mark in &marks {
+        for (mark, end) in &marks {
             if page.is_full() {
                 break;
             }
-            self.near(*mark, &mut page)?;
+            self.near(*mark, *end, &mut page)?;
         }
         match marks.last() {
-            Some(mark) if !page.is_full() => {
+            Some((mark, _)) if !page.is_full() => {
                 Err(self.damaged(mark.frame, format!("position {} is not to be found from here on", page.next())))
             }
             Some(_) | None => Ok(page.records),
         }
     }
 
-    /// Reads the frames that `mark` stands for into the page. What it reads is durable: it stops at the page's end,
-    /// before which the partition's last durable record stands.
-    fn near(&self, mark: Mark, page: &mut Page) -> Result<(), ReadError> {
+    /// Reads the frames that `mark` stands for into the page, up to where those of its segment end.
+    fn near(&self, mark: Mark, end: u32, page: &mut Page) -> Result<(), ReadError> {
         let segment = mark.frame.segment;
         let file = self.open(segment)?;
         let mut window = Window::new(&file, STRIDE as usize);
         let mut at = u64::from(mark.frame.byte);
-        while at < u64::from(mark.frame.byte) + u64::from(STRIDE) {
+        while at < u64::from(end).min(u64::from(mark.frame.byte) + u64::from(STRIDE)) {
             let place = |byte: u64| Location { segment, byte: u32::try_from(byte).unwrap_or(u32::MAX) };
             let header = window.get(at, FRAME_HEADER).map_err(|error| self.io(segment, error))?;
-            if header.iter().all(|byte| *byte == 0) {
-                return Ok(()); // the segment ends here; that nothing is missing shows in the positions
-            }
             let frame = FrameHeader::decode(header, self.id)
                 .ok_or_else(|| self.damaged(place(at), "a frame's header does not match its checksum"))?;
             let mut byte = at + FRAME_HEADER as u64;

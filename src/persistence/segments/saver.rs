@@ -9,13 +9,14 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, TryRecvError},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{frame::JournalId, writer::Shared};
 use crate::persistence::{
     StoreError, StreamId,
     heads::{HeadStore, MAX_HEADS, Tip},
+    metrics::timed,
     sync::{read, write},
 };
 
@@ -58,7 +59,7 @@ impl Saver {
                 continue;
             }
             waited = 0;
-            let took = timed(|| self.save(&|| writer.try_recv() == Err(TryRecvError::Disconnected)));
+            let ((), took) = timed(|| self.save(&|| writer.try_recv() == Err(TryRecvError::Disconnected)));
             rest = INTERVAL.max(took * REST);
         }
         self.save(&|| true);
@@ -112,11 +113,4 @@ impl Saver {
         let row = |stream: &StreamId| index.streams.get(stream).map(|tip| (stream.clone(), *tip));
         streams.iter().filter_map(row).collect()
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a disk was busy is no time of the domain")]
-fn timed(act: impl FnOnce()) -> Duration {
-    let began = Instant::now();
-    act();
-    began.elapsed()
 }

@@ -85,15 +85,60 @@ pub(super) fn path(dir: &Path, segment: u32) -> PathBuf {
     dir.join(format!("{segment:010}.seg"))
 }
 
-/// Creates a segment of at least `bytes` bytes that is either there with its header and its space, or not at all.
-pub(super) fn create(dir: &Path, header: SegmentHeader, bytes: u64) -> io::Result<File> {
+/// Creates a segment of at least `bytes` bytes that is either there with its header, its space and `frames`, or not at
+/// all.
+///
+/// # Errors
+/// [`NotCreated::Nothing`]: there is no such segment. [`NotCreated::Unknown`]: nobody knows whether it survives.
+pub(super) fn create(dir: &Path, header: SegmentHeader, bytes: u64, frames: &[u8]) -> Result<File, NotCreated> {
     let unfinished = dir.join(format!("{:010}{UNFINISHED}", header.segment));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+    let file = fill(&unfinished, header, bytes, frames).map_err(|error| {
+        // Its space may be the last; a file that is still there is removed at the next opening.
+        drop(fs::remove_file(&unfinished));
+        NotCreated::Nothing(error)
+    })?;
+    fs::rename(&unfinished, path(dir, header.segment)).map_err(NotCreated::Unknown)?;
+    sync_dir(dir).map_err(NotCreated::Unknown)?;
+    Ok(file)
+}
+
+/// Why a segment was not created.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotCreated {
+    /// It never got its name.
+    #[error("{0}")]
+    Nothing(io::Error),
+    /// It got its name, perhaps not durably.
+    #[error("{0}")]
+    Unknown(io::Error),
+}
+
+impl NotCreated {
+    /// Whether nothing but room is missing.
+    pub(super) fn is_for_want_of_space(&self) -> bool {
+        match self {
+            Self::Nothing(error) => {
+                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Unknown(_) => false,
+        }
+    }
+}
+
+impl From<NotCreated> for io::Error {
+    fn from(why: NotCreated) -> Self {
+        match why {
+            NotCreated::Nothing(error) | NotCreated::Unknown(error) => error,
+        }
+    }
+}
+
+fn fill(unfinished: &Path, header: SegmentHeader, bytes: u64, frames: &[u8]) -> io::Result<File> {
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(unfinished)?;
     preallocate(&file, bytes)?;
     file.write_all_at(&header.encode(), 0)?;
+    file.write_all_at(frames, SEGMENT_HEADER as u64)?;
     file.sync_all()?;
-    fs::rename(&unfinished, path(dir, header.segment))?;
-    sync_dir(dir)?;
     Ok(file)
 }
 
@@ -238,7 +283,7 @@ mod tests {
     #[test]
     fn a_new_segment_has_its_space_and_its_header() {
         let dir = tempfile::tempdir().unwrap();
-        create(dir.path(), HEADER, 8192).unwrap();
+        create(dir.path(), HEADER, 8192, &[]).unwrap();
         let bytes = fs::read(path(dir.path(), 3)).unwrap();
         assert_eq!(bytes.len(), 8192);
         assert_eq!(SegmentHeader::decode(&bytes), Ok(HEADER));

@@ -15,22 +15,25 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock, RwLock,
+        atomic::Ordering,
         mpsc::{Receiver, Sender, SyncSender},
     },
 };
 
 use super::{
-    epoch::{self, Witness},
+    epoch::{self, Opening},
     frame::{FRAME_HEADER, FrameHeader, JournalId},
     index::Index,
     queue::{Done, Queue, Queued},
-    segment::{self, SEGMENT_HEADER, SegmentHeader},
+    segment::{self, NotCreated, SEGMENT_HEADER, SegmentHeader},
 };
 use crate::persistence::{
     Append, AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
     heads::Tip,
+    metrics::{Counters, timed},
     record::{self, Location},
     rules::{Head, judge},
+    space::Room,
     sync::{read, write},
 };
 
@@ -45,8 +48,8 @@ pub(super) const MAX_UNTOLD: usize = 16;
 
 /// What the writer does to files, so that a test can make it fail.
 pub(super) trait Disk: Send + 'static {
-    fn create(&mut self, dir: &Path, header: SegmentHeader, bytes: u64) -> io::Result<File> {
-        segment::create(dir, header, bytes)
+    fn create(&mut self, dir: &Path, header: SegmentHeader, bytes: u64, frames: &[u8]) -> Result<File, NotCreated> {
+        segment::create(dir, header, bytes, frames)
     }
     fn write(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         file.write_all_at(bytes, at)
@@ -67,6 +70,7 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     pub(super) index: RwLock<Index>,
     pub(super) poisoned: OnceLock<Arc<str>>,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// Committed or refused appends with who is to be told, in order.
@@ -81,9 +85,10 @@ pub(super) struct Tail {
     pub(super) capacity: u64,
 }
 
-pub(super) struct Writer<D> {
+pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
-    pub(super) disk: D,
+    pub(super) disk: Box<dyn Disk>,
+    pub(super) room: Arc<Room>,
     pub(super) dir: PathBuf,
     pub(super) id: JournalId,
     pub(super) partitions: u16,
@@ -92,8 +97,8 @@ pub(super) struct Writer<D> {
     pub(super) tail: Tail,
     pub(super) next_frame: u64,
     pub(super) told: SyncSender<Told>,
-    /// Nothing is sent: that it is dropped tells the saver of heads that nothing more is written.
-    pub(super) running: Sender<Infallible>,
+    /// Nothing is sent: that they are dropped tells the saver of heads and the witness that nothing more is written.
+    pub(super) running: [Sender<Infallible>; 2],
 }
 
 /// A frame in the making.
@@ -105,7 +110,7 @@ struct Group {
     notes: Vec<(PartitionId, u64, u64)>,
 }
 
-impl<D: Disk> Writer<D> {
+impl Writer {
     /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.shared);
@@ -136,10 +141,16 @@ impl<D: Disk> Writer<D> {
     fn commit(&mut self, waiting: &mut VecDeque<Queued>) {
         if let Some(first) = waiting.front()
             && !self.fits(first.size)
-            && let Err(error) = self.roll(first.size)
+            && let Err(why) = self.roll(first.size)
         {
-            // Nothing was written of what waits; the caller finds the journal poisoned and refuses all of it.
-            poison(&self.shared, &format!("a new segment could not be made: {error}"));
+            // Nothing was written of what waits.
+            match why {
+                NotRolled::NoSpace(refusal) => hand_over(&self.told, self.refuse_for_space(waiting, &refusal)),
+                // The caller finds the journal poisoned and refuses all of it.
+                NotRolled::Failed(error) => {
+                    poison(&self.shared, &format!("a new segment could not be made: {error}"));
+                }
+            }
             return;
         }
         let mut group = self.gather(waiting);
@@ -162,14 +173,33 @@ impl<D: Disk> Writer<D> {
         self.tail.at + FRAME_HEADER as u64 + records as u64 <= self.tail.capacity
     }
 
-    fn roll(&mut self, first: usize) -> io::Result<()> {
+    /// All that waits, refused: a new segment is needed, and the disk has no room for it.
+    fn refuse_for_space(&self, waiting: &mut VecDeque<Queued>, refusal: &Refusal) -> Told {
+        self.shared.counters.no_space.fetch_add(waiting.len() as u64, Ordering::Relaxed);
+        let refused = |queued: Queued| {
+            (queued.done, Err(queued.append.err().unwrap_or_else(|| AppendError::Refused(refusal.clone()))))
+        };
+        waiting.drain(..).map(refused).collect()
+    }
+
+    fn roll(&mut self, first: usize) -> Result<(), NotRolled> {
         let needed = (SEGMENT_HEADER + FRAME_HEADER + first) as u64;
         let capacity = self.segment_bytes.max(needed);
         let segment =
             self.tail.segment.checked_add(1).ok_or_else(|| io::Error::other("no segment numbers are left"))?;
+        if let Some(refusal) = self.room.refusal_of(capacity) {
+            return Err(NotRolled::NoSpace(refusal));
+        }
         let header = SegmentHeader { segment, partitions: self.partitions, id: self.id, first_frame: self.next_frame };
-        let file = self.disk.create(&self.dir, header, capacity)?;
-        epoch::write(&self.dir, Witness { epoch: self.epoch, segment })?;
+        let file = self.disk.create(&self.dir, header, capacity, &[]).map_err(|why| {
+            if why.is_for_want_of_space() {
+                NotRolled::NoSpace(self.room.no_space())
+            } else {
+                NotRolled::Failed(why.into())
+            }
+        })?;
+        epoch::write(&self.dir, Opening { epoch: self.epoch, segment })?;
+        write(&self.shared.index).ended(self.place_of(0));
         self.tail = Tail { file, segment, at: SEGMENT_HEADER as u64, capacity };
         Ok(())
     }
@@ -229,8 +259,12 @@ impl<D: Disk> Writer<D> {
         };
         let header = group.bytes.first_chunk_mut::<FRAME_HEADER>().expect("the buffer begins with the header's place");
         *header = frame.encode(self.id);
-        self.disk.write(&self.tail.file, &group.bytes, self.tail.at)?;
-        self.disk.sync(&self.tail.file)?;
+        let (stored, took) = timed(|| {
+            self.disk.write(&self.tail.file, &group.bytes, self.tail.at)?;
+            self.disk.sync(&self.tail.file)
+        });
+        stored?;
+        self.shared.counters.group(group.notes.len(), group.bytes.len(), took);
         let place = self.place_of(0);
         let mut index = write(&self.shared.index);
         for (stream, tip) in group.tips.drain() {
@@ -247,8 +281,22 @@ impl<D: Disk> Writer<D> {
     }
 }
 
+/// Why there is no new segment.
+enum NotRolled {
+    /// The disk has no room for it. Nothing was touched.
+    NoSpace(Refusal),
+    Failed(io::Error),
+}
+
+impl From<io::Error> for NotRolled {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// Refuses from now on, for the first reason there was.
 fn poison(shared: &Shared, reason: &str) -> Arc<str> {
+    shared.counters.poisonings.fetch_add(1, Ordering::Relaxed);
     tracing::error!(reason, "the journal takes no more writes");
     Arc::clone(shared.poisoned.get_or_init(|| reason.into()))
 }

@@ -12,6 +12,7 @@ use crate::{
         Follows, Key, Listed, Number, NumberedId, Outcome, Policy, Presence, Recorded, ServiceDeclaration, Sources,
         Step, Timestamp, Unavailable, View, persist, send,
     },
+    actors::supervision::SupervisionConfig,
     persistence::{Storage, StorageConfig, open},
 };
 
@@ -285,10 +286,17 @@ pub(in crate::actors::runtime) fn memory() -> Storage {
 }
 
 pub(in crate::actors::runtime) async fn start(storage: &Storage) -> System {
+    start_with(storage, "").await
+}
+
+/// With this configuration.
+pub(in crate::actors::runtime) async fn start_with(storage: &Storage, config: &str) -> System {
+    let config = SupervisionConfig::parse(config, "test").expect("a configuration");
     let tally = Service::new("tally").listed::<Tally>().policy(CountErrands).view::<AddCount>();
     let errand = Service::new("errand").entity::<Errand>();
     let clock = Clock::starting_at(Timestamp::from_millis(1_000_000));
-    let builder = System::builder(storage.clone()).clock(clock).service("t", tally).service("t", errand);
+    let builder =
+        System::builder(storage.clone()).supervision(config).clock(clock).service("t", tally).service("t", errand);
     builder.start().await.expect("starts")
 }
 

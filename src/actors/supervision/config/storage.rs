@@ -25,6 +25,11 @@ pub struct StorageConfig {
     pub queue: u32,
     /// The cache of each sled database. Default 64 MiB, from 1 MiB to 16 GiB.
     pub sled_cache: ByteCount,
+    /// Writes are refused while the disk has less left. Default 256 MiB, from 0 B (never) to 1 TiB.
+    pub low_space: ByteCount,
+    /// The size of a file that is given up when that happens, so that everything else goes on. Default 64 MiB, from
+    /// 0 B (none) to 16 GiB.
+    pub ballast: ByteCount,
     /// The services with a storage unit of their own, by the unit's name: `<system>/<service>` in small
     /// letters. Default: `alarm` has `store/alarm`, `notification` has `procurement/notification`. A file that names units replaces the default.
     pub units: BTreeMap<String, Vec<String>>,
@@ -39,6 +44,8 @@ impl Default for StorageConfig {
             segment_bytes: ByteCount::mib(64),
             queue: 4096,
             sled_cache: ByteCount::mib(64),
+            low_space: ByteCount::mib(256),
+            ballast: ByteCount::mib(64),
             units: [("alarm", "store/alarm"), ("notification", "procurement/notification")]
                 .map(|(unit, service)| (unit.to_owned(), vec![service.to_owned()]))
                 .into(),
@@ -71,6 +78,8 @@ pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigE
     let default = StorageConfig::default();
     let segment_bounds = ByteCount::kib(64)..=ByteCount::mib(1024);
     let cache_bounds = ByteCount::mib(1)..=ByteCount::mib(16 * 1024);
+    let low_bounds = ByteCount::bytes(0)..=ByteCount::mib(1024 * 1024);
+    let ballast_bounds = ByteCount::bytes(0)..=ByteCount::mib(16 * 1024);
     let config = StorageConfig {
         data: section.or("data", default.data)?.value,
         journal: section.or("journal", default.journal)?.value,
@@ -78,6 +87,8 @@ pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigE
         segment_bytes: section.bounded("segment_bytes", default.segment_bytes, segment_bounds)?.value,
         queue: section.bounded("queue", default.queue, 1..=65_536)?.value,
         sled_cache: section.bounded("sled_cache", default.sled_cache, cache_bounds)?.value,
+        low_space: section.bounded("low_space", default.low_space, low_bounds)?.value,
+        ballast: section.bounded("ballast", default.ballast, ballast_bounds)?.value,
         units: units(section.section("unit")?)?.unwrap_or(default.units),
     };
     section.finish()?;

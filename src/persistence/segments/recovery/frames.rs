@@ -1,6 +1,10 @@
 //! Segments and their frames, checked from the first byte to the last.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use super::{Recovered, Stop, damaged, records::Records};
 use crate::persistence::{
@@ -9,6 +13,7 @@ use crate::persistence::{
     segments::{
         frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId},
         segment::{self, SEGMENT_HEADER, SegmentHeader, Window},
+        witness::{self, Acknowledged},
     },
 };
 
@@ -25,6 +30,12 @@ pub(super) struct Frames<'a> {
     end: u64,
     last_frame: Option<u64>,
     torn: Option<TornTail>,
+    witness: Option<Acknowledged>,
+}
+
+/// The segment behind another one, and the frame that it begins with, as far as that is to be read.
+struct Follower {
+    first_frame: Option<u64>,
 }
 
 /// What stands where a frame is expected.
@@ -36,8 +47,9 @@ enum Found {
 }
 
 impl<'a> Frames<'a> {
-    pub(super) fn new(dir: &'a Path, records: Records<'a>) -> Self {
-        Self { dir, records, id: JournalId(0), next_frame: 1, segment: 0, end: 0, last_frame: None, torn: None }
+    pub(super) fn new(dir: &'a Path, records: Records<'a>, witness: Option<Acknowledged>) -> Self {
+        let id = JournalId(0);
+        Self { dir, records, id, next_frame: 1, segment: 0, end: 0, last_frame: None, torn: None, witness }
     }
 
     /// Reads all segments; these are their numbers.
@@ -50,14 +62,35 @@ impl<'a> Frames<'a> {
             }
             let path = segment::path(self.dir, *number);
             let file = File::open(&path).map_err(|error| OpenError::io(&path, error))?;
-            self.segment(&path, &file, last == Some(*number))?;
+            self.segment(&path, &file, self.follower(number + 1, last)?)?;
         }
+        self.check_witness()?;
         let Self { id, next_frame, segment, end, last_frame, torn, .. } = self;
         let (index, epoch, skimmed_to) = self.records.end()?;
         Ok(Recovered { skimmed_to, id, index, epoch, next_frame, segment, end, last_frame, torn })
     }
 
-    fn segment(&mut self, path: &Path, file: &File, is_last: bool) -> Result<(), Stop> {
+    /// What follows a segment: `None` behind the last.
+    fn follower(&self, number: u32, last: Option<u32>) -> Result<Option<Follower>, OpenError> {
+        if last.is_none_or(|last| number > last) {
+            return Ok(None);
+        }
+        let path = segment::path(self.dir, number);
+        let mut header = Vec::new();
+        match File::open(&path).and_then(|file| file.take(SEGMENT_HEADER as u64).read_to_end(&mut header)) {
+            // One that is missing or damaged is told of when it is its turn.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Follower { first_frame: None })),
+            Err(error) => Err(OpenError::io(path, error)),
+            Ok(_) => {
+                let first_frame = SegmentHeader::decode(&header).ok().map(|header| header.first_frame);
+                Ok(Some(Follower { first_frame }))
+            }
+        }
+    }
+
+    fn segment(&mut self, path: &Path, file: &File, follower: Option<Follower>) -> Result<(), Stop> {
+        let is_last = follower.is_none();
+        let until = follower.and_then(|follower| follower.first_frame);
         let io = |error| OpenError::io(path, error);
         let mut window = Window::new(file, AHEAD);
         let header = SegmentHeader::decode(window.get(0, SEGMENT_HEADER).map_err(io)?)
@@ -65,7 +98,8 @@ impl<'a> Frames<'a> {
         self.check_segment(path, header)?;
         let mut at = SEGMENT_HEADER as u64;
         self.last_frame = None;
-        loop {
+        // What stands behind the frame that the next segment begins with was left there by a write that failed.
+        while until.is_none_or(|until| self.next_frame < until) {
             match self.find(&mut window, at).map_err(io)? {
                 Found::Frame(frame) if frame.number == self.next_frame => {
                     self.frame(path, &mut window, at, frame)?;
@@ -93,7 +127,30 @@ impl<'a> Frames<'a> {
         }
         self.segment = header.segment;
         self.end = at;
+        if !is_last {
+            self.records.segment_ended(place(path, header.segment, at)?);
+        }
         Ok(())
+    }
+
+    /// Whether everything is there that was acknowledged for certain.
+    fn check_witness(&self) -> Result<(), Stop> {
+        let Some(witness) = &self.witness else { return Ok(()) };
+        let last = segment::path(self.dir, self.segment);
+        if witness.journal != self.id {
+            return Err(damaged(witness::path(self.dir), 0, "this is the witness of another journal").into());
+        }
+        let found = self.next_frame - 1;
+        if found >= witness.frame {
+            return Ok(());
+        }
+        let lost = if self.records.are_read() { lost(&witness.positions, &self.records.positions()) } else { None };
+        let lost = lost.map(|lost| format!(": {lost}")).unwrap_or_default();
+        let acknowledged = witness.frame;
+        let what = format!(
+            "the journal ends here with frame {found}, and everything up to frame {acknowledged} was acknowledged{lost}"
+        );
+        Err(damaged(last, self.end, what).into())
     }
 
     /// Whether the segment continues the one before it.
@@ -186,6 +243,22 @@ impl<'a> Frames<'a> {
             from += AHEAD as u64;
         }
     }
+}
+
+/// The positions that were acknowledged and are not there.
+fn lost(acknowledged: &[u64], found: &[u64]) -> Option<String> {
+    /// More are only counted: a line is for people.
+    const NAMED: usize = 4;
+    let missing = acknowledged.iter().zip(found).enumerate().filter(|(_, (acknowledged, found))| acknowledged > found);
+    let missing: Vec<_> = missing
+        .map(|(partition, (acknowledged, found))| {
+            format!("positions {} to {acknowledged} of partition {partition}", found + 1)
+        })
+        .collect();
+    let more = missing.len().saturating_sub(NAMED);
+    let named = missing.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = if more > 0 { format!(" and of {more} more partitions") } else { String::new() };
+    (!missing.is_empty()).then(|| format!("{named}{more} are lost"))
 }
 
 /// Compared as a whole first: nearly all of a preallocated file is zeros.

@@ -6,6 +6,8 @@
 //! | a bad frame with a frame behind it, or in an earlier segment | `Damaged` |
 //! | a gap in the frame numbers or the segments | `Damaged` |
 //! | a record that does not continue its partition or its stream | `Damaged` |
+//! | an end before what the witness says was acknowledged | `Damaged` |
+//! | anything behind the frame that the next segment begins with | left by a write that failed: not looked at |
 //!
 //! With saved heads, records up to their checkpoint are only skimmed: their frames' checksums say that they are what
 //! was written, and what they say at fixed places gives the marks of the partitions and tells whether the saved heads
@@ -29,6 +31,7 @@ use super::{
     frame::JournalId,
     index::Index,
     segment::{self, Window},
+    witness,
 };
 use crate::persistence::{OpenError, TornTail, codec::Names, heads::HeadStore};
 
@@ -53,9 +56,13 @@ pub(super) struct Recovered {
 
 /// Reads every frame in `dir` and looks into no record. Changes nothing.
 pub(super) fn check(dir: &Path, segments: &[u32], partitions: u16) -> Result<(), OpenError> {
-    match Frames::new(dir, Records::unread(partitions)).all(segments) {
-        Ok(_) => Ok(()),
-        Err(stop) => Err(opened_without_heads(dir, stop)),
+    let witness = witness::last(dir, partitions).map_err(|error| OpenError::io(dir, error))?;
+    let Err(stop) = Frames::new(dir, Records::unread(partitions), witness.clone()).all(segments) else { return Ok(()) };
+    // Once more, for words that name positions.
+    let names = Names::default();
+    match Frames::new(dir, Records::new(partitions, &names, false, None), witness).all(segments) {
+        Ok(_) => Err(opened_without_heads(dir, stop)),
+        Err(told) => Err(opened_without_heads(dir, told)),
     }
 }
 
@@ -67,7 +74,9 @@ pub(super) fn scan(
     names: &Names,
     heads: Option<&dyn HeadStore>,
 ) -> Result<Recovered, OpenError> {
-    let all = |saved| Frames::new(dir, Records::new(partitions, names, heads.is_some(), saved)).all(segments);
+    let witness = witness::last(dir, partitions).map_err(|error| OpenError::io(dir, error))?;
+    let records = |saved| Records::new(partitions, names, heads.is_some(), saved);
+    let all = |saved| Frames::new(dir, records(saved), witness.clone()).all(segments);
     let saved = heads.and_then(|heads| match heads.checkpoint() {
         Ok(checkpoint) => checkpoint.map(|checkpoint| Saved { heads, checkpoint }),
         Err(error) => {

@@ -47,6 +47,11 @@ impl<'a> Records<'a> {
         Self { partitions, names: None, saved: None, index, tips: Tips::default(), epoch: 0, skimmed_to: 0 }
     }
 
+    /// Whether anybody wants to know what they say.
+    pub(super) fn are_read(&self) -> bool {
+        self.names.is_some()
+    }
+
     /// Takes the record that `bytes` begin with, standing in a frame of that number. Returns its length.
     pub(super) fn take(
         &mut self,
@@ -83,13 +88,23 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
+    /// A segment that is not the last has no frame behind `place`.
+    pub(super) fn segment_ended(&mut self, place: Location) {
+        self.index.ended(place);
+    }
+
+    /// The last position of each partition, as far as records were read.
+    pub(super) fn positions(&self) -> Vec<u64> {
+        self.index.positions()
+    }
+
     /// The index, the greatest epoch, and the number of the last frame that was only skimmed.
     pub(super) fn end(self) -> Result<(Index, u64, u64), Stop> {
         if let Some(Saved { checkpoint, .. }) = &self.saved {
             if self.skimmed_to == 0 {
                 return Err(Stop::Heads(format!("they go up to frame {}, which is not there", checkpoint.frame)));
             }
-            if Tips::of(self.index.streams.values()) != self.tips {
+            if Tips::of(self.index.streams.tips()) != self.tips {
                 return Err(Stop::Heads("they are not those of all streams".to_owned()));
             }
         }

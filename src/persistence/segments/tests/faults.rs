@@ -36,8 +36,17 @@ impl Faulty {
 }
 
 impl Disk for Faulty {
-    fn create(&mut self, dir: &Path, header: SegmentHeader, bytes: u64) -> io::Result<fs::File> {
-        if self.fails(Operation::Create) { Err(io::Error::other("no")) } else { segment::create(dir, header, bytes) }
+    fn create(
+        &mut self,
+        dir: &Path,
+        header: SegmentHeader,
+        bytes: u64,
+        frames: &[u8],
+    ) -> Result<fs::File, segment::NotCreated> {
+        if self.fails(Operation::Create) {
+            return Err(segment::NotCreated::Nothing(io::Error::other("no")));
+        }
+        segment::create(dir, header, bytes, frames)
     }
     fn write(&mut self, file: &fs::File, bytes: &[u8], at: u64) -> io::Result<()> {
         use std::os::unix::fs::FileExt;
@@ -78,7 +87,7 @@ fn failed_at(operation: Operation, countdown: usize) -> bool {
     let dir = tempfile::tempdir().unwrap();
     let (fired, later_syncs) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
     let disk = Faulty { operation, countdown, fired: fired.clone(), later_syncs: later_syncs.clone() };
-    let journal = SegmentsJournal::open_on(&config(dir.path()), disk).unwrap();
+    let journal = SegmentsJournal::open_on(&config(dir.path()), first(disk)).unwrap();
     let outcomes: Vec<_> = (0..APPENDS).map(|n| hand_over(&journal, &n.to_string(), 0).recv().unwrap()).collect();
     let acknowledged = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     let unknown = outcomes.iter().filter(|outcome| matches!(outcome, Err(AppendError::Unknown(_)))).count();
@@ -137,7 +146,7 @@ impl Disk for Gated {
 fn a_duplicate_within_a_group_that_fails_is_unknown_too() {
     let dir = tempfile::tempdir().unwrap();
     let (disk, syncs, opener) = Gated::new();
-    let journal = SegmentsJournal::open_on(&config(dir.path()), disk).unwrap();
+    let journal = SegmentsJournal::open_on(&config(dir.path()), first(disk)).unwrap();
     let gate = opener; // dropped before the journal, should an assertion fail
     let first = hand_over(&journal, "0", 0);
     syncs.recv().unwrap();
@@ -156,7 +165,7 @@ fn what_comes_while_a_sync_runs_is_one_group_and_what_finds_no_place_is_overload
     let (disk, _syncs, opener) = Gated::new();
     let queue = 5;
     let config = SegmentsConfig { queue, ..config(dir.path()) };
-    let journal = SegmentsJournal::open_on(&config, disk).unwrap();
+    let journal = SegmentsJournal::open_on(&config, first(disk)).unwrap();
     let gate = opener; // dropped before the journal, should an assertion fail
     let mut told = vec![hand_over(&journal, "0", 0)];
     // Filled until it refuses: the first append may or may not have left the queue by then.

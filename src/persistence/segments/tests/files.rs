@@ -54,11 +54,11 @@ fn a_partition_is_read_across_many_marks() {
             assert!(page.iter().map(|record| record.offset).eq(after + 1..=journal.durable(partition).min(after + 10)));
         }
     }
-    let index = read(&journal.shared.index).clone();
+    let index = read(&journal.run().shared.index).clone();
     journal.close();
     drop(journal);
     let journal = SegmentsJournal::open(&config).unwrap();
-    assert_eq!(*read(&journal.shared.index), index, "recovery finds what the writer kept");
+    assert_eq!(*read(&journal.run().shared.index), index, "recovery finds what the writer kept");
 }
 
 #[test]
@@ -92,10 +92,81 @@ fn a_new_segment_without_a_frame_is_written_on() {
     written(dir.path(), 2);
     let id = SegmentHeader::decode(&fs::read(segment::path(&config(dir.path()).dir, 1)).unwrap()).unwrap().id;
     let header = SegmentHeader { segment: 2, partitions: 2, id, first_frame: 3 };
-    segment::create(&config(dir.path()).dir, header, SMALL).unwrap();
+    segment::create(&config(dir.path()).dir, header, SMALL, &[]).unwrap();
     let journal = SegmentsJournal::open(&config(dir.path())).unwrap();
     write(&journal, "9");
     drop(journal);
     assert_eq!(frames(&segment::path(&config(dir.path()).dir, 2)).0.len(), 1);
     assert_eq!(events(&SegmentsJournal::open(&config(dir.path())).unwrap()), 3);
+}
+
+/// Each page began with a walk over everything behind it.
+#[test]
+fn pages_of_a_long_stream_do_not_walk_all_of_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = SegmentsConfig { segment_bytes: 1 << 20, ..config(dir.path()) };
+    let journal = SegmentsJournal::open(&config).unwrap();
+    let told: Vec<_> = (0..3000).map(|n| hand_over(&journal, "1", n)).collect();
+    for told in told {
+        told.recv().unwrap().unwrap();
+    }
+    let stream = sample::stream("1");
+    let mut read = 0;
+    while read < 3000 {
+        let page = journal.read_stream(&stream, read, 100).unwrap();
+        assert!(page.iter().map(Record::last_sequence).eq(read + 1..=read + 100));
+        read += 100;
+        write(&journal, "1");
+    }
+    let walked = journal.run().reader.walked.load(Ordering::Relaxed);
+    assert!(walked < 3000 + 30 * (100 + 3 * 64), "{walked} records were walked for 30 pages");
+}
+
+/// Its neighbours' records are neither read nor decoded: a record names the place of its stream's record before it.
+#[test]
+fn the_tail_of_a_stream_is_read_without_its_neighbours() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = SegmentsConfig { segment_bytes: 4 << 20, ..config(dir.path()) };
+    let journal = SegmentsJournal::open(&config).unwrap();
+    let told: Vec<_> = (0..4000).map(|n| hand_over(&journal, &(n % 400).to_string(), n / 400)).collect();
+    for told in told {
+        told.recv().unwrap().unwrap();
+    }
+    for after in 0..10 {
+        let before = journal.run().reader.walked.load(Ordering::Relaxed);
+        let tail = journal.read_stream(&sample::stream("77"), after, usize::MAX).unwrap();
+        assert!(tail.iter().map(Record::last_sequence).eq(after + 1..=10));
+        assert_eq!(journal.run().reader.walked.load(Ordering::Relaxed) - before, 10 - after);
+    }
+}
+
+/// Whoever looks through all heads may use the journal meanwhile, and nobody waits.
+#[test]
+fn heads_are_shown_while_the_journal_is_written_and_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SegmentsJournal::open(&config(dir.path())).unwrap();
+    for n in 0..10 {
+        write(&journal, &n.to_string());
+    }
+    let mut seen = Vec::new();
+    journal.heads(&mut |stream, head| {
+        write(&journal, &stream.key);
+        assert_eq!(journal.head(stream).unwrap().sequence, head.sequence + 1);
+        seen.push(stream.key.to_string());
+    });
+    seen.sort();
+    assert_eq!(seen, (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn groups_are_counted_with_their_size_and_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SegmentsJournal::open(&config(dir.path())).unwrap();
+    for n in 0..10 {
+        write(&journal, &n.to_string());
+    }
+    let metrics = journal.metrics();
+    assert_eq!((metrics.appends, metrics.group_sizes.count, metrics.group_sizes.sum), (10, 10, 10));
+    assert_eq!((metrics.group_micros.count, metrics.waiting), (10, 0));
+    assert!(metrics.bytes > 1000 && metrics.group_micros.sum > 0);
 }

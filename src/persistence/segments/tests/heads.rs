@@ -10,7 +10,12 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use super::*;
 use crate::persistence::{
     StoreError,
+    codec::Names,
     heads::{Checkpoint, MAX_HEADS, Tip},
+    segments::{
+        recovery::Recovered,
+        saver::{MAX_AT_CLOSE, Saver},
+    },
 };
 
 /// Fails from the n-th change on, as a crash does: what came before stays.
@@ -127,7 +132,7 @@ fn only_records_behind_the_checkpoint_are_decoded() {
     written(dir.path(), 5);
     assert_eq!(spared(dir.path(), &heads), 60);
     let journal = SegmentsJournal::open(&with(dir.path(), &heads)).unwrap();
-    assert_eq!(read(&journal.shared.index).unsaved(), 3, "only what is new is saved again");
+    assert_eq!(read(&journal.run().shared.index).unsaved(), 3, "only what is new is saved again");
     assert_eq!((journal.streams(), events(&journal)), (7, 65));
     let lengths = (0..7).map(|n| journal.read_stream(&sample::stream(&n.to_string()), 0, 99).unwrap().len());
     assert_eq!(lengths.sum::<usize>(), 65);
@@ -221,6 +226,7 @@ fn a_checkpoint_ahead_of_a_cut_tail_is_ignored_and_written_anew() {
     for whole_frames in [1, 5] {
         let dir = tempfile::tempdir().unwrap();
         let heads = saved(dir.path(), 10);
+        without_witness(dir.path());
         let path = segment::path(&config(dir.path()).dir, 1);
         let (starts, _) = frames(&path);
         let mut bytes = fs::read(&path).unwrap();
@@ -237,6 +243,7 @@ fn a_checkpoint_ahead_of_a_cut_tail_is_ignored_and_written_anew() {
 fn heads_of_a_journal_that_has_since_gone_another_way_are_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let heads = saved(dir.path(), 10);
+    without_witness(dir.path());
     let path = segment::path(&config(dir.path()).dir, 1);
     let (starts, _) = frames(&path);
     let whole = fs::read(&path).unwrap();
@@ -323,9 +330,9 @@ fn heads_are_saved_while_the_journal_is_open() {
 
 fn saver(journal: &SegmentsJournal, heads: &Arc<MemoryHeads>) -> Saver {
     Saver {
-        shared: Arc::clone(&journal.shared),
+        shared: Arc::clone(&journal.run().shared),
         heads: heads.clone(),
-        id: journal.reader.id,
+        id: journal.run().reader.id,
         anew: false,
         at_close: MAX_AT_CLOSE,
         pending: Vec::new(),
@@ -336,7 +343,7 @@ fn saver(journal: &SegmentsJournal, heads: &Arc<MemoryHeads>) -> Saver {
 /// A journal that remembers what changes, and nobody who saves it.
 fn unsaved(dir: &Path) -> SegmentsJournal {
     let journal = SegmentsJournal::open(&config(dir)).unwrap();
-    crate::persistence::sync::write(&journal.shared.index).track();
+    crate::persistence::sync::write(&journal.run().shared.index).track();
     journal
 }
 

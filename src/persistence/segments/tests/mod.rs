@@ -4,6 +4,9 @@ mod damage;
 mod faults;
 mod files;
 mod heads;
+mod reopening;
+mod room;
+mod witnessing;
 
 use std::{
     collections::BTreeMap,
@@ -13,12 +16,24 @@ use std::{
 };
 
 use super::*;
-use crate::persistence::{Appended, sample};
+use crate::persistence::{AppendError, Appended, Refusal, sample};
 
 const SMALL: u64 = 4 << 10;
 
 fn config(dir: &Path) -> SegmentsConfig {
-    SegmentsConfig { dir: dir.join("journal"), partitions: 2, segment_bytes: SMALL, queue: 8192, heads: None }
+    let (dir, room) = (dir.join("journal"), Room::endless());
+    SegmentsConfig { dir, partitions: 2, segment_bytes: SMALL, queue: 8192, heads: None, room }
+}
+
+/// This disk for the first opening, and the real one for those after it.
+fn first(disk: impl Disk) -> Disks {
+    let disk: Mutex<Option<Box<dyn Disk>>> = Mutex::new(Some(Box::new(disk)));
+    Box::new(move || lock(&disk).take().unwrap_or_else(|| Box::new(OsDisk)))
+}
+
+/// As before there was a witness, or when it lagged behind a kill.
+fn without_witness(dir: &Path) {
+    fs::remove_file(witness::path(&config(dir).dir)).unwrap();
 }
 
 fn hand_over(journal: &SegmentsJournal, key: &str, expected: u64) -> Receiver<Result<Appended, AppendError>> {

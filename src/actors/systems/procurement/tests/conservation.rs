@@ -94,7 +94,8 @@ fn check_told(told: &Procurement) {
     let results = told.world.kind::<DeliveryRequest>().events();
     let recorded = results.filter(|event| matches!(event, DeliveryRequestEvent::InspectionResultPatched { .. }));
     assert_eq!(told.sms().len(), recorded.count());
-    let inquiries: Vec<_> = told.inquiries().iter().map(|row| (row.id, row.inspection_succ_flag == Some(true))).collect();
+    let inquiries: Vec<_> =
+        told.inquiries().iter().map(|row| (row.id, row.inspection_succ_flag == Some(true))).collect();
     let mut live: Vec<_> = NUMBERS
         .iter()
         .filter_map(|proc_no| told.state(proc_no)?.item().request)

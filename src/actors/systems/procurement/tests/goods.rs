@@ -45,8 +45,7 @@ fn procurement_f4_d7_a_goods_delivery_begins_with_the_company_of_its_order() {
 #[test]
 fn procurement_d11_another_order_of_the_same_number_changes_the_one_delivery_there_is() {
     let order = of(9, Some(1));
-    let taken_over =
-        GoodsEvent::CompanyTakenOver { id: 1, order, filing: Filing::of(&acme()) };
+    let taken_over = GoodsEvent::CompanyTakenOver { id: 1, order, filing: Filing::of(&acme()) };
     given::<GoodsDelivery>([opened(1, Some(of(1, Some(1))))])
         .when(assign(of(9, None), acme()))
         .then_events([taken_over])

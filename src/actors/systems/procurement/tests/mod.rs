@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::actors::{
-    entity::{AskError, DispatchOrder, DomainEvent, Entity, Key, Number, NumberedId, Outcome, Policy, Recorded, Step, Unavailable},
+    entity::{
+        AskError, DispatchOrder, DomainEvent, Entity, Key, Number, NumberedId, Outcome, Policy, Recorded, Step,
+        Unavailable,
+    },
     testkit::{Fault, World, given, history, laws, reacts, recorded},
 };
 

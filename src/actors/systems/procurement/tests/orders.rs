@@ -62,7 +62,10 @@ fn procurement_d2_d3_the_procurement_service_may_post_as_many_orders_as_it_likes
         company: Company::default(),
     };
     let posted = given::<DeliveryManagement>([]).numbered(3).when(post(Some("p01"), None));
-    posted.then_events([received(None, Demand::default())]).when(post(Some("p01"), None)).then_rejected(ManagementRejection::AlreadyPosted);
+    posted
+        .then_events([received(None, Demand::default())])
+        .when(post(Some("p01"), None))
+        .then_rejected(ManagementRejection::AlreadyPosted);
     let none = given::<DeliveryManagement>([]).when(post(None, None));
     none.then_rejected(InvalidValue::Missing(Field::ProcNo).into());
     let negative = given::<DeliveryManagement>([]).when(post(Some("p01"), Some(-1)));

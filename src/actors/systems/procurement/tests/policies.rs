@@ -20,8 +20,7 @@ fn procurement_f2_d1_f10_a_delivery_order_follows_its_request() {
     let own = order_of(1);
     let receive = ReceiveOrder { request: 1, proc_no: p01(), demand: demand.clone() };
     reacts(&FollowRequests, &request(posted(1, demand.clone()))).then_sends(&own, receive).then_nothing();
-    let changed =
-        DeliveryRequestEvent::ProcurementRequestChanged { id: 1, proc_no: p01(), demand: demand.clone() };
+    let changed = DeliveryRequestEvent::ProcurementRequestChanged { id: 1, proc_no: p01(), demand: demand.clone() };
     reacts(&FollowRequests, &request(changed)).then_sends(&own, ReviseOrder { demand }).then_nothing();
     let withdraw = WithdrawOrder { for_request: true };
     reacts(&FollowRequests, &request(canceled(1, None))).then_sends(&own, withdraw).then_nothing();

@@ -159,8 +159,7 @@ fn procurement_d2_when_the_own_order_is_gone_the_newest_one_hears_of_the_result(
     let (round, within) = (2, LINK);
     let sought = DeliveryRequestEvent::OrderSought { round, wanted: wanted(filed(), Some(true)), within };
     let (round, order) = (3, NumberedId::number(7));
-    let again =
-        DeliveryRequestEvent::AnnouncementStarted { round, order, wanted: wanted(filed(), Some(true)), within };
+    let again = DeliveryRequestEvent::AnnouncementStarted { round, order, wanted: wanted(filed(), Some(true)), within };
     let searching = || {
         requested()
             .when(record(true))
@@ -261,11 +260,15 @@ fn a_change_that_comes_with_a_result_stands_or_falls_with_it() {
 
 #[test]
 fn a_late_announcement_changes_nothing() {
-    given::<DeliveryRequest>([posted(1, Demand::default()), filed_as(2, filed(), None), announcing(2, wanted(filed(), Some(true)))])
-        .answering(Step("announce-result", 1))
-        .when(FinishAnnouncement { outcome: Ok(()) })
-        .then_nothing_written()
-        .then_not_done(RETRY_AFTER);
+    given::<DeliveryRequest>([
+        posted(1, Demand::default()),
+        filed_as(2, filed(), None),
+        announcing(2, wanted(filed(), Some(true))),
+    ])
+    .answering(Step("announce-result", 1))
+    .when(FinishAnnouncement { outcome: Ok(()) })
+    .then_nothing_written()
+    .then_not_done(RETRY_AFTER);
     requested().when(FinishSearch { outcome: Ok(Some(7)) }).then_nothing_written().then_reply(item(None));
     requested().when(FinishNumbering { outcome: Ok(7) }).then_nothing_written().then_reply(item(None));
 }

@@ -71,7 +71,8 @@ fn a_changed_demand_is_in_the_list_of_requests() {
 #[test]
 fn the_list_of_goods_follows_each_delivery() {
     let order = OrderRef { order: 1, request: Some(1) };
-    let opened = |id| GoodsEvent::GoodsDeliveryOpened { id, proc_no: p01(), order: Some(order), filing: Filing::default() };
+    let opened =
+        |id| GoodsEvent::GoodsDeliveryOpened { id, proc_no: p01(), order: Some(order), filing: Filing::default() };
     let filed_for = |id| GoodsEvent::InspectionRequestPatched { id, proc_no: p01(), request: Some(1), filing: filed() };
     let story = [
         opened(1),

@@ -1,0 +1,170 @@
+//! One opening of a journal: from the check of its files until it is closed or has to be opened again.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, RwLock,
+        mpsc::{channel, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+use super::{
+    Counters, SegmentsConfig,
+    epoch::{self, Opening},
+    listed, prepare,
+    queue::{Done, NotQueued, Queue, Queued},
+    reader::Reader,
+    recovery::{self, Recovered},
+    salvage,
+    saver::{MAX_AT_CLOSE, Saver},
+    segment::{OpenFiles, SegmentHeader},
+    witness::Witness,
+    writer::{Disk, MAX_UNTOLD, Shared, Tail, Writer, tell},
+};
+use crate::persistence::{
+    Append, AppendDone, AppendError, OpenError, Refusal, TornTail,
+    codec::Names,
+    record::encoded_len,
+    rules::check_size,
+    sync::{lock, read},
+};
+
+/// What an opening has in hand.
+pub(super) struct Run {
+    pub(super) shared: Arc<Shared>,
+    pub(super) reader: Reader,
+    pub(super) epoch: u64,
+    pub(super) skimmed_to: u64,
+    pub(super) torn: Option<TornTail>,
+    /// Writer, teller, witness and saver, until closed.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Run {
+    /// Opens what is in `config.dir`.
+    pub(super) fn open(
+        config: &SegmentsConfig,
+        disk: Box<dyn Disk>,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, OpenError> {
+        let SegmentsConfig { dir, partitions, segment_bytes, queue, heads, room } = config;
+        let io = |error| OpenError::io(dir, error);
+        let segments = prepare(config)?;
+        let names = Arc::new(Names::default());
+        let found = recovery::scan(dir, &segments, *partitions, &names, heads.as_deref())?;
+        let before = epoch::read(dir).map_err(io)?.map_or(0, |opening| opening.epoch).max(found.epoch);
+        let file = recovery::settle(dir, &found, *segment_bytes).map_err(io)?;
+        if let Some(TornTail { file, at, bytes }) = &found.torn {
+            let file = file.display();
+            tracing::warn!(%file, at, bytes, "the end of the journal was no frame and has been cut off");
+        }
+        let epoch = before + 1;
+        epoch::write(dir, Opening { epoch, segment: found.segment }).map_err(io)?;
+        let mut witness = Witness::open(dir, *partitions).map_err(io)?;
+        let capacity = file.metadata().map_err(io)?.len().min(super::MAX_CAPACITY);
+        let tail = Tail { file, segment: found.segment, at: found.end, capacity };
+        let shared = Arc::new(Shared {
+            queue: Queue::new(*queue),
+            index: RwLock::new(found.index),
+            poisoned: OnceLock::new(),
+            counters: Arc::clone(counters),
+        });
+        // What is shown from now on was perhaps never acknowledged; it must not get lost any more.
+        witness.note(&shared, found.id);
+        let (told, groups) = sync_channel(MAX_UNTOLD);
+        let (running, stopped) = channel();
+        let (witnessing, unwatched) = channel();
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            disk,
+            room: Arc::clone(room),
+            dir: dir.clone(),
+            id: found.id,
+            partitions: *partitions,
+            epoch,
+            segment_bytes: *segment_bytes,
+            tail,
+            next_frame: found.next_frame,
+            told,
+            running: [running, witnessing],
+        };
+        let saver = heads.as_ref().map(|heads| Saver {
+            shared: Arc::clone(&shared),
+            heads: Arc::clone(heads),
+            id: found.id,
+            anew: found.skimmed_to == 0,
+            at_close: MAX_AT_CLOSE,
+            pending: Vec::new(),
+            complained: false,
+        });
+        let spawn = |name: &str| thread::Builder::new().name(name.into());
+        let teller = spawn("journal-teller").spawn(move || tell(&groups)).map_err(io)?;
+        let saver = saver.map(|saver| spawn("journal-heads").spawn(move || saver.run(&stopped)));
+        let saver = saver.transpose().map_err(io)?;
+        let (watched, id) = (Arc::clone(&shared), found.id);
+        let witness = spawn("journal-witness").spawn(move || witness.run(&watched, id, &unwatched)).map_err(io)?;
+        let writer = spawn("journal-writer").spawn(move || writer.run()).map_err(io)?;
+        let reader = Reader::new(OpenFiles::new(dir.clone()), names, found.id);
+        let threads = Mutex::new([writer, teller, witness].into_iter().chain(saver).collect());
+        let Recovered { skimmed_to, torn, .. } = found;
+        Ok(Self { shared, reader, epoch, skimmed_to, torn, threads })
+    }
+
+    /// Opens again what `self`, which is poisoned, has left behind.
+    pub(super) fn again(
+        &self,
+        config: &SegmentsConfig,
+        mut disk: Box<dyn Disk>,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, OpenError> {
+        self.close();
+        let SegmentsConfig { dir, partitions, segment_bytes, .. } = config;
+        let acknowledged = read(&self.shared.index).end;
+        let header =
+            SegmentHeader { segment: 0, partitions: *partitions, id: self.reader.id, first_frame: acknowledged.frame };
+        let kept = salvage::leave(dir, acknowledged, header, *segment_bytes, &mut *disk);
+        let kept = kept.map_err(|error| OpenError::io(dir, error))?;
+        let records = kept;
+        tracing::warn!(records, "what was written and not acknowledged was copied to a fresh segment");
+        recovery::check(dir, &listed(dir)?, *partitions)?;
+        Self::open(config, disk, counters)
+    }
+
+    pub(super) fn append(&self, append: Append, done: AppendDone, refusal: Option<Refusal>) {
+        let (append, size) = match refusal.map_or_else(|| check_size(&append), Err) {
+            Ok(()) => {
+                let size = encoded_len(&append);
+                (Ok(append), size)
+            }
+            Err(refusal) => (Err(AppendError::Refused(refusal)), 0),
+        };
+        let queued = Queued { append, size, done: Done::new(done) };
+        if let Err((why, done)) = self.shared.queue.push(queued) {
+            let refusal = match (why, self.shared.poisoned.get()) {
+                (NotQueued::Full, _) => {
+                    super::count(&self.shared.counters.overloaded);
+                    Refusal::Overloaded { retry_after: super::RETRY_AFTER }
+                }
+                // It is closed to be opened again.
+                (NotQueued::Closed, Some(reason)) => Refusal::Poisoned(Arc::clone(reason)),
+                (NotQueued::Closed, None) => Refusal::Closed,
+            };
+            done.tell(Err(AppendError::Refused(refusal)));
+        }
+    }
+
+    /// Commits what was handed over, and waits for the threads.
+    pub(super) fn close(&self) {
+        self.shared.queue.close();
+        let threads: Vec<_> = lock(&self.threads).drain(..).collect();
+        if threads.iter().any(|thread| thread.thread().id() == thread::current().id()) {
+            // Whoever was told last dropped the journal: its threads end by themselves once this one goes on.
+            return;
+        }
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the journal panicked");
+            }
+        }
+    }
+}
