@@ -247,7 +247,8 @@ impl SystemBuilder {
             };
             let mut hosts: Vec<_> = system.inner.hosts.iter().filter(|host| service(host)).cloned().collect();
             hosts.extend(internal.iter().filter(|(place, _)| own(place)).map(|(_, progress)| progress.clone()));
-            let watch = JournalWatch { unit: unit.clone(), hosts };
+            let archived_behind = system.inner.config.storage.archive.then(|| system.inner.consumers.clone());
+            let watch = JournalWatch { unit: unit.clone(), hosts, archived_behind };
             parts.storage(format!("journal:{}", unit.name), Arc::new(watch));
             parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
         }
