@@ -3,7 +3,7 @@
 use steadfast::{
     AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, SupervisionConfig, System,
     http::{self, Resource},
-    library, station, store,
+    library, station, stay, store,
 };
 
 type ReadSwitches = fn(&SupervisionConfig) -> Result<AnySettings, ConfigError>;
@@ -30,7 +30,7 @@ pub(super) const ALL: &str = "all";
 const ALL_PORT: u16 = 8088;
 
 /// In this order their service ports are apart.
-static FLEET: &[Known] = &[STORE, LIBRARY, STATION];
+static FLEET: &[Known] = &[STORE, STAY, LIBRARY, STATION];
 
 const STORE: Known = Known {
     name: store::NAME,
@@ -40,6 +40,23 @@ const STORE: Known = Known {
     model: store::services,
     resources: http::store,
     settings: None,
+};
+
+const STAY: Known = Known {
+    name: stay::NAME,
+    port: 8080,
+    service_ports: &[
+        ("room", 8081),
+        ("booking", 8082),
+        ("pay", 8083),
+        ("mypage", 8084),
+        ("review", 8085),
+        ("alarm", 8086),
+    ],
+    services: stay::services,
+    model: stay::services,
+    resources: http::stay,
+    settings: Some(switches::<stay::StaySettings>),
 };
 
 const LIBRARY: Known = Known {

@@ -34,21 +34,22 @@ const VARIABLE_CHARACTERS: usize = 4096;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Runs a program for each notice: the notice as JSON on its standard input and as variables in its
-/// environment. No shell is involved. Past the deadline its whole process group is killed.
+/// environment. No shell is involved. Past the deadline its whole process group is killed. One that still runs
+/// when the process ends is left to itself; its notice is sent again under the same id.
 #[derive(Debug)]
 pub(super) struct Program {
-    program: PathBuf,
+    path: PathBuf,
     args: Vec<String>,
     deadline: Duration,
 }
 
 impl Program {
-    pub(super) fn new(program: PathBuf, args: Vec<String>, deadline: Duration) -> Self {
-        Self { program, args, deadline }
+    pub(super) fn new(path: PathBuf, args: Vec<String>, deadline: Duration) -> Self {
+        Self { path, args, deadline }
     }
 
     fn spawn(&self, notification: &Notification) -> io::Result<Run> {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(&self.path);
         command.args(&self.args).env_clear();
         for name in KEPT_VARIABLES {
             if let Some(value) = std::env::var_os(name) {
@@ -89,9 +90,9 @@ impl Connector for Program {
     fn deliver(&self, notification: &Notification) -> Result<(), DeliveryError> {
         let mut json = serde_json::to_vec(notification).map_err(DeliveryError::failed)?;
         json.push(b'\n');
-        let failed = |error: io::Error| DeliveryError::failed(format!("{}: {error}", self.program.display()));
+        let failed = |error: io::Error| DeliveryError::failed(format!("{}: {error}", self.path.display()));
         let mut run = self.spawn(notification).map_err(failed)?;
-        match run.to_its_end(&json, self.deadline).map_err(failed)? {
+        match run.see_through(&json, self.deadline).map_err(failed)? {
             Some(status) => ended(status, &excerpt(&run.said)),
             None => Err(DeliveryError::failed(format!("not done within {:?}, and killed", self.deadline))),
         }
@@ -124,7 +125,7 @@ struct Run {
 impl Run {
     /// Feeds and listens until the program ends; `None` when it did not within `limit`.
     #[expect(clippy::disallowed_methods, reason = "a program runs in real time, on a thread that blocks for it")]
-    fn to_its_end(&mut self, mut input: &[u8], limit: Duration) -> io::Result<Option<ExitStatus>> {
+    fn see_through(&mut self, mut input: &[u8], limit: Duration) -> io::Result<Option<ExitStatus>> {
         let begun = Instant::now();
         loop {
             self.feed(&mut input)?;

@@ -20,7 +20,9 @@ use crate::{Connector, ConnectorConfig, ConnectorKind};
 pub fn connector(config: &ConnectorConfig) -> Arc<dyn Connector> {
     match &config.kind {
         ConnectorKind::Log => Arc::new(log::Log),
-        ConnectorKind::Webhook { url } => Arc::new(webhook::Webhook::new(url, config.deadline)),
+        ConnectorKind::Webhook { url, token_file } => {
+            Arc::new(webhook::Webhook::new(url, token_file.clone(), config.deadline))
+        }
         ConnectorKind::Command { program, args } => {
             Arc::new(command::Program::new(program.clone(), args.clone(), config.deadline))
         }

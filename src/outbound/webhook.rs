@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -21,12 +22,14 @@ const READ_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Webhook {
     url: String,
+    token_file: Option<PathBuf>,
     agent: Agent,
 }
 
 impl Webhook {
     /// A POST has until `deadline`, from looking up the host to the end of the answer.
-    pub(super) fn new(url: &str, deadline: Duration) -> Self {
+    /// The token in `token_file` is shown to the receiver.
+    pub(super) fn new(url: &str, token_file: Option<PathBuf>, deadline: Duration) -> Self {
         let agent = Agent::config_builder()
             .timeout_global(Some(deadline))
             .http_status_as_error(false)
@@ -37,20 +40,31 @@ impl Webhook {
             .user_agent(concat!("steadfast/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Self { url: url.to_owned(), agent }
+        Self { url: url.to_owned(), token_file, agent }
+    }
+
+    /// What stands in `Authorization`. Read anew for each try, so that a token may change while we run.
+    fn authorization(&self) -> Result<Option<String>, DeliveryError> {
+        let Some(file) = &self.token_file else { return Ok(None) };
+        let token = std::fs::read_to_string(file)
+            .map_err(|error| DeliveryError::failed(format!("the token in {}: {error}", file.display())))?;
+        Ok(Some(format!("Bearer {}", token.trim())))
     }
 }
 
 impl Connector for Webhook {
     fn deliver(&self, notification: &Notification) -> Result<(), DeliveryError> {
         let body = serde_json::to_vec(notification).map_err(DeliveryError::failed)?;
-        let request = self
+        let mut request = self
             .agent
             .post(&self.url)
             .header(header::CONTENT_TYPE, "application/json")
             .header("Idempotency-Key", &notification.id)
             .header("X-Notification-Id", &notification.id)
             .header("X-Request-Id", printable(&notification.correlation_id));
+        if let Some(authorization) = self.authorization()? {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
         // The URL is the operator's and may hold a secret: errors name neither it nor its host.
         let mut response = request.send(&body[..]).map_err(|error| DeliveryError::failed(failure(&error)))?;
         let mut said = Vec::new();
@@ -69,6 +83,7 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is rare and says itself what it is")]
 fn failure(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(timeout) => format!("no answer within the deadline ({timeout})"),
@@ -156,10 +171,17 @@ mod tests {
 
     /// Delivers to a listener that does this with the connection; what came of it, and what arrived.
     fn delivered(answer: impl FnOnce(TcpStream) + Send + 'static) -> Result<(), DeliveryError> {
+        delivered_with(None, answer)
+    }
+
+    fn delivered_with(
+        token_file: Option<PathBuf>,
+        answer: impl FnOnce(TcpStream) + Send + 'static,
+    ) -> Result<(), DeliveryError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/alarms?to=a%20b", listener.local_addr().unwrap());
         let server = thread::spawn(move || answer(listener.accept().unwrap().0));
-        let delivered = Webhook::new(&url, Duration::from_millis(300)).deliver(&notification());
+        let delivered = Webhook::new(&url, token_file, Duration::from_millis(300)).deliver(&notification());
         server.join().unwrap();
         delivered
     }
@@ -190,6 +212,7 @@ mod tests {
             let request = request(&mut stream);
             let (head, body) = request.split_once("\r\n\r\n").unwrap();
             let head = head.to_lowercase();
+            assert!(!head.contains("authorization"), "{head}");
             assert!(head.starts_with("post /alarms?to=a%20b http/1.1\r\n"), "{head}");
             for line in
                 ["idempotency-key: 0f", "x-notification-id: 0f", "x-request-id: c", "content-type: application/json"]
@@ -200,6 +223,39 @@ mod tests {
             stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok").unwrap();
         });
         assert_eq!(done, Ok(()));
+    }
+
+    #[test]
+    fn the_token_of_the_file_is_shown_and_a_missing_file_is_a_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("token");
+        std::fs::write(&file, "s3cret\n").unwrap();
+        let done = delivered_with(Some(file.clone()), |mut stream| {
+            let request = request(&mut stream);
+            assert!(request.contains("\r\nauthorization: Bearer s3cret\r\n"), "{request}");
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        });
+        assert_eq!(done, Ok(()));
+        std::fs::remove_file(&file).unwrap();
+        let failed = Webhook::new("http://127.0.0.1:9/", Some(file), Duration::from_secs(1)).deliver(&notification());
+        let Err(DeliveryError::Failed { reason, .. }) = failed else { panic!("{failed:?}") };
+        assert!(reason.starts_with("the token in "), "{reason}");
+    }
+
+    /// Trust cannot be tested without a certificate authority; that no text goes out in the open can.
+    #[test]
+    fn an_https_address_is_spoken_to_in_tls_only() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let server = thread::spawn(move || {
+            let mut hello = [0; 3];
+            listener.accept().unwrap().0.read_exact(&mut hello).unwrap();
+            hello
+        });
+        let failed = Webhook::new(&url, None, Duration::from_secs(5)).deliver(&notification());
+        assert!(matches!(failed, Err(DeliveryError::Failed { .. })), "{failed:?}");
+        let [kind, major, _] = server.join().unwrap();
+        assert_eq!((kind, major), (0x16, 3), "a handshake record");
     }
 
     #[test]

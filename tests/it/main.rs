@@ -6,9 +6,13 @@ mod acceptance;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod connectors;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod decisions;
+#[cfg(test)]
+mod depot;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
@@ -20,12 +24,22 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod receiver;
+#[cfg(test)]
+mod resources;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod station;
+#[cfg(test)]
+mod stay;

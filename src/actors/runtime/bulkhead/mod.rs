@@ -126,7 +126,7 @@ impl Bulkhead {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BulkheadError> {
         let (answer, mut answered) = oneshot::channel();
-        let (give_up, mut given_up) = oneshot::channel();
+        let (give_up, mut abandoned) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
         let has_begun = begun.clone();
         let work = Box::new(move || {
@@ -147,7 +147,7 @@ impl Bulkhead {
                 Err(_) if has_begun.load(Ordering::Acquire) => Err(BulkheadError::Died("its thread ended".into())),
                 Err(_) => Err(self.0.not_begun()),
             },
-            Ok(()) = &mut given_up => Err(BulkheadError::Stuck(self.0.limits.hard_limit)),
+            Ok(()) = &mut abandoned => Err(BulkheadError::Stuck(self.0.limits.hard_limit)),
         }
     }
 }

@@ -189,15 +189,12 @@ impl Pool {
             };
             slot.woken = false;
             let mut jobs = std::iter::from_fn(|| queue.pop_front());
-            match jobs.find(|job| !job.give_up.is_closed()) {
-                Some(job) => {
-                    slot.phase = Phase::Busy { since: now, give_up: job.give_up };
-                    Next::Work(job.work)
-                }
-                None => {
-                    slot.phase = Phase::Idle;
-                    if open { Next::Wait } else { Next::Leave }
-                }
+            if let Some(job) = jobs.find(|job| !job.give_up.is_closed()) {
+                slot.phase = Phase::Busy { since: now, give_up: job.give_up };
+                Next::Work(job.work)
+            } else {
+                slot.phase = Phase::Idle;
+                if open { Next::Wait } else { Next::Leave }
             }
         };
         if let Next::Work(_) = next {

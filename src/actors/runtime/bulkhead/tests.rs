@@ -9,7 +9,7 @@ use super::*;
 use crate::actors::supervision::{Process, Running, Stop};
 
 const LIMITS: BulkheadLimits =
-    BulkheadLimits { threads: 2, queue: 2, hard_limit: Duration::from_secs(60), max_leaked: 2 };
+    BulkheadLimits { threads: 2, queue: 2, hard_limit: Duration::from_mins(1), max_leaked: 2 };
 
 /// A bulkhead with its supervisor, which runs until this is dropped.
 struct Fixture {

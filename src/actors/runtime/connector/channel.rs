@@ -23,19 +23,19 @@ pub(crate) struct Channels {
     /// `None`: nothing leaves this house.
     connect: Option<Connect>,
     config: SupervisionConfig,
-    /// As `<system>.<channel>`, in small letters; declared, whether they are connected or not.
-    channels: BTreeMap<String, Option<Channel>>,
+    /// As `<system>.<channel>`, in small letters, whether they are connected or not.
+    declared: BTreeMap<String, Option<Channel>>,
     bulkheads: BTreeMap<String, Bulkhead>,
 }
 
 impl Channels {
     pub(crate) fn new(connect: Option<Connect>, config: SupervisionConfig) -> Self {
-        Self { connect, config, channels: BTreeMap::new(), bulkheads: BTreeMap::new() }
+        Self { connect, config, declared: BTreeMap::new(), bulkheads: BTreeMap::new() }
     }
 
     /// The channel of this name, made the first time; `None` when nothing leaves this house.
     pub(crate) fn channel(&mut self, system: &str, channel: &str) -> Option<Channel> {
-        let open = match self.channels.entry(format!("{system}.{channel}").to_ascii_lowercase()) {
+        let open = match self.declared.entry(format!("{system}.{channel}").to_ascii_lowercase()) {
             Entry::Occupied(known) => return known.get().clone(),
             Entry::Vacant(open) => open,
         };
@@ -51,7 +51,7 @@ impl Channels {
 
     /// Whether a system has declared this channel, as `<system>.<channel>`.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.channels.contains_key(name)
+        self.declared.contains_key(name)
     }
 
     /// The bulkheads that some channel runs in.

@@ -35,6 +35,8 @@ pub enum ConnectorKind {
     Webhook {
         /// Where to, `http` or `https`.
         url: String,
+        /// The file with the token that the receiver wants to see; read anew for each try.
+        token_file: Option<PathBuf>,
     },
     /// A program that is run for each notice.
     Command {
@@ -161,6 +163,7 @@ fn connector(
 fn kind(section: &mut Section<'_>, place: &Place) -> Result<ConnectorKind, ConfigError> {
     let kind = section.or("kind", Kind::Log)?;
     let url = section.optional::<Url>("url")?;
+    let token = section.optional::<PathBuf>("token_file")?;
     let program = section.optional::<PathBuf>("program")?;
     let args = section.optional::<Vec<String>>("args")?;
     let missing = |key: &str| {
@@ -170,15 +173,23 @@ fn kind(section: &mut Section<'_>, place: &Place) -> Result<ConnectorKind, Confi
         )
     };
     let (kind, other) = match kind.value {
-        Kind::Log => (ConnectorKind::Log, [refused(&url), refused(&program), refused(&args)]),
+        Kind::Log => {
+            let others =
+                [refused(url.as_ref()), refused(token.as_ref()), refused(program.as_ref()), refused(args.as_ref())];
+            (ConnectorKind::Log, others)
+        }
         Kind::Webhook => {
             let Placed { value: Url(url), .. } = url.ok_or_else(|| missing("url"))?;
-            (ConnectorKind::Webhook { url }, [refused(&program), refused(&args), None])
+            let token_file = token.map(|token| token.value);
+            (
+                ConnectorKind::Webhook { url, token_file },
+                [refused(program.as_ref()), refused(args.as_ref()), None, None],
+            )
         }
         Kind::Command => {
             let program = program.ok_or_else(|| missing("program"))?.value;
             let args = args.map(|args| args.value).unwrap_or_default();
-            (ConnectorKind::Command { program, args }, [refused(&url), None, None])
+            (ConnectorKind::Command { program, args }, [refused(url.as_ref()), refused(token.as_ref()), None, None])
         }
     };
     match other.into_iter().flatten().next() {
@@ -188,8 +199,8 @@ fn kind(section: &mut Section<'_>, place: &Place) -> Result<ConnectorKind, Confi
 }
 
 /// Where a key stands that should not be there.
-fn refused<T>(placed: &Option<Placed<T>>) -> Option<(Place, String)> {
-    let placed = placed.as_ref()?;
+fn refused<T>(placed: Option<&Placed<T>>) -> Option<(Place, String)> {
+    let placed = placed?;
     Some((placed.place.clone()?, placed.key.clone()))
 }
 

@@ -136,6 +136,7 @@ fn a_channel_takes_its_kind_and_its_bulkhead_from_the_file() {
         [connector.store.alarm]
         kind = "webhook"
         url = "http://127.0.0.1:9/alarms?x=1"
+        token_file = "/run/secrets/gateway"
         bulkhead = "Slow"
         deadline = "45s"
         attempts = 3
@@ -148,7 +149,10 @@ fn a_channel_takes_its_kind_and_its_bulkhead_from_the_file() {
     );
     let alarm = config.connector("store", "alarm");
     let expected = ConnectorConfig {
-        kind: ConnectorKind::Webhook { url: "http://127.0.0.1:9/alarms?x=1".to_owned() },
+        kind: ConnectorKind::Webhook {
+            url: "http://127.0.0.1:9/alarms?x=1".to_owned(),
+            token_file: Some("/run/secrets/gateway".into()),
+        },
         bulkhead: "slow".to_owned(),
         deadline: Duration::from_secs(45),
         attempts: 3,
@@ -221,38 +225,6 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
             "3:3: `storage.unit.b.services` and `storage.unit.a.services` are both store/x",
         ),
         ("[link.store.order.order]", "1:19: `caller` and `callee` are both `order`"),
-        ("[bulkhead.a]\nthreads = 0", "2:1: `bulkhead.a.threads` is 0; it takes 1 to 64"),
-        ("[bulkhead]\nmax_leaked = 65", "2:1: `bulkhead.max_leaked` is 65; it takes 0 to 64"),
-        ("[bulkhead.a]\nquue = 1", "2:1: unknown key `bulkhead.a.quue`; did you mean `queue`?"),
-        ("[connector.store]\nkind = \"log\"", "2:1: unknown key `connector.store.kind`"),
-        (
-            "[connector.a.b]\nkind = \"mail\"",
-            "2:1: `connector.a.b.kind` is \"mail\"; it takes \"log\", \"webhook\" or \"command\"",
-        ),
-        ("[connector.a.b]\nkind = \"webhook\"", "2:1: `connector.a.b.url` is missing"),
-        ("[connector.a.b]\nkind = \"command\"", "2:1: `connector.a.b.program` is missing"),
-        ("[connector.a.b]\nurl = \"http://x\"", "2:1: `connector.a.b.url` does nothing with this `connector.a.b.kind`"),
-        (
-            "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://x\"\nargs = []",
-            "4:1: `connector.a.b.args` does nothing with this `connector.a.b.kind`",
-        ),
-        (
-            "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://u:p@x/\"",
-            "3:1: `connector.a.b.url` is \"http://u:p@x/\"; it takes a URL without a password, as \"https://example.org/alarms\"",
-        ),
-        ("[connector.a.b]\nattempts = 0", "2:1: `connector.a.b.attempts` is 0; it takes 1 to 1000"),
-        (
-            "[connector.a.b]\nbackoff.min = \"11s\"",
-            "2:9: `connector.a.b.backoff.min` is 11s, more than `connector.a.b.backoff.max`, which is 10s",
-        ),
-        (
-            "[connector.a.b]\ndeadline = \"31s\"",
-            "2:1: `connector.a.b.deadline` is 31s, more than `bulkhead.hard_limit`, which is 30s",
-        ),
-        (
-            "[bulkhead.a-b]\nhard_limit = \"5s\"\n[connector.a.b]",
-            "2:1: `connector.a.b.deadline` is 10s, more than `bulkhead.a-b.hard_limit`, which is 5s",
-        ),
         ("[[supervisor]]\nat_most = 1", "1:1: `supervisor.name` is missing"),
         (
             "[[supervisor]]\nname = \"gaurdian\"",
@@ -285,6 +257,50 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
     ] {
         let expected = format!("supervision.toml:{refused}");
         assert_eq!(refusal(text), expected, "for {text:?}");
+    }
+}
+
+#[test]
+fn every_broken_rule_of_connectors_and_bulkheads_is_refused_with_its_place_and_both_values() {
+    for (text, refused) in [
+        ("[bulkhead.a]\nthreads = 0", "2:1: `bulkhead.a.threads` is 0; it takes 1 to 64"),
+        ("[bulkhead]\nmax_leaked = 65", "2:1: `bulkhead.max_leaked` is 65; it takes 0 to 64"),
+        ("[bulkhead.a]\nquue = 1", "2:1: unknown key `bulkhead.a.quue`; did you mean `queue`?"),
+        ("[connector.store]\nkind = \"log\"", "2:1: unknown key `connector.store.kind`"),
+        (
+            "[connector.a.b]\nkind = \"mail\"",
+            "2:1: `connector.a.b.kind` is \"mail\"; it takes \"log\", \"webhook\" or \"command\"",
+        ),
+        ("[connector.a.b]\nkind = \"webhook\"", "2:1: `connector.a.b.url` is missing"),
+        ("[connector.a.b]\nkind = \"command\"", "2:1: `connector.a.b.program` is missing"),
+        ("[connector.a.b]\nurl = \"http://x\"", "2:1: `connector.a.b.url` does nothing with this `connector.a.b.kind`"),
+        (
+            "[connector.a.b]\nkind = \"command\"\nprogram = \"x\"\ntoken_file = \"t\"",
+            "4:1: `connector.a.b.token_file` does nothing with this `connector.a.b.kind`",
+        ),
+        (
+            "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://x\"\nargs = []",
+            "4:1: `connector.a.b.args` does nothing with this `connector.a.b.kind`",
+        ),
+        (
+            "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://u:p@x/\"",
+            "3:1: `connector.a.b.url` is \"http://u:p@x/\"; it takes a URL without a password, as \"https://example.org/alarms\"",
+        ),
+        ("[connector.a.b]\nattempts = 0", "2:1: `connector.a.b.attempts` is 0; it takes 1 to 1000"),
+        (
+            "[connector.a.b]\nbackoff.min = \"11s\"",
+            "2:9: `connector.a.b.backoff.min` is 11s, more than `connector.a.b.backoff.max`, which is 10s",
+        ),
+        (
+            "[connector.a.b]\ndeadline = \"31s\"",
+            "2:1: `connector.a.b.deadline` is 31s, more than `bulkhead.hard_limit`, which is 30s",
+        ),
+        (
+            "[bulkhead.a-b]\nhard_limit = \"5s\"\n[connector.a.b]",
+            "2:1: `connector.a.b.deadline` is 10s, more than `bulkhead.a-b.hard_limit`, which is 5s",
+        ),
+    ] {
+        assert_eq!(refusal(text), format!("supervision.toml:{refused}"), "for {text:?}");
     }
 }
 

@@ -41,6 +41,7 @@
 
 mod goods;
 mod management;
+mod notices;
 mod number;
 mod policies;
 mod request;
@@ -61,6 +62,7 @@ pub use management::{
     ManagementEvent, ManagementRejection, NoteOrder, OrderRegister, PostOrder, REFUSED_AGENCY, ReceiveOrder,
     RegisterEvent, RegisterRejection, ReviseOrder, RunErrand, StrikeOrder, VoidAnnouncement, WithdrawOrder,
 };
+pub use notices::SmsOut;
 pub use number::{
     Counter, DrawNumber, GoodsCounter, GoodsNumber, NumberEvent, NumberRejection, Numbered, PublicNumber,
     RequestCounter, RequestNumber,
@@ -118,7 +120,7 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
             .policy(DeliverGoods)
             .view::<GoodsDeliveries>(),
         S::service("mypage").view::<DeliveryStatusInquiry>(),
-        S::service("notification").listed::<SmsHistory>().policy(SendSms),
+        S::service("notification").listed::<SmsHistory>().policy(SendSms).notifies(SmsOut),
     ]
 }
 

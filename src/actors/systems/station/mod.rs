@@ -101,3 +101,6 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
         S::service("POS").listed::<Sale>().listed::<ProductMenu>().policy(UpdateMenus),
     ]
 }
+
+#[cfg(test)]
+mod tests;

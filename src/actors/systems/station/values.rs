@@ -22,8 +22,8 @@ pub struct Milli(i64);
 impl Milli {
     /// Nothing.
     pub const ZERO: Self = Self(0);
-    /// The greatest magnitude: every thousandth up to it is told apart by a double.
-    pub const MAX: Self = Self(9_007_199_254_740_991);
+    /// The greatest magnitude: fifteen digits, which a double always gives back.
+    pub const MAX: Self = Self(999_999_999_999_999);
 
     /// So many thousandths; `None` beyond [`Milli::MAX`].
     pub const fn of(thousandths: i64) -> Option<Self> {
@@ -151,7 +151,7 @@ pub enum InvalidValue {
     #[error("{} must not be negative", .0.name())]
     Negative(Field),
     /// The number has more than three decimals, or is too large to have them.
-    #[error("{} must have at most three decimals and stay below 9e12", field.name())]
+    #[error("{} must have at most three decimals and stay below 1e12", field.name())]
     NotExact {
         /// Which.
         field: Field,

@@ -14,6 +14,8 @@
 //! | alarm | [`Alarm`] | [`AlarmOnBookings`], [`AlarmOnPayments`], [`AlarmOnReviews`] | |
 //! | review | [`Visit`], [`Review`] | [`KnowBookings`] ([`Booking`]) | |
 //!
+//! Alarms leave the house through the channel `alarm` ([`AlarmOut`]).
+//!
 //! Entities that clients know by number are [`Listed`](crate::Listed) besides. The only synchronous link
 //! between services is booking to pay.
 //!
@@ -30,6 +32,7 @@
 mod alarm;
 mod booking;
 mod calendar;
+mod notices;
 mod payment;
 mod policies;
 mod review;
@@ -46,6 +49,7 @@ pub use booking::{
 pub use calendar::{
     BookRoom, Calendar, CalendarEvent, CalendarRejection, FinishBooking, FreeDate, NoteRoom, NoteRoomDeleted,
 };
+pub use notices::AlarmOut;
 pub use payment::{
     ApprovePayment, Cause, Payment, PaymentEvent, PaymentItem, PaymentRejection, PaymentStatus, RecordPayment,
     RecordRefund, RefundPayment, VoidPayment,
@@ -62,10 +66,15 @@ pub use settings::{AlarmSettings, StaySettings};
 pub use values::{Field, InvalidValue, MAX_CHARACTERS, Patch, StayDetails, StayWish, UseDate, named};
 pub use views::{Mypage, MypageItem, MypageStatus, OccupiedDates};
 
+use std::time::Duration;
+
 use crate::actors::entity::ServiceDeclaration;
 
 /// The system's name: in paths, in names of services, in configuration.
 pub const NAME: &str = "stay";
+
+/// How long a booking waits for pay unless the configuration says otherwise (section 6).
+pub const PAY_WITHIN: Duration = Duration::from_millis(610);
 
 /// Declares the services of stay, in the order in which they start.
 pub fn services<S: ServiceDeclaration>() -> Vec<S> {
@@ -74,7 +83,12 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
         S::service("pay").listed::<Payment>().policy(SettlePayments).policy(RecordRefunds),
         S::service("booking").entity::<Calendar>().listed::<Booking>().policy(KnowRooms).policy(FreeDates),
         S::service("mypage").view::<Mypage>(),
-        S::service("alarm").listed::<Alarm>().policy(AlarmOnBookings).policy(AlarmOnPayments).policy(AlarmOnReviews),
+        S::service("alarm")
+            .listed::<Alarm>()
+            .policy(AlarmOnBookings)
+            .policy(AlarmOnPayments)
+            .policy(AlarmOnReviews)
+            .notifies(AlarmOut),
         S::service("review").entity::<Visit>().listed::<Review>().policy(KnowBookings),
     ]
 }

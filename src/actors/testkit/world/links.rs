@@ -34,8 +34,35 @@ impl Fault {
 /// An open ask: what is asked, and what becomes of the answer.
 pub(super) struct Flight {
     call: Call,
-    /// Makes the follow-up, a `Box<dyn AnyCommand<E>>` for the asking kind `E`.
-    next: Box<dyn FnOnce(AskedAnswer) -> Box<dyn Any + Send>>,
+    next: FollowUp,
+    /// The ask that waits for what its own target asks here.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// Makes the follow-up of an answer, a `Box<dyn AnyCommand<E>>` for the asking kind `E`.
+type FollowUp = Box<dyn FnOnce(AskedAnswer) -> Box<dyn Any + Send>>;
+
+/// An ask whose target asks somebody else first.
+pub(super) struct Waiting {
+    call: Call,
+    /// `None` when the asker has given up: the answer is only kept.
+    next: Option<FollowUp>,
+    waiting: Option<Box<Self>>,
+}
+
+/// How far an ask has come.
+pub(super) enum Landed {
+    /// To the answer of the command that began it all.
+    Home(Came),
+    /// To another ask.
+    Open(Box<Flight>),
+}
+
+/// What a target does with a call.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
+enum Delivered {
+    Answered(AskedAnswer),
+    Asks(Box<Flight>),
 }
 
 /// What is asked, by whom and of whom.
@@ -60,11 +87,26 @@ impl Flight {
         let target = taken.address.unwrap_or_else(|| Address::Key(step.creates(E::KIND, &asker)));
         let (to, within, question) = (taken.kind, taken.within, taken.question);
         let call = Call { from: E::KIND, asker, step, to, target, within, question };
-        Self { call, next: Box::new(move |answer| Box::new(next(answer))) }
+        Self { call, next: Box::new(move |answer| Box::new(next(answer))), waiting: None }
     }
 
-    fn step(&self) -> (&'static str, &Key, String) {
-        (self.call.from, &self.call.asker, self.call.step.to_string())
+    /// The steps that are open with it: its own, and those that wait for it.
+    fn steps(&self) -> impl Iterator<Item = Asked> {
+        let waiting = self.waiting().filter(|waiting| waiting.next.is_some());
+        std::iter::once(self.call.asked()).chain(waiting.map(|waiting| waiting.call.asked()))
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+        std::iter::successors(self.waiting.as_deref(), |waiting| waiting.waiting.as_deref())
+    }
+}
+
+/// Who asked, in which step.
+pub(super) type Asked = (&'static str, Key, String);
+
+impl Call {
+    fn asked(&self) -> Asked {
+        (self.from, self.asker.clone(), self.step.to_string())
     }
 }
 
@@ -73,7 +115,7 @@ impl World {
     pub fn advance(&mut self, pick: usize, fault: Fault) -> bool {
         let Some(at) = pick.checked_rem(self.flights.len()) else { return false };
         let flight = self.flights.remove(at);
-        if let Came::Asks(next) = self.fly(flight, fault) {
+        if let Landed::Open(next) = self.fly(flight, fault) {
             self.flights.push(*next);
         }
         true
@@ -85,72 +127,128 @@ impl World {
             return false;
         }
         let call = self.late.remove(0);
-        drop(self.deliver(&call));
+        self.deliver_for_nobody(call);
         true
     }
 
     /// The process ends and begins again: every entity is what its events say, and what they show begun is
     /// asked again. Checks that this is what was open.
     pub fn crash(&mut self) {
-        let mut open: Vec<_> = self.flights.iter().map(|flight| format!("{:?}", flight.step())).collect();
         let resumed: Vec<Flight> = self.kinds.values().flat_map(|hosted| hosted.kind.recover()).collect();
-        let mut again: Vec<_> = resumed.iter().map(|flight| format!("{:?}", flight.step())).collect();
-        open.sort();
+        let mut again: Vec<_> = resumed.iter().flat_map(Flight::steps).collect();
+        let mut open: Vec<_> = self.flights.iter().flat_map(Flight::steps).collect();
         again.sort();
+        open.sort();
         assert_eq!(again, open, "what is resumed is what was open");
+        self.doubted.extend(again);
         self.flights = resumed;
         self.late.clear();
     }
 
     /// One ask there and back, up to what the asker decides about the answer.
-    pub(super) fn fly(&mut self, flight: Flight, fault: Fault) -> Came {
-        let Flight { call, next } = flight;
+    pub(super) fn fly(&mut self, flight: Flight, fault: Fault) -> Landed {
+        let Flight { call, next, waiting } = flight;
         let within = call.within;
         let answer = match fault {
-            Fault::None => self.deliver(&call),
+            Fault::None => match self.deliver(&call) {
+                Delivered::Answered(answer) => answer,
+                Delivered::Asks(mut asks) => {
+                    asks.waiting = Some(Box::new(Waiting { call, next: Some(next), waiting }));
+                    return Landed::Open(asks);
+                }
+            },
             Fault::Stopped => {
                 let service = self.hosted(call.to).service.to_owned();
-                Err(AskError::Unavailable(Unavailable::ServiceStopped { service }))
+                self.answer(&call, Came::NotDone(Unavailable::ServiceStopped { service }))
             }
-            Fault::AnswerLost => {
-                drop(self.deliver(&call));
-                Err(AskError::TimedOut(within))
-            }
-            Fault::Late => {
+            Fault::AnswerLost | Fault::Late => {
                 let (from, asker, step) = (call.from, call.asker.clone(), call.step);
-                self.late.push(call);
-                return self.decide(from, &Address::Key(asker), next(Err(AskError::TimedOut(within))), Some(step));
+                self.doubted.insert(call.asked());
+                if fault == Fault::Late {
+                    self.late.push(call);
+                } else {
+                    self.deliver_for_nobody(call);
+                }
+                let came = self.decide(from, &Address::Key(asker), next(Err(AskError::TimedOut(within))), Some(step));
+                return self.land(came, waiting);
             }
             Fault::CrashBefore | Fault::CrashAfter => {
+                let open = call.asked();
                 if fault == Fault::CrashAfter {
-                    drop(self.deliver(&call));
+                    let from = call.from;
+                    self.deliver_for_nobody(call);
+                    return self.again(from, &open, waiting);
                 }
-                let open = (call.from, &call.asker, call.step.to_string());
-                let mut resumed = self.hosted(call.from).kind.recover().into_iter();
-                let again = resumed.find(|flight| flight.step() == open).expect("an open ask is resumed");
-                return self.fly(again, Fault::None);
+                return self.again(call.from, &open, waiting);
             }
         };
-        self.decide(call.from, &Address::Key(call.asker), next(answer), Some(call.step))
+        let came = self.decide(call.from, &Address::Key(call.asker), next(answer), Some(call.step));
+        self.land(came, waiting)
     }
 
-    /// The target's answer; a repeated step gets its first one.
-    fn deliver(&mut self, call: &Call) -> AskedAnswer {
-        let asked = (call.from, call.asker.clone(), call.step.to_string());
+    /// The asker's process has ended and begun again: the step that was open is asked again.
+    fn again(&mut self, from: &'static str, open: &Asked, waiting: Option<Box<Waiting>>) -> Landed {
+        let mut resumed = self.hosted(from).kind.recover().into_iter();
+        let mut again = resumed.find(|flight| flight.call.asked() == *open).expect("an open ask is resumed");
+        again.waiting = waiting;
+        self.doubted.insert(open.clone());
+        self.fly(again, Fault::None)
+    }
+
+    /// What a command came to, for the ask that waits for it, and so on.
+    pub(super) fn land(&mut self, mut came: Came, mut waiting: Option<Box<Waiting>>) -> Landed {
+        loop {
+            if let Came::Asks(mut flight) = came {
+                flight.waiting = waiting;
+                return Landed::Open(flight);
+            }
+            let Some(asker) = waiting else { return Landed::Home(came) };
+            let answer = self.answer(&asker.call, came);
+            let Some(next) = asker.next else {
+                return Landed::Home(Came::NotDone(Unavailable::ShuttingDown)); // nobody waits
+            };
+            let Call { from, asker: key, step, .. } = asker.call;
+            came = self.decide(from, &Address::Key(key), next(answer), Some(step));
+            waiting = asker.waiting;
+        }
+    }
+
+    fn deliver_for_nobody(&mut self, call: Call) {
+        if let Delivered::Asks(mut asks) = self.deliver(&call) {
+            asks.waiting = Some(Box::new(Waiting { call, next: None, waiting: None }));
+            self.flights.push(*asks);
+        }
+    }
+
+    /// What the target does; a repeated step gets its first answer.
+    fn deliver(&mut self, call: &Call) -> Delivered {
+        let asked = call.asked();
         if let Some(kept) = self.answered.get(&asked) {
-            return Ok(ReplyValue::Recorded(kept.clone()));
+            return Delivered::Answered(Ok(ReplyValue::Recorded(kept.clone())));
         }
-        let mut came = self.decide(call.to, &call.target, call.question.command(), None);
-        while let Came::Asks(flight) = came {
-            came = self.fly(*flight, Fault::None);
+        if self.flights.iter().flat_map(Flight::waiting).any(|waiting| waiting.call.asked() == asked) {
+            return Delivered::Answered(Err(AskError::InProgress { retry_after: call.within }));
         }
+        let came = self.decide(call.to, &call.target, call.question.command(), None);
+        if let Came::Asks(flight) = came {
+            return Delivered::Asks(flight);
+        }
+        Delivered::Answered(self.answer(call, came))
+    }
+
+    /// What the asker hears, and what is kept of it.
+    fn answer(&mut self, call: &Call, came: Came) -> AskedAnswer {
         match came {
             Came::Reply(reply, kept) => {
-                self.answered.insert(asked, kept);
+                self.answered.insert(call.asked(), kept);
                 Ok(ReplyValue::Fresh(reply))
             }
             Came::Rejected(rejection, _) => Err(AskError::Rejected(rejection)),
             Came::NotFound => Err(AskError::NotFound { kind: call.to.to_owned(), address: call.target.to_string() }),
+            // It is only about this try: the runtime goes on asking where an earlier one may have been done.
+            Came::NotDone(Unavailable::ServiceStopped { .. }) if self.doubted.contains(&call.asked()) => {
+                Err(AskError::TimedOut(call.within))
+            }
             Came::NotDone(why) => Err(AskError::Unavailable(why)),
             Came::Asks(_) => unreachable!("asks are followed"),
         }

@@ -9,7 +9,7 @@
 
 use std::{
     any::Any,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
 };
 
@@ -29,7 +29,7 @@ pub use kind::{Kind, Stream};
 pub use links::Fault;
 
 use kind::{AnyKind, Came, Circumstances};
-use links::{Call, Flight};
+use links::{Asked, Call, Flight, Landed};
 use policies::Follower;
 
 /// The kinds, policies and open asks of one system.
@@ -42,7 +42,9 @@ pub struct World {
     numbers: HashMap<&'static str, u64>,
     stopped: BTreeSet<&'static str>,
     /// First answers of asks, by who asked: a repeat gets the same again.
-    answered: HashMap<(&'static str, Key, String), Vec<u8>>,
+    answered: HashMap<Asked, Vec<u8>>,
+    /// Steps of which an earlier try may have been done.
+    doubted: HashSet<Asked>,
     /// Asks that are open.
     flights: Vec<Flight>,
     /// Asks that were given up and arrive later.
@@ -54,6 +56,9 @@ pub struct World {
     commands: u128,
     keys: u64,
 }
+
+/// Asks that one command may lead to; a system that needs more asks in circles.
+const MOST_ASKS: usize = 1000;
 
 /// A kind and the service that it belongs to.
 struct Hosted {
@@ -71,6 +76,7 @@ impl World {
             numbers: HashMap::new(),
             stopped: BTreeSet::new(),
             answered: HashMap::new(),
+            doubted: HashSet::new(),
             flights: Vec::new(),
             late: Vec::new(),
             log: Vec::new(),
@@ -102,7 +108,8 @@ impl World {
         self.settings = Some(AnySettings::of(settings));
     }
 
-    /// Asks `to`, and follows its asks to the end; the n-th of them meets the n-th fault.
+    /// Asks `to`, and follows its asks, and those of whom it asks, to the end; the n-th of them meets the n-th
+    /// fault.
     ///
     /// # Errors
     /// What the entity, or a stopped service, answers.
@@ -112,12 +119,8 @@ impl World {
         command: C,
         faults: &[Fault],
     ) -> Result<C::Reply, AskError<E::Rejection>> {
-        let mut came = self.decide(E::KIND, &to.address(), boxed::<E, C>(command), None);
-        let mut faults = faults.iter().copied();
-        while let Came::Asks(flight) = came {
-            came = self.fly(*flight, faults.next().unwrap_or_default());
-        }
-        typed::<E, C>(came, &to.address())
+        let came = self.decide(E::KIND, &to.address(), boxed::<E, C>(command), None);
+        typed::<E, C>(self.follow(came, faults), &to.address())
     }
 
     /// Asks a new entity; else like [`World::ask`].
@@ -195,6 +198,23 @@ impl World {
             | PolicyProgressEvent::Discarded { .. } => None,
         });
         letters.collect()
+    }
+
+    /// Follows the asks of a command, and those of whom it asks, to the end.
+    fn follow(&mut self, came: Came, faults: &[Fault]) -> Came {
+        let mut faults = faults.iter().copied();
+        let mut landed = self.land(came, None);
+        for _ in 0..MOST_ASKS {
+            match landed {
+                Landed::Home(came) => return came,
+                Landed::Open(flight) => landed = self.fly(*flight, faults.next().unwrap_or_default()),
+            }
+            // Whoever is asked in vain may wait for something else that is under way.
+            if faults.len() == 0 && matches!(landed, Landed::Open(_)) {
+                self.advance(0, Fault::None);
+            }
+        }
+        panic!("asks must come to an end")
     }
 
     fn hosted(&self, kind: &str) -> &Hosted {

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use serde_json::Value;
 
-use super::{Fault, World, kind::Came};
+use super::{World, kind::Came};
 use crate::actors::entity::{
     Address, DeadLetter, DeadLetterId, DispatchTarget, Entity, EntityId, Key, Number, Policy, PolicyProgress,
     PolicyProgressEvent, ProgressId, Recorded,
@@ -86,10 +86,8 @@ impl World {
 
     /// Delivers one dispatch; what is refused becomes a dead letter.
     fn dispatch(&mut self, policy: &'static str, target: &'static str, index: usize, sent: Sent) {
-        let mut came = self.decide(target, &sent.to, sent.command, None);
-        while let Came::Asks(flight) = came {
-            came = self.fly(*flight, Fault::None);
-        }
+        let came = self.decide(target, &sent.to, sent.command, None);
+        let came = self.follow(came, &[]);
         let (not_found, rejection) = match came {
             Came::Reply(..) => return,
             Came::NotFound if sent.may_be_unknown => return,

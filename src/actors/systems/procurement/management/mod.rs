@@ -137,6 +137,16 @@ impl DeliveryManagement {
         })
     }
 
+    /// # Errors
+    /// There is no order, not yet or any more.
+    fn standing(&self) -> Result<(), ManagementRejection> {
+        match self.phase {
+            Phase::New => Err(ManagementRejection::Unknown),
+            Phase::Standing => Ok(()),
+            Phase::Gone => Err(ManagementRejection::Gone),
+        }
+    }
+
     /// The request that it is born from; none when the procurement service posted it.
     pub fn request(&self) -> Option<u64> {
         self.request

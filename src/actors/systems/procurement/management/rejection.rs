@@ -8,8 +8,11 @@ pub enum ManagementRejection {
     /// The request has a value that cannot be stored.
     #[error(transparent)]
     Invalid(#[from] InvalidValue),
-    /// The order is gone, or there never was one.
-    #[error("there is no such delivery order (any more)")]
+    /// There is no such order, not yet or at all.
+    #[error("there is no such delivery order")]
+    Unknown,
+    /// The order is gone.
+    #[error("there is no such delivery order any more")]
     Gone,
     /// The same order was posted before.
     #[error("the delivery order exists already")]
@@ -32,7 +35,7 @@ impl Refusal for ManagementRejection {
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid(value) => value.code(),
-            Self::Gone => "NO_SUCH_DELIVERY_ORDER",
+            Self::Unknown | Self::Gone => "NO_SUCH_DELIVERY_ORDER",
             Self::AlreadyPosted => "ALREADY_POSTED",
             Self::OtherProcNo => "IMMUTABLE",
             Self::Passed => "INSPECTION_PASSED",
@@ -43,7 +46,7 @@ impl Refusal for ManagementRejection {
     fn class(&self) -> RefusalClass {
         match self {
             Self::Invalid(value) => value.class(),
-            Self::Gone => RefusalClass::Gone,
+            Self::Unknown | Self::Gone => RefusalClass::Gone,
             Self::AlreadyPosted | Self::OtherProcNo | Self::Passed | Self::AgencyRefused | Self::Voided => {
                 RefusalClass::Conflict
             }
@@ -52,7 +55,8 @@ impl Refusal for ManagementRejection {
     fn field(&self) -> Option<&'static str> {
         match self {
             Self::Invalid(value) => value.field(),
-            Self::Gone
+            Self::Unknown
+            | Self::Gone
             | Self::AlreadyPosted
             | Self::OtherProcNo
             | Self::Passed

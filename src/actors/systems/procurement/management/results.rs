@@ -67,9 +67,7 @@ impl Command<DeliveryManagement> for AnnounceResult {
     const NAME: &'static str = "announce-result";
     type Reply = ();
     fn decide(self, order: &DeliveryManagement, _: &CommandContext) -> Decision<DeliveryManagement, ()> {
-        if order.phase != Phase::Standing {
-            return Err(ManagementRejection::Gone);
-        }
+        order.standing()?;
         if order.demand.proc_agency.as_deref() == Some(REFUSED_AGENCY) {
             return Err(ManagementRejection::AgencyRefused);
         }

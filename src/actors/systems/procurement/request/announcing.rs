@@ -53,13 +53,15 @@ impl Command<DeliveryRequest> for FinishAnnouncement {
             Err(AskError::Rejected(ManagementRejection::AgencyRefused)) => {
                 Ok(refused(DeliveryRequestRejection::AgencyRefused))
             }
-            Err(AskError::Rejected(ManagementRejection::Gone) | AskError::NotFound { .. }) => {
-                if *order != order_of(live.id) {
-                    return Ok(refused(DeliveryRequestRejection::NoOrder));
-                }
+            // The request's own order is gone: another one may act. One that is still to come is not replaced.
+            Err(AskError::Rejected(ManagementRejection::Gone)) if *order == order_of(live.id) => {
                 let sought = DeliveryRequestEvent::OrderSought { round: request.next_round(), wanted, within };
                 Ok(persist([sought]).then(DeliveryRequest::search))
             }
+            Err(
+                AskError::Rejected(ManagementRejection::Unknown | ManagementRejection::Gone)
+                | AskError::NotFound { .. },
+            ) => Ok(refused(DeliveryRequestRejection::NoOrder)),
             Err(error) => {
                 let given_up = DeliveryRequestEvent::AnnouncementGivenUp { reason: error.to_string() };
                 let (announcement, order) = (request.round, order.clone());

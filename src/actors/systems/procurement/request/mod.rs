@@ -220,12 +220,14 @@ impl Entity for DeliveryRequest {
     }
 
     fn resume(&self) -> Vec<AnyContinuation<Self>> {
-        match &self.step {
-            Some(OpenStep::Posting { .. }) => vec![self.draw_request_number().erase()],
-            Some(OpenStep::Announcing { .. }) => vec![self.announce().erase()],
-            Some(OpenStep::Searching { .. }) => vec![self.search().erase()],
-            Some(OpenStep::Numbering { .. }) => vec![self.draw_result_number().erase()],
-            None => Vec::new(),
+        match (&self.step, &self.live) {
+            (Some(OpenStep::Posting { .. }), _) => vec![self.draw_request_number().erase()],
+            (Some(OpenStep::Announcing { .. }), Some(_)) => vec![self.announce().erase()],
+            (Some(OpenStep::Searching { .. }), Some(_)) => vec![self.search().erase()],
+            (Some(OpenStep::Numbering { .. }), Some(_)) => vec![self.draw_result_number().erase()],
+            (Some(OpenStep::Announcing { .. } | OpenStep::Searching { .. } | OpenStep::Numbering { .. }) | None, _) => {
+                Vec::new()
+            }
         }
     }
 }

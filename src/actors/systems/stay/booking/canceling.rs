@@ -28,7 +28,8 @@ impl Command<Booking> for CancelBooking {
         if booking.phase != Phase::Booked {
             return Err(BookingRejection::Gone);
         }
-        let (details, claim, attempt) = (booking.details.clone(), booking.claim, booking.attempt);
+        let (details, attempt) = (booking.details.clone(), booking.attempt);
+        let claim = booking.holds_a_date().then_some(booking.claim);
         let canceled = persist([BookingEvent::BookCanceled { details, claim, attempt }]);
         Ok(if booking.holds_a_date() { canceled.then(Booking::free_date) } else { canceled.reply(()) })
     }
@@ -57,7 +58,7 @@ impl Booking {
     pub(super) fn free_date(&self) -> Continuation<Self, ()> {
         let calendar = Calendar::of(self.details.room_id.unwrap_or_default());
         let usedate = self.details.usedate.expect("only a booking that holds a date is freeing it");
-        let free = FreeDate { usedate, claim: self.claim.unwrap_or_default() };
+        let free = FreeDate { usedate, claim: self.claim };
         Ask::<Calendar, _>::once(Step(FREE_DATE, 1), calendar, free, FREES_WITHIN)
             .then(|outcome| FinishCancellation { outcome })
     }

@@ -20,7 +20,9 @@ pub enum BookingEvent {
         /// What is booked.
         details: StayDetails,
         /// How the room's calendar knows it.
-        claim: Option<u32>,
+        claim: u32,
+        /// Whether the calendar keeps a date for it.
+        holds: bool,
         /// Counted from 1.
         attempt: u32,
         /// How long pay has to answer.
@@ -45,7 +47,7 @@ pub enum BookingEvent {
     BookCanceled {
         /// What was booked.
         details: StayDetails,
-        /// The date that is free now. Not on the bus.
+        /// The claim on the date that is free now; none when it held none. Not on the bus.
         claim: Option<u32>,
         /// The try that was paid for. Not on the bus.
         attempt: u32,

@@ -45,8 +45,10 @@ pub struct Booking {
     /// The booking's own number, which its payment has to name.
     number: Number,
     details: StayDetails,
-    /// How the room's calendar knows it; none when it holds no date.
-    claim: Option<u32>,
+    /// How the room's calendar knows it.
+    claim: u32,
+    /// Whether the calendar keeps a date for it.
+    holds: bool,
     /// Counted from 1 with every try to pay.
     attempt: u32,
     /// How long pay has to answer.
@@ -73,6 +75,9 @@ pub enum BookingRejection {
     /// The same booking is being paid for.
     #[error("the booking is being paid for")]
     Paying,
+    /// The booking was given up for this claim: a late ask finds nothing to do.
+    #[error("the booking was given up")]
+    GivenUp,
     /// The same booking was made before, of something else.
     #[error("the booking exists already")]
     AlreadyBooked,
@@ -86,6 +91,7 @@ impl Refusal for BookingRejection {
         match self {
             Self::Gone => "NO_SUCH_BOOKING",
             Self::Paying => "PAYMENT_IN_PROGRESS",
+            Self::GivenUp => "GIVEN_UP",
             Self::AlreadyBooked => "ALREADY_BOOKED",
             Self::Immutable => "IMMUTABLE",
         }
@@ -93,7 +99,7 @@ impl Refusal for BookingRejection {
     fn class(&self) -> RefusalClass {
         match self {
             Self::Gone => RefusalClass::Gone,
-            Self::Paying | Self::AlreadyBooked | Self::Immutable => RefusalClass::Conflict,
+            Self::Paying | Self::GivenUp | Self::AlreadyBooked | Self::Immutable => RefusalClass::Conflict,
         }
     }
 }
@@ -122,15 +128,15 @@ impl Entity for Booking {
 
     fn evolve(&mut self, event: &BookingEvent) {
         match event {
-            BookingEvent::PayingStarted { number, details, claim, attempt, within } => {
-                let (number, claim, attempt, within) = (*number, *claim, *attempt, *within);
-                *self = Self { phase: Phase::Paying, number, details: details.clone(), claim, attempt, within };
+            BookingEvent::PayingStarted { number, details, claim, holds, attempt, within } => {
+                let (number, claim, holds, attempt, within) = (*number, *claim, *holds, *attempt, *within);
+                *self = Self { phase: Phase::Paying, number, details: details.clone(), claim, holds, attempt, within };
             }
             BookingEvent::PayingGivenUp { .. } => self.phase = Phase::GivenUp,
             BookingEvent::PaymentVoidRequested { .. } => {}
             BookingEvent::Booked { .. } => self.phase = Phase::Booked,
             BookingEvent::BookCanceled { details, claim, attempt } => {
-                (self.details, self.claim, self.attempt) = (details.clone(), *claim, *attempt);
+                (self.details, self.holds, self.attempt) = (details.clone(), claim.is_some(), *attempt);
                 self.phase = if self.holds_a_date() { Phase::Freeing } else { Phase::Canceled };
             }
             BookingEvent::CancellationDone => self.phase = Phase::Canceled,
@@ -164,7 +170,7 @@ impl Booking {
     }
 
     fn holds_a_date(&self) -> bool {
-        self.claim.is_some() && self.details.usedate.is_some()
+        self.holds && self.details.usedate.is_some()
     }
 
     fn booked(&self) -> BookingItem {

@@ -21,8 +21,10 @@ const APPROVE_PAYMENT: &str = "approve-payment";
 pub struct OpenBooking {
     /// What is booked; the calendar has checked it.
     pub details: StayDetails,
-    /// How the calendar knows it; none when it holds no date.
-    pub claim: Option<u32>,
+    /// How the calendar knows it: greater with every booking of the room.
+    pub claim: u32,
+    /// Whether the calendar keeps a date for it.
+    pub holds: bool,
     /// How long pay has to answer.
     pub within: Duration,
 }
@@ -31,10 +33,15 @@ impl Command<Booking> for OpenBooking {
     const NAME: &'static str = "open-booking";
     type Reply = BookingItem;
     fn decide(self, booking: &Booking, ctx: &CommandContext) -> Decision<Booking, BookingItem> {
-        let Self { details, claim, within } = self;
+        let Self { details, claim, holds, within } = self;
         let is_same = booking.details == details && booking.claim == claim;
         match booking.phase {
-            Phase::New | Phase::GivenUp => {}
+            Phase::New => {}
+            // Another room has claims of its own.
+            Phase::GivenUp if claim <= booking.claim && booking.details.room_id == details.room_id => {
+                return Err(BookingRejection::GivenUp);
+            }
+            Phase::GivenUp => {}
             Phase::Paying => return Err(BookingRejection::Paying),
             Phase::Booked | Phase::Freeing | Phase::Canceled if is_same => {
                 return Ok(Effects::reply(booking.booked()));
@@ -42,7 +49,7 @@ impl Command<Booking> for OpenBooking {
             Phase::Booked | Phase::Freeing | Phase::Canceled => return Err(BookingRejection::AlreadyBooked),
         }
         let attempt = booking.attempt.saturating_add(1);
-        let started = BookingEvent::PayingStarted { number: ctx.number, details, claim, attempt, within };
+        let started = BookingEvent::PayingStarted { number: ctx.number, details, claim, holds, attempt, within };
         Ok(persist([started]).then(Booking::approve_payment))
     }
 }

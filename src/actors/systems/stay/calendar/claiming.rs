@@ -87,12 +87,15 @@ impl Command<Calendar> for FinishBooking {
             return Ok(persist([]).not_done(unavailable("this claim was given up before".to_owned())));
         }
         let given_up = |reason| persist([CalendarEvent::BookingGivenUp { claim, reason }]);
+        let again = || Ok(persist([CalendarEvent::BookingContinued { claim }]).then(Calendar::open_asked));
         match self.outcome {
             Ok(booking) => Ok(persist([CalendarEvent::BookingStood { claim }]).reply(booking)),
-            Err(error) if error.outcome() == Outcome::Unknown => {
-                Ok(persist([CalendarEvent::BookingContinued { claim }]).then(Calendar::open_asked))
+            Err(AskError::Rejected(BookingRejection::Paying)) => again(),
+            Err(AskError::Rejected(refusal @ BookingRejection::GivenUp)) => {
+                Ok(given_up(refusal.to_string()).not_done(unavailable(refusal.to_string())))
             }
             Err(AskError::Rejected(refusal)) => Ok(given_up(refusal.to_string()).rejected(refusal.into())),
+            Err(error) if error.outcome() == Outcome::Unknown => again(),
             Err(AskError::Unavailable(why)) => Ok(given_up(why.to_string()).not_done(why)),
             Err(error) => Ok(given_up(error.to_string()).not_done(unavailable(error.to_string()))),
         }
@@ -136,7 +139,7 @@ impl Calendar {
     /// Used by the decision and by recovery, so that they cannot differ.
     pub(super) fn open_booking(claim: u32, opening: &Opening) -> Continuation<Self, BookingItem> {
         let Opening { booking, details, holds, within } = opening.clone();
-        let open = OpenBooking { details, claim: holds.then_some(claim), within };
+        let open = OpenBooking { details, claim, holds, within };
         Ask::<Booking, _>::once(Step(OPEN_BOOKING, claim), NumberedId::Key(booking), open, OPENS_WITHIN)
             .then(move |outcome| FinishBooking { claim, outcome })
     }

@@ -16,7 +16,8 @@
 //! ```
 //!
 //! Placing goes back when pay did not agree: then the date is free before the guest is told. Whether the
-//! booking itself stands is never guessed: it is of the same service and asked until it answers.
+//! booking itself stands is never guessed: it is of the same service, and asked in the same step until it
+//! answers. A booking takes each claim up once, so that an ask which arrives late finds it settled.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,0 +1,301 @@
+//! Stay's six collections, as `stay.md` section 3 has them. Its pages come with a later step.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    AskError, Entities, NumberedId, System, ViewKey,
+    http::{
+        Action, By, Change, Done, EntitySource, Field, Fields, Filter, Finder, Item, Lookup, Problem, Resource,
+        ViewSource, action, ask, by_number, by_stream, command, numeric, shown,
+    },
+    stay::{
+        self, Alarm, BookRoom, Booking, BookingRejection, Calendar, CancelBooking, ChangeBooking, ChangeRoom,
+        DeleteRoom, Mypage, OccupiedDates, Patch, Payment, RecordPayment, RegisterReview, RegisterRoom, Review, Room,
+        StayWish, UseDate, Visit, named,
+    },
+};
+
+const SYSTEM: &str = stay::NAME;
+/// Deadline of a command that asks no partner: far above a group commit, below any client's patience.
+const WITHIN: Duration = Duration::from_secs(5);
+/// What a request may take beyond the synchronous link that it uses.
+const BEYOND_LINK: Duration = Duration::from_millis(400);
+
+/// The collections of stay.
+pub fn stay(system: &System) -> Vec<Resource> {
+    let pay = system.config().link(SYSTEM, "booking", "pay").timeout.unwrap_or(stay::PAY_WITHIN);
+    vec![rooms(system), bookings(system, pay), payments(system), mypages(system), alarms(system), reviews(system)]
+}
+
+fn rooms(system: &System) -> Resource {
+    let entities = system.entities::<Room>();
+    let item = |room: &Room, number| room.item(number).as_ref().map(shown);
+    let source = EntitySource::new(entities.clone(), system.list::<Room>(), item);
+    let register = |fields: &Fields| {
+        let (name, price) = (fields.string("name"), fields.integer("price"));
+        Ok(RegisterRoom { name, price, address: fields.string("address"), host: fields.string("host") })
+    };
+    let change = |fields: &Fields| {
+        let (name, price) = (new_text(fields, "name"), new_long(fields, "price"));
+        Ok(ChangeRoom { name, price, address: new_text(fields, "address"), host: new_text(fields, "host") })
+    };
+    Resource::new(SYSTEM, "rooms", "room", ID, ROOM.to_vec(), source)
+        .service("room")
+        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, register))
+        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(DeleteRoom)))
+        .filter(Filter::at_least(Field::long("minPrice"), "price"))
+        .filter(Filter::at_most(Field::long("maxPrice"), "price"))
+        .filter(free_on(system))
+}
+
+/// `GET /rooms?usedate=`: the rooms that nobody has booked on that date (D-7).
+fn free_on(system: &System) -> Filter {
+    let occupied = Lookup::rows(system.views::<OccupiedDates>(), |value| Some(date(value)?.number().to_bytes()));
+    Filter::prepared(USEDATE, occupied.without(|_, row: &OccupiedDates| row.room_id.into())).checked(|value| {
+        date(value).map(drop).ok_or_else(|| Problem::field(USEDATE.name, "must be a date as yyyyMMdd"))
+    })
+}
+
+fn date(value: &Value) -> Option<UseDate> {
+    UseDate::parse(value.as_str()?).ok()
+}
+
+fn bookings(system: &System, link: Duration) -> Resource {
+    let entities = system.entities::<Booking>();
+    let source =
+        EntitySource::new(entities.clone(), system.list::<Booking>(), |booking, _| booking.item().as_ref().map(shown));
+    let change = |fields: &Fields| {
+        Ok(ChangeBooking {
+            room_id: match new_long(fields, "roomId") {
+                Patch::Keep => Patch::Keep,
+                Patch::Clear => Patch::Clear,
+                Patch::Set(id) => Patch::Set(named(Some(id))),
+            },
+            name: new_text(fields, "name"),
+            price: new_long(fields, "price"),
+            address: new_text(fields, "address"),
+            host: new_text(fields, "host"),
+            guest: new_text(fields, "guest"),
+            usedate: new_text(fields, "usedate"),
+        })
+    };
+    Resource::new(SYSTEM, "bookings", "booking", ID, BOOKING.to_vec(), source)
+        .service("booking")
+        .create(book(system.entities::<Calendar>(), entities.clone(), link))
+        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
+        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(CancelBooking)))
+}
+
+/// `POST /bookings`: the calendar of the room is asked, and answers with the booking.
+fn book(calendars: Entities<Calendar>, bookings: Entities<Booking>, link: Duration) -> Action {
+    action(move |call| {
+        let (calendars, bookings) = (calendars.clone(), bookings.clone());
+        async move {
+            let (booking, wish) = (call.origin.stream.clone(), wish(&call.fields));
+            let calendar = Calendar::of(wish.room_id);
+            if call.origin.command_id.is_some() {
+                is_of_this_room(&bookings, NumberedId::Key(booking.clone()), wish.room_id).await?;
+            }
+            let book = BookRoom { booking, wish, within: link };
+            let answered = ask(&calendars, &call, &calendar, book, link + BEYOND_LINK).await;
+            let answered = answered.map_err(Problem::of_ask)?;
+            // The sequence that was answered is the calendar's, and no tag of the booking.
+            let item = Item { key: answered.reply.id.into(), sequence: None, fields: shown(&answered.reply) };
+            Ok(Done { change: Change::Created, item, replayed: answered.replayed })
+        }
+    })
+}
+
+/// A calendar knows which requests it has answered, but not those of other rooms: an `Idempotency-Key` that
+/// has booked another room is refused here, as the same room's calendar would refuse another request.
+async fn is_of_this_room(bookings: &Entities<Booking>, booking: NumberedId, room: u64) -> Result<(), Problem> {
+    let Some(known) = bookings.get(&booking).await.map_err(Problem::of_ask)? else { return Ok(()) };
+    let is_other = known.state.details().is_some_and(|details| details.room_id != Some(room));
+    if is_other { Err(Problem::of_ask(AskError::<BookingRejection>::Reused)) } else { Ok(()) }
+}
+
+fn payments(system: &System) -> Resource {
+    let entities = system.entities::<Payment>();
+    let item = |payment: &Payment, number| payment.item(number).as_ref().map(shown);
+    let source = EntitySource::new(entities.clone(), system.list::<Payment>(), item);
+    let record = |fields: &Fields| {
+        let (book_id, status) = (named(fields.integer("bookId")), fields.string("status"));
+        Ok(RecordPayment { book_id, wish: wish(fields), status })
+    };
+    Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source).service("pay").create(command(
+        entities,
+        WITHIN,
+        Change::Created,
+        by_stream,
+        record,
+    ))
+}
+
+fn mypages(system: &System) -> Resource {
+    let row = |key: &u64, row: &Mypage| Item {
+        key: (*key).into(),
+        sequence: None,
+        fields: row.item(*key).as_ref().map(shown).unwrap_or_default(),
+    };
+    let source = ViewSource::new(system.views::<Mypage>(), numeric, row);
+    Resource::new(SYSTEM, "mypages", "mypage", ID, MYPAGE.to_vec(), source)
+        .service("mypage")
+        .unpaged()
+        .finder(Finder::many("findByBookId", BOOK_ID, By::Key))
+}
+
+fn alarms(system: &System) -> Resource {
+    let item = |alarm: &Alarm, number| alarm.item(number).as_ref().map(shown);
+    let source = EntitySource::new(system.entities::<Alarm>(), system.list::<Alarm>(), item);
+    Resource::new(SYSTEM, "alarms", "alarm", ID, ALARM.to_vec(), source).service("alarm")
+}
+
+fn reviews(system: &System) -> Resource {
+    let item = |review: &Review, number| review.item(number).as_ref().map(shown);
+    let source = EntitySource::new(system.entities::<Review>(), system.list::<Review>(), item);
+    Resource::new(SYSTEM, "reviews", "review", ID, REVIEW.to_vec(), source)
+        .service("review")
+        .create(review(system.entities::<Visit>()))
+}
+
+/// `POST /reviews`: the visit is asked, and answers with the review.
+fn review(visits: Entities<Visit>) -> Action {
+    action(move |call| {
+        let visits = visits.clone();
+        async move {
+            let fields = &call.fields;
+            let book_id = named(fields.integer("bookId"));
+            let register = RegisterReview {
+                book_id,
+                room_id: named(fields.integer("roomId")),
+                name: fields.string("name"),
+                host: fields.string("host"),
+                guest: fields.string("guest"),
+                usedate: fields.string("usedate"),
+                score: fields.integer("score"),
+                content: fields.string("content"),
+            };
+            let answered = ask(&visits, &call, &Visit::of(book_id), register, WITHIN).await;
+            let answered = answered.map_err(Problem::of_ask)?;
+            let item = Item { key: answered.reply.id.into(), sequence: None, fields: shown(&answered.reply) };
+            Ok(Done { change: Change::Created, item, replayed: answered.replayed })
+        }
+    })
+}
+
+const ID: Field = Field::long("id");
+const BOOK_ID: Field = Field::long("bookId");
+const ROOM_ID: Field = Field::long("roomId");
+const NAME: Field = Field::text("name");
+const PRICE: Field = Field::long("price");
+const ADDRESS: Field = Field::text("address");
+const HOST: Field = Field::text("host");
+const GUEST: Field = Field::text("guest");
+const USEDATE: Field = Field::text("usedate");
+const STATUS: Field = Field::text("status");
+const SCORE: Field = Field::long("score");
+const CONTENT: Field = Field::text("content");
+
+// What each item shows, in this order, after its key and before its links.
+const ROOM: [Field; 4] = [NAME, PRICE, ADDRESS, HOST];
+const BOOKING: [Field; 8] = [ROOM_ID, NAME, PRICE, ADDRESS, HOST, GUEST, USEDATE, STATUS];
+const PAYMENT: [Field; 9] = [BOOK_ID, ROOM_ID, NAME, PRICE, ADDRESS, HOST, GUEST, USEDATE, STATUS];
+const MYPAGE: [Field; 10] = [BOOK_ID, ROOM_ID, NAME, PRICE, ADDRESS, HOST, GUEST, USEDATE, SCORE, STATUS];
+const ALARM: [Field; 4] = [Field::text("receiver"), Field::text("role"), Field::text("message"), CONTENT];
+const REVIEW: [Field; 8] = [BOOK_ID, ROOM_ID, NAME, HOST, GUEST, USEDATE, SCORE, CONTENT];
+
+fn wish(fields: &Fields) -> StayWish {
+    StayWish {
+        room_id: named(fields.integer("roomId")),
+        name: fields.string("name"),
+        price: fields.integer("price"),
+        address: fields.string("address"),
+        host: fields.string("host"),
+        guest: fields.string("guest"),
+        usedate: fields.string("usedate"),
+    }
+}
+
+/// A text of a change: kept when the client did not send it.
+fn new_text(fields: &Fields, name: &str) -> Patch<String> {
+    fields.sent(name, |fields, name| Patch::of(fields.string(name))).unwrap_or_default()
+}
+
+/// A number of a change: kept when the client did not send it.
+fn new_long(fields: &Fields, name: &str) -> Patch<i64> {
+    fields.sent(name, |fields, name| Patch::of(fields.integer(name))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+    use crate::stay::{
+        AlarmItem, AlarmText, BookingItem, MypageItem, MypageStatus, PaymentItem, PaymentStatus, ReviewItem,
+        ReviewText, Role, RoomFacts, RoomItem, StayDetails,
+    };
+
+    /// What the declaration shows of a representation: key, fields, and nothing that it forgot.
+    fn as_shown(declared: &[Field], representation: &impl Serialize) -> String {
+        let fields = shown(representation);
+        let known = |name: &str| name == ID.name || declared.iter().any(|field| field.name == name);
+        assert!(fields.keys().all(|name| known(name)), "undeclared: {fields:?}");
+        let values = std::iter::once(&ID).chain(declared).map(|field| format!("{}={}", field.name, fields[field.name]));
+        values.collect::<Vec<_>>().join(" ")
+    }
+
+    fn details() -> StayDetails {
+        let (name, address, host) = (Some("호텔".into()), Some("서울".into()), Some("Superman".into()));
+        let (guest, usedate) = (Some("배트맨".into()), UseDate::parse("20201010").ok());
+        StayDetails { room_id: Some(1), name, price: Some(1000), address, host, guest, usedate }
+    }
+
+    #[test]
+    fn stay_d3_d6_every_item_shows_what_its_entity_tells() {
+        let (id, book_id, details) = (1, 1, details());
+        let common =
+            r#"roomId=1 name="호텔" price=1000 address="서울" host="Superman" guest="배트맨" usedate="20201010""#;
+        let facts =
+            RoomFacts { name: "호텔".into(), price: 1000, address: Some("서울".into()), host: "Superman".into() };
+        let expected = r#"id=1 name="호텔" price=1000 address="서울" host="Superman""#;
+        assert_eq!(as_shown(&ROOM, &RoomItem { id, facts }), expected);
+        let booking = BookingItem { id, details: details.clone(), status: "Booked".into() };
+        assert_eq!(as_shown(&BOOKING, &booking), format!(r#"id=1 {common} status="Booked""#));
+        let payment = PaymentItem { id, book_id, details: details.clone(), status: PaymentStatus::PayApproved };
+        assert_eq!(as_shown(&PAYMENT, &payment), format!(r#"id=1 bookId=1 {common} status="PayApproved""#));
+        let page = MypageItem { id, book_id, details, score: None, status: MypageStatus::Booked };
+        assert_eq!(as_shown(&MYPAGE, &page), format!(r#"id=1 bookId=1 {common} score=null status="Booked""#));
+        let (receiver, message, content) = (Some("배트맨".into()), "Booked".into(), "..".into());
+        let alarm = AlarmItem { id, text: AlarmText { receiver, role: Role::Guest, message, content } };
+        let expected = r#"id=1 receiver="배트맨" role="guest" message="Booked" content="..""#;
+        assert_eq!(as_shown(&ALARM, &alarm), expected);
+        let (room_id, name, host, guest, usedate) = (Some(1), None, None, None, UseDate::parse("20201010").ok());
+        let text = ReviewText { book_id, room_id, name, host, guest, usedate, score: 5, content: None };
+        let expected =
+            r#"id=1 bookId=1 roomId=1 name=null host=null guest=null usedate="20201010" score=5 content=null"#;
+        assert_eq!(as_shown(&REVIEW, &ReviewItem { id, text }), expected);
+    }
+
+    #[test]
+    fn a_change_names_only_what_was_sent() {
+        let body = serde_json::json!({"name": null, "price": "1200"});
+        let fields = Fields::of(&ROOM, body.as_object().unwrap()).unwrap();
+        let changes = (new_text(&fields, "name"), new_long(&fields, "price"), new_text(&fields, "host"));
+        assert_eq!(changes, (Patch::Clear, Patch::Set(1200), Patch::Keep));
+        let whole = fields.or_nothing(&ROOM);
+        assert_eq!(new_text(&whole, "host"), Patch::Clear);
+    }
+
+    #[test]
+    fn what_the_pages_send_as_strings_is_understood() {
+        let body = serde_json::json!({"roomId": "1", "price": "1000", "usedate": 20_201_010, "guest": "배트맨"});
+        let wish = wish(&Fields::of(&BOOKING, body.as_object().unwrap()).unwrap());
+        assert_eq!((wish.room_id, wish.price, wish.usedate.as_deref()), (1, Some(1000), Some("20201010")));
+    }
+}
