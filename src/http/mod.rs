@@ -30,7 +30,7 @@ mod routes;
 mod serve;
 mod table;
 
-pub use api::{library, station, stay, store};
+pub use api::{library, procurement, station, stay, store};
 pub use coerce::{Field, FieldType};
 pub use fields::Fields;
 pub use gateway::{admin, public, service_port};

@@ -30,6 +30,8 @@ mod model;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod procurement;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod resources;

@@ -14,6 +14,7 @@
 mod ledger;
 mod library;
 mod names;
+mod procurement;
 mod station;
 mod stay;
 mod store;

@@ -1,5 +1,6 @@
 //! The gas station over HTTP, against the real binary.
 
+mod commission;
 mod decisions;
 mod durability;
 mod scenarios;
