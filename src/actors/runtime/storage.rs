@@ -22,7 +22,7 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How often it is seen what can be archived: a segment takes longer to fill under most loads.
-const ARCHIVE_EVERY: Duration = Duration::from_secs(60);
+const ARCHIVE_EVERY: Duration = Duration::from_mins(1);
 
 /// Fails when the journal is poisoned; when it is started again, it opens the journal again in place. Whether that is
 /// tried once more after it failed, its supervisor decides.

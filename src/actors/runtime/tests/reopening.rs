@@ -23,15 +23,16 @@ fn unit(storage: &Storage) -> Arc<MemoryStore> {
 async fn failed_while_adding(system: &System, storage: &Storage, left: Left, id: CommandId, n: i64) -> Outcome {
     let disk = unit(storage);
     disk.hold();
-    let asked = system.clone();
-    let ask = tokio::spawn(async move { asked.entities::<Tally>().ask(&key("a"), Add { n }).command_id(id).await });
-    eventually(|| disk.waiting() > 0).await;
-    match left {
-        Left::There => disk.poison_after_write("no"),
-        Left::Lost => disk.poison("no"),
-    }
-    disk.release();
-    ask.await.expect("no panic").expect_err("nobody knows").outcome()
+    let ask = async { system.entities::<Tally>().ask(&key("a"), Add { n }).command_id(id).await };
+    let fail = async {
+        eventually(|| disk.waiting() > 0).await;
+        match left {
+            Left::There => disk.poison_after_write("no"),
+            Left::Lost => disk.poison("no"),
+        }
+        disk.release();
+    };
+    tokio::join!(ask, fail).0.expect_err("nobody knows").outcome()
 }
 
 /// Waits until the journal takes writes again.
@@ -115,13 +116,13 @@ async fn a_step_that_nobody_knew_was_begun_is_resumed() {
     system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await.expect("added");
     let disk = unit(&storage);
     disk.hold();
-    let asked = system.clone();
-    let errand =
-        tokio::spawn(async move { asked.entities::<Errand>().ask(&key("e"), RunErrand { to: 1, n: 5 }).await });
-    eventually(|| disk.waiting() > 0).await;
-    disk.poison_after_write("no");
-    disk.release();
-    assert_eq!(errand.await.expect("no panic").expect_err("nobody knows").outcome(), Outcome::Unknown);
+    let run = async { system.entities::<Errand>().ask(&key("e"), RunErrand { to: 1, n: 5 }).await };
+    let fail = async {
+        eventually(|| disk.waiting() > 0).await;
+        disk.poison_after_write("no");
+        disk.release();
+    };
+    assert_eq!(tokio::join!(run, fail).0.expect_err("nobody knows").outcome(), Outcome::Unknown);
     let errands = system.entities::<Errand>();
     while errands.get(&key("e")).await.expect("readable").is_none_or(|errand| errand.state.result.is_none()) {
         tokio::time::sleep(Duration::from_millis(1)).await;

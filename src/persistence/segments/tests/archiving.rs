@@ -32,7 +32,10 @@ fn what_everybody_has_dealt_with_is_moved_and_read_as_before() {
         moved += journal.archive(&[upto, upto]).unwrap();
         assert_eq!(archive(dir.path()), all[..moved]);
         for (segment, record) in segments_of(&journal) {
-            assert!(record <= upto || segment > moved as u32, "position {record} is archived and unread behind {upto}");
+            assert!(
+                record <= upto || segment > u32::try_from(moved).unwrap(),
+                "position {record} is archived and unread behind {upto}"
+            );
         }
     }
     moved += journal.archive(&durable(&journal)).unwrap();
