@@ -68,13 +68,13 @@ impl Station {
     pub(crate) async fn sell(&self, till: i64, litres: i64) -> anyhow::Result<u64> {
         let gas = ProductItem::gas();
         let menu = self.system.entities::<ProductMenu>().get(&gas.key()).await?;
-        let sell = MakeSale {
+        let wanted = MakeSale {
             product_id: gas.product_id,
             product: menu.and_then(|current| current.state.item(current.number)),
             qty: whole(litres)?,
             within: station::STATION_WITHIN,
         };
-        Ok(self.system.entities::<Sale>().ask(&new("sale", till)?, sell).await?.sale_id)
+        Ok(self.system.entities::<Sale>().ask(&new("sale", till)?, wanted).await?.sale_id)
     }
 
     /// Takes a sale back.

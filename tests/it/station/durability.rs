@@ -33,7 +33,7 @@ fn station_d8_n12_the_books_agree_after_every_kill() {
                         let sold = maybe(client, "/sales", &[("productId", "CD1001"), ("qty", &litres)]);
                         let number =
                             sold.and_then(|answer| answer.header("location")?.rsplit('/').next()?.parse().ok());
-                        if let Some(sale) = number.filter(|sale: &u64| sale % 3 == 0) {
+                        if let Some(sale) = number.filter(|sale: &u64| sale.is_multiple_of(3)) {
                             maybe(client, "/cancelSales", &[("saleId", &sale.to_string())]);
                         }
                     }
