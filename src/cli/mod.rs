@@ -1,7 +1,10 @@
 //! One file per subcommand, and what they have in common: exit codes.
 
 mod config;
+mod data;
+mod entity;
 mod fleet;
+mod journal;
 mod listeners;
 mod model;
 mod serve;
@@ -24,6 +27,12 @@ enum Command {
     Serve(serve::Serve),
     /// Shows what the systems consist of: commands, events, policies, views, links.
     Model(model::Model),
+    /// Looks at the journals of a data directory, copies them, and brings copies back.
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    /// Looks at one entity as the journal has it.
+    #[command(subcommand)]
+    Entity(entity::Entity),
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -76,6 +85,8 @@ pub(crate) fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve(serve) => serve.run(),
         Command::Model(model) => model.run(),
+        Command::Journal(journal) => journal.run(),
+        Command::Entity(entity) => entity.run(),
         Command::Config(config) => config.run(),
     };
     match done {

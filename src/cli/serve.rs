@@ -66,6 +66,7 @@ enum Ports {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Journal {
     Segments,
+    Sled,
     Memory,
 }
 
@@ -118,6 +119,7 @@ impl Serve {
         }
         match self.journal {
             Some(Journal::Segments) => config.storage.journal = JournalKind::Segments,
+            Some(Journal::Sled) => config.storage.journal = JournalKind::Sled,
             Some(Journal::Memory) => config.storage.journal = JournalKind::Memory,
             None => {}
         }
@@ -143,10 +145,8 @@ fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistenc
     let bytes = |count: steadfast::ByteCount| count.get();
     persistence::StorageConfig {
         data: config.data.clone(),
-        journal: match config.journal {
-            JournalKind::Memory => persistence::Backend::Memory,
-            JournalKind::Segments | _ => persistence::Backend::Segments,
-        },
+        journal: backend(config.journal),
+        backends: config.unit_journals.iter().map(|(unit, kind)| (unit.clone(), backend(*kind))).collect(),
         partitions: u16::try_from(config.partitions).unwrap_or(u16::MAX),
         // only those that somebody here keeps something in
         units: config
@@ -160,6 +160,14 @@ fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistenc
         sled_cache_bytes: bytes(config.sled_cache),
         low_space_bytes: bytes(config.low_space),
         ballast_bytes: bytes(config.ballast),
+    }
+}
+
+fn backend(kind: JournalKind) -> persistence::Backend {
+    match kind {
+        JournalKind::Memory => persistence::Backend::Memory,
+        JournalKind::Sled => persistence::Backend::Sled,
+        JournalKind::Segments | _ => persistence::Backend::Segments,
     }
 }
 
@@ -236,8 +244,15 @@ async fn serve(
 
 /// A configuration that names what is not here is a mistake of whoever wrote it; all else is the tree's.
 fn not_started(error: StartError) -> Exit {
-    use StartError::{NoUnit, UnknownService, Unused};
-    let is_ours = !matches!(error, Unused { .. } | UnknownService { .. } | NoUnit { .. });
+    use StartError::{Elsewhere, Forgetful, NoUnit, UnknownService, Unused};
+    let is_ours = !matches!(
+        error,
+        Unused { .. }
+            | UnknownService { .. }
+            | NoUnit { .. }
+            | Forgetful { .. }
+            | Elsewhere(persistence::Elsewhere::Moved { .. })
+    );
     if is_ours { Exit::GaveUp(error.into()) } else { Exit::Usage(error.into()) }
 }
 

@@ -6,6 +6,8 @@
 mod codec;
 #[cfg(test)]
 mod contract;
+mod faults;
+mod glance;
 mod heads;
 mod journal;
 mod memory;
@@ -20,14 +22,21 @@ mod segments;
 mod sled;
 mod snapshots;
 mod space;
+mod survey;
 mod sync;
 
+pub use faults::{Fault, Faults, Operation};
+pub use glance::{EventGlance, Glance};
 pub use journal::{
     Append, AppendDone, AppendError, Appended, Begun, Causation, DispatchMark, Journal, Lease, NewEvent, Origin,
     PartitionId, ReadError, Record, Refusal, ReopenError, Settled, StreamHead, StreamId,
 };
 pub use memory::MemoryStore;
 pub use metrics::{Histogram, JournalMetrics};
-pub use open::{Backend, OpenError, OpenReport, Storage, StorageConfig, TornTail, Unit, open};
+pub use open::{Backend, Elsewhere, OpenError, OpenReport, Placed, Storage, StorageConfig, TornTail, Unit, open};
 pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};
+pub use survey::{
+    Backed, BackupError, Counted, Damage, DataDirectory, EventCount, Look, Spot, SurveyError, UnitReport, Verified,
+    Verifier,
+};

@@ -242,7 +242,7 @@ pub(super) fn full_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The body of the record that starts here, when its checksum is right.
-fn verified(bytes: &[u8]) -> Result<&[u8], Malformed> {
+pub(super) fn verified(bytes: &[u8]) -> Result<&[u8], Malformed> {
     let full = full_length(bytes).ok_or(Malformed("a record has no header"))?;
     let body = bytes.get(RECORD_HEADER..full).ok_or(Malformed("a record ends too early"))?;
     let stored =

@@ -72,6 +72,11 @@ impl Events {
         }
     }
 
+    /// Events that were read otherwise than from a process.
+    pub(crate) fn of(all: Vec<Value>) -> Self {
+        Self { all: all.into_iter().map(Event::of).collect(), next: None }
+    }
+
     /// All events, read anew.
     pub(crate) fn read(shop: &Shop) -> Self {
         let mut events = Self::default();
@@ -120,6 +125,11 @@ impl Books {
         }
         let letters = shop.operators("/admin/dead-letters").json().as_array().unwrap().len();
         Self { items, raw, letters }
+    }
+
+    /// Items that were read otherwise than from a process.
+    pub(crate) fn of(items: BTreeMap<&'static str, Vec<Value>>, letters: usize) -> Self {
+        Self { items, raw: BTreeMap::new(), letters }
     }
 
     pub(crate) fn items(&self, collection: &str) -> &[Value] {

@@ -19,6 +19,8 @@ mod common;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod every;
+#[cfg(test)]
 mod exits;
 #[cfg(test)]
 mod laws;

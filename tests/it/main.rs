@@ -45,3 +45,7 @@ mod shop;
 mod station;
 #[cfg(test)]
 mod stay;
+#[cfg(test)]
+mod tools;
+#[cfg(test)]
+mod units;

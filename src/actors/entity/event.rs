@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Entity, Number, Timestamp};
+use super::{Entity, Number, Timestamp, Upcast};
 
 /// A fact about an entity, in the past tense of the business.
 ///
@@ -16,7 +16,11 @@ pub trait DomainEvent: Serialize + DeserializeOwned + Clone + PartialEq + fmt::D
     /// The variant's name. On disk: never rename. A law checks that serde writes the same.
     fn name(&self) -> &'static str;
 
-    /// The version of this event's fields, raised when one changes its meaning.
+    /// How events of earlier versions are read.
+    const UPCASTS: &'static [Upcast] = &[];
+
+    /// The version of this event's fields, raised when one changes its meaning; an [`Upcast`] then reads the version
+    /// before.
     fn version(&self) -> u16 {
         1
     }

@@ -23,6 +23,7 @@ mod notification;
 mod policy;
 mod settings;
 mod time;
+mod upcast;
 mod view;
 
 pub(crate) use ask::Question;
@@ -42,6 +43,7 @@ pub use notification::{Notice, Notification, Outbound};
 pub use policy::{Dispatch, DispatchOrder, DispatchTarget, Policy, create, send};
 pub use settings::{AnySettings, Settings};
 pub use time::Timestamp;
+pub use upcast::Upcast;
 pub use view::{Follows, Listed, Listing, Presence, Source, Sources, View, ViewKey};
 
 use serde::{Serialize, de::DeserializeOwned};

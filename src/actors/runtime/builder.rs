@@ -21,7 +21,7 @@ use crate::{
         entity::{AnySettings, Key},
         supervision::{ConnectorConfig, NamedSection, Process, SupervisionConfig},
     },
-    persistence::{Storage, StorageConfig},
+    persistence::{Elsewhere, Placed, Storage, StorageConfig},
 };
 
 type Edge = Box<dyn FnOnce(System) -> Arc<dyn Process> + Send>;
@@ -98,6 +98,24 @@ pub enum StartError {
         unit: String,
         /// The service.
         service: String,
+    },
+    /// A service has its data in another storage unit than the configuration says: it would start empty.
+    #[error(transparent)]
+    Elsewhere(#[from] Elsewhere),
+    /// A policy that survives would follow events that do not: after a restart their positions begin anew, and it
+    /// would take new ones for old.
+    #[error(
+        "the policy {policy} of {service} is kept, and follows {source_kind} in the storage unit {unit}, which is in memory only"
+    )]
+    Forgetful {
+        /// The policy.
+        policy: &'static str,
+        /// Its service.
+        service: String,
+        /// What it follows.
+        source_kind: &'static str,
+        /// The unit of that.
+        unit: String,
     },
     /// The supervision tree could not be started.
     #[error("{0}")]
@@ -216,6 +234,9 @@ impl SystemBuilder {
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
         assembly.kinds.fill(&kinds);
+        let placed = placed(&services, &assembly.hosts);
+        check_places(&units, &placed)?;
+        self.storage.place(&placed)?;
         for unit in &units {
             learn(unit, &assembly.hosts);
         }
@@ -349,6 +370,34 @@ fn check_names(
         }
     }
     Ok(())
+}
+
+/// Which service keeps the streams of which kinds where.
+fn placed(services: &[Place], hosts: &[Arc<dyn KindHost>]) -> Vec<Placed> {
+    let placed = |place: &Place| {
+        let own = hosts.iter().filter(|host| Arc::ptr_eq(host.service(), &place.service));
+        let kinds = own.map(|host| host.kind().to_owned()).collect();
+        Placed { service: place.service.full_name.clone(), unit: place.unit.name.to_string(), kinds }
+    };
+    services.iter().map(placed).collect()
+}
+
+/// All streams of a kind are in the unit of its service.
+fn check_places(units: &[Arc<UnitRuntime>], placed: &[Placed]) -> Result<(), Elsewhere> {
+    let kinds = placed.iter().flat_map(|placed| placed.kinds.iter().map(move |kind| (kind.as_str(), placed)));
+    let by_kind: HashMap<&str, &Placed> = kinds.collect();
+    let mut moved = None;
+    // With one unit there is nowhere else.
+    for unit in units.iter().filter(|_| units.len() > 1) {
+        unit.journal.heads(&mut |stream, _| {
+            if let Some(placed) = by_kind.get(stream.kind.as_ref()).filter(|placed| placed.unit != *unit.name) {
+                let Placed { service, unit: wanted, .. } = Placed::clone(placed);
+                let (found, kind) = (unit.name.to_string(), stream.kind.to_string());
+                moved = Some(Elsewhere::Moved { service, unit: wanted, found, kind });
+            }
+        });
+    }
+    moved.map_or(Ok(()), Err)
 }
 
 /// Numbers and counters are rebuilt from what the journal knows of each stream.

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     builder::StartError,
+    code::KindCode,
     connector::{Carrying, Channels},
     consumer::Consumer,
     dispatcher::{Commands, Dispatcher, Retry},
@@ -34,6 +35,7 @@ type Step = Box<dyn FnOnce(&mut Assembly, &Place) -> Result<(), StartError> + Se
 /// A service: the entity kinds, policies and views that stop, start and fail together.
 pub struct Service {
     pub(crate) name: &'static str,
+    codes: Vec<KindCode>,
     entities: Vec<Step>,
     seeds: Vec<Step>,
     followers: Vec<Step>,
@@ -42,7 +44,12 @@ pub struct Service {
 impl Service {
     /// A service without content; `name` is unique within its system.
     pub fn new(name: &'static str) -> Self {
-        Self { name, entities: Vec::new(), seeds: Vec::new(), followers: Vec::new() }
+        Self { name, codes: Vec::new(), entities: Vec::new(), seeds: Vec::new(), followers: Vec::new() }
+    }
+
+    /// The code of its entities' kinds, for tools that look at data.
+    pub fn codes(&self) -> &[KindCode] {
+        &self.codes
     }
 }
 
@@ -52,6 +59,7 @@ impl ServiceDeclaration for Service {
     }
 
     fn entity<E: Entity>(mut self) -> Self {
+        self.codes.push(KindCode::of::<E>());
         self.entities.push(Box::new(add_entity::<E>));
         self
     }
@@ -156,6 +164,14 @@ impl Assembly {
         Some(handle.0.clone())
     }
 
+    /// The unit with the entities of `E` that does not survive the process while others do.
+    fn forgetful_source<E: Entity>(&self) -> Option<String> {
+        let forgetful = |unit: &&Arc<UnitRuntime>| unit.forgetful;
+        let of_all = (E::KIND == PolicyProgress::KIND).then(|| self.units.iter().find(forgetful)).flatten();
+        let own = self.host::<E>().map(|host| host.unit.clone());
+        of_all.or(own.as_ref().filter(forgetful)).map(|unit| unit.name.to_string())
+    }
+
     fn process(&mut self, place: &Place, name: String, process: Arc<dyn Process>) {
         self.processes.entry(place.service.full_name.clone()).or_default().push((name, process));
     }
@@ -213,6 +229,12 @@ fn add_policy<P: Policy>(assembly: &mut Assembly, place: &Place, policy: P) -> R
     let is_registered = P::Source::KIND == PolicyProgress::KIND || assembly.host::<P::Source>().is_some();
     if !is_registered {
         return Err(StartError::UnknownSource { follower: P::NAME, source_kind: P::Source::KIND });
+    }
+    if !place.unit.forgetful
+        && let Some(unit) = assembly.forgetful_source::<P::Source>()
+    {
+        let (policy, source_kind, service) = (P::NAME, P::Source::KIND, place.service.full_name.clone());
+        return Err(StartError::Forgetful { policy, service, source_kind, unit });
     }
     let progress = assembly.progress.get(&place.unit.name).expect("every unit has its progress").clone();
     let consumer = assembly.consumer(P::NAME, place, &[P::Source::KIND]);

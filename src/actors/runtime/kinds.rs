@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::{
     cell::{Cell, Phase},
+    codec,
     feed::FeedItem,
     host::Host,
     mailbox::{Body, Meta},
@@ -132,9 +133,9 @@ impl<E: Entity> KindHost for Host<E> {
         let append = &record.append;
         let key = Key::new(append.stream.key.as_ref()).ok();
         let partition = append.lease.partition.0;
-        let decode = |index: usize, payload: &[u8]| -> Option<Arc<dyn Any + Send + Sync>> {
+        let decode = |index: usize, event: &crate::persistence::NewEvent| -> Option<Arc<dyn Any + Send + Sync>> {
             let offset = record.offset + index as u64;
-            let event = serde_json::from_slice(payload)
+            let event = codec::decode(&event.name, event.version, &event.payload)
                 .map_err(|error| {
                     tracing::error!(kind = E::KIND, %unit, partition, offset, %error, "event cannot be decoded");
                 })
@@ -151,7 +152,7 @@ impl<E: Entity> KindHost for Host<E> {
         };
         let item = |(index, event): (usize, &crate::persistence::NewEvent)| {
             let (kind, offset) = (append.stream.kind.clone(), record.offset + index as u64);
-            FeedItem { kind, offset, public: event.public, event: decode(index, &event.payload) }
+            FeedItem { kind, offset, public: event.public, event: decode(index, event) }
         };
         append.events.iter().enumerate().map(item).collect()
     }

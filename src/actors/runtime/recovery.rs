@@ -8,6 +8,7 @@ use std::{
 use super::{
     book::{Book, load},
     cell::Active,
+    codec,
     host::Host,
     outcome::panic_text,
 };
@@ -95,9 +96,8 @@ fn not_read(error: ReadError) -> NotRecovered {
 fn replay<E: Entity>(state: &mut E, book: &mut Book, record: &Record) -> Result<(), Arc<str>> {
     for (index, event) in record.append.events.iter().enumerate() {
         let sequence = record.first_sequence() + index as u64;
-        let decoded: E::Event = serde_json::from_slice(&event.payload).map_err(|error| -> Arc<str> {
-            format!("event {sequence} ({} v{}) cannot be decoded: {error}", event.name, event.version).into()
-        })?;
+        let decoded: E::Event = codec::decode(&event.name, event.version, &event.payload)
+            .map_err(|error| -> Arc<str> { format!("event {sequence}: {error}").into() })?;
         catch_unwind(AssertUnwindSafe(|| state.evolve(&decoded))).map_err(|panic| -> Arc<str> {
             format!("event {sequence} ({}) cannot be applied: {}", event.name, panic_text(panic.as_ref())).into()
         })?;

@@ -23,6 +23,8 @@ pub(crate) struct UnitRuntime {
     pub(crate) snapshots: Arc<dyn Snapshots>,
     pub(crate) projections: Arc<dyn Projections>,
     pub(crate) feed: Feed,
+    /// Its positions begin anew with each process, while other units survive.
+    pub(crate) forgetful: bool,
     to_save: mpsc::Sender<(StreamId, StoredSnapshot)>,
     incarnations: AtomicU64,
 }
@@ -37,7 +39,8 @@ impl UnitRuntime {
         let (journal, snapshots, projections) =
             (unit.journal.clone(), unit.snapshots.clone(), unit.projections.clone());
         let incarnations = AtomicU64::new(1);
-        (Arc::new(Self { name, journal, snapshots, projections, feed, to_save, incarnations }), queue)
+        let forgetful = unit.forgetful;
+        (Arc::new(Self { name, journal, snapshots, projections, feed, forgetful, to_save, incarnations }), queue)
     }
 
     /// The journal's epoch: raised each time it is opened, also again in place.

@@ -11,7 +11,7 @@ use std::{
 
 use super::{Reopen, next, wait};
 use crate::persistence::{
-    Append, Journal, PartitionId, Record,
+    Append, AppendError, Appended, Journal, PartitionId, Record,
     sample::{event, stream},
 };
 
@@ -121,4 +121,81 @@ pub(super) fn a_reader_behind_the_writers_misses_nothing(mut open: Reopen<dyn Jo
         write_all(&journal, &|_| ());
         written.store(true, Ordering::Release);
     });
+}
+
+/// Whoever hands over what another has handed over is told where it stands; also after a reopening.
+pub(super) fn the_same_append_from_many_threads_is_written_once(mut open: Reopen<dyn Journal>) {
+    const ROUNDS: u64 = 10;
+    let journal = open();
+    let stream = stream("1");
+    let mut last = Appended { offset: 0, sequence: 0 };
+    for round in 0..ROUNDS {
+        let append = Append { events: vec![event("x"); 2], ..next(&*journal, &stream, last.sequence, round.into()) };
+        let told: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let (journal, append) = (Arc::clone(&journal), append.clone());
+                    scope.spawn(move || wait(&*journal, append))
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let written: Vec<_> = told.iter().filter_map(|told| told.as_ref().ok()).collect();
+        assert_eq!(written.len(), 1, "{told:?}");
+        last = *written[0];
+        assert_eq!(told.iter().filter(|told| **told == Err(AppendError::Duplicate(last))).count(), 7, "{told:?}");
+    }
+    journal.close();
+    drop(journal);
+    let journal = open();
+    let again = next(&*journal, &stream, last.sequence - 2, u128::from(ROUNDS - 1));
+    assert_eq!(wait(&*journal, Append { events: vec![event("x"); 2], ..again }), Err(AppendError::Duplicate(last)));
+    assert_eq!(journal.read_stream(&stream, 0, usize::MAX).unwrap().len() as u64, ROUNDS);
+}
+
+/// Whoever is told of appends and looks up in the journal what was before has each of them once, in order.
+pub(super) fn the_tail_is_handed_over_without_a_gap_and_without_a_double(mut open: Reopen<dyn Journal>) {
+    let journal = open();
+    // What is told, in the order in which it is told.
+    let live: Arc<Mutex<HashMap<PartitionId, Vec<u64>>>> = Arc::default();
+    let mut read = HashMap::new();
+    thread::scope(|scope| {
+        for writer in 0..8u64 {
+            let (journal, live) = (Arc::clone(&journal), Arc::clone(&live));
+            scope.spawn(move || {
+                let stream = stream(&writer.to_string());
+                let mut waiting = Vec::new();
+                for n in 0..60u64 {
+                    let append = next(&*journal, &stream, n, n.into());
+                    let (partition, live) = (append.lease.partition, Arc::clone(&live));
+                    let (sender, receiver) = std::sync::mpsc::channel();
+                    let told = move |outcome: Result<Appended, AppendError>| {
+                        let offset = outcome.unwrap().offset;
+                        live.lock().unwrap().entry(partition).or_default().push(offset);
+                        sender.send(()).unwrap();
+                    };
+                    journal.append(append, Box::new(told));
+                    waiting.push(receiver);
+                }
+                waiting.into_iter().for_each(|told| told.recv().unwrap());
+            });
+        }
+        // Somewhere in the middle.
+        while (0..4).all(|partition| journal.durable(PartitionId(partition)) < 20) {
+            thread::yield_now();
+        }
+        for partition in (0..journal.partitions()).map(PartitionId) {
+            let durable = journal.durable(partition);
+            let records = journal.read_feed(partition, 0, usize::MAX).unwrap();
+            assert!(records.last().map_or(0, Record::last_offset) >= durable);
+            read.insert(partition, records.iter().map(|record| record.offset).collect::<Vec<_>>());
+        }
+    });
+    for (partition, mut all) in read {
+        let live = live.lock().unwrap().remove(&partition).unwrap_or_default();
+        assert!(live.is_sorted(), "told in another order than committed: {live:?}");
+        let known = all.last().copied().unwrap_or(0);
+        all.extend(live.iter().copied().filter(|offset| *offset > known));
+        assert_eq!(all, (1..=journal.durable(partition)).collect::<Vec<_>>());
+    }
 }

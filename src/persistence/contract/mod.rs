@@ -3,6 +3,7 @@
 //! A backend is run through it by handing over how it is opened. Memory is the reference; a random history is compared
 //! with a model that is simpler than both.
 
+mod broken;
 mod concurrency;
 mod journal;
 mod model;
@@ -11,9 +12,14 @@ mod tables;
 use std::sync::{Arc, mpsc};
 
 use super::{
-    Append, AppendError, Appended, Journal, MemoryStore, Projections, Snapshots, StreamId, sample,
+    Append, AppendError, Appended, Fault, Faults, Journal, MemoryStore, Projections, Snapshots, StreamId,
+    faults::FaultyJournal,
+    sample,
     segments::{SegmentsConfig, SegmentsJournal},
-    sled::{SledConfig, SledStore},
+    sled::{
+        SledConfig, SledStore,
+        journal::{SledJournal, SledJournalConfig},
+    },
     space::Room,
 };
 
@@ -49,6 +55,66 @@ fn segments_journal() -> Reopen<dyn Journal> {
         };
         Arc::new(SegmentsJournal::open(&config).unwrap())
     })
+}
+
+fn sled_journal() -> Reopen<dyn Journal> {
+    let dir = tempfile::tempdir().unwrap();
+    Box::new(move || {
+        let dir = dir.path().join("journal-sled");
+        let config = SledJournalConfig { dir, partitions: 4, queue: 8192, cache_bytes: 1 << 20, room: Room::endless() };
+        Arc::new(SledJournal::open(&config).unwrap())
+    })
+}
+
+/// A journal whose third commit fails, and how its data is opened again.
+pub(super) type Failing = (Arc<dyn Journal>, Reopen<dyn Journal>);
+
+fn failing_memory() -> Failing {
+    let memory = Arc::new(MemoryStore::new(4));
+    let journal = FaultyJournal::new(memory.clone(), Faults::nth(3, Fault::Lose));
+    (Arc::new(journal), Box::new(move || Arc::new(memory.reopen())))
+}
+
+fn failing_segments() -> Failing {
+    let dir = tempfile::tempdir().unwrap();
+    let config = SegmentsConfig {
+        dir: dir.path().join("journal"),
+        partitions: 4,
+        segment_bytes: 8 << 10,
+        queue: 8192,
+        heads: None,
+        room: Room::endless(),
+    };
+    let journal = Arc::new(super::segments::tests::failing(&config, 2));
+    (
+        journal,
+        Box::new(move || {
+            Arc::new(
+                SegmentsJournal::open(&SegmentsConfig { dir: dir.path().join("journal"), ..config.clone() }).unwrap(),
+            )
+        }),
+    )
+}
+
+fn failing_sled() -> Failing {
+    let dir = tempfile::tempdir().unwrap();
+    let config = SledJournalConfig {
+        dir: dir.path().join("journal-sled"),
+        partitions: 4,
+        queue: 8192,
+        cache_bytes: 1 << 20,
+        room: Room::endless(),
+    };
+    let journal = Arc::new(super::sled::journal::tests::failing(&config, 2));
+    (
+        journal,
+        Box::new(move || {
+            Arc::new(
+                SledJournal::open(&SledJournalConfig { dir: dir.path().join("journal-sled"), ..config.clone() })
+                    .unwrap(),
+            )
+        }),
+    )
 }
 
 fn sled_store() -> impl FnMut() -> Arc<SledStore> {
@@ -91,16 +157,35 @@ suite! {
         closing_answers_everything_and_then_refuses, a_new_epoch_begins_its_incarnations_anew,
         pipelined_appends_of_one_stream_build_on_each_other,
     ];
+    sled_keeps_the_journals_contract: super::sled_journal() => journal [
+        an_append_is_read_back_as_it_was, a_wrong_sequence_is_a_conflict_and_writes_nothing,
+        the_last_append_again_is_a_duplicate, an_older_lease_is_fenced, an_older_incarnation_is_fenced,
+        a_lease_of_another_partition_is_fenced, what_no_record_can_hold_is_refused,
+        an_append_is_read_whole_or_not_at_all, reopening_shows_what_was_acknowledged, pages_have_no_gap_and_no_double,
+        closing_answers_everything_and_then_refuses, a_new_epoch_begins_its_incarnations_anew,
+        pipelined_appends_of_one_stream_build_on_each_other,
+    ];
     memory_under_many_writers: super::memory_journal() => concurrency [
         positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
-        a_reader_behind_the_writers_misses_nothing,
+        a_reader_behind_the_writers_misses_nothing, the_same_append_from_many_threads_is_written_once,
+        the_tail_is_handed_over_without_a_gap_and_without_a_double,
     ];
     segments_under_many_writers: super::segments_journal() => concurrency [
         positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
-        a_reader_behind_the_writers_misses_nothing,
+        a_reader_behind_the_writers_misses_nothing, the_same_append_from_many_threads_is_written_once,
+        the_tail_is_handed_over_without_a_gap_and_without_a_double,
     ];
+    sled_under_many_writers: super::sled_journal() => concurrency [
+        positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
+        a_reader_behind_the_writers_misses_nothing, the_same_append_from_many_threads_is_written_once,
+        the_tail_is_handed_over_without_a_gap_and_without_a_double,
+    ];
+    memory_after_an_injected_error: super::failing_memory() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];
+    segments_after_an_injected_error: super::failing_segments() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];
+    sled_after_an_injected_error: super::failing_sled() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];
     memory_equals_the_model: super::memory_journal => model [every_history_is_as_the_model_says];
     segments_equal_the_model: super::segments_journal => model [every_history_is_as_the_model_says];
+    sled_equals_the_model: super::sled_journal => model [every_history_is_as_the_model_says];
     memory_keeps_the_snapshots_contract: { let mut open = super::memory(); Box::new(move || -> std::sync::Arc<dyn super::Snapshots> { open() }) } => tables [
         two_snapshots_are_kept_newest_first, a_big_snapshot_comes_back, a_snapshot_survives_reopening,
         too_many_snapshots_are_refused,

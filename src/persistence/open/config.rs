@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// Where data is kept, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct StorageConfig {
     /// Storage units by name: small letters, digits and dashes, at most 32. [`StorageConfig::MAIN`] is always among
     /// those that are opened.
     pub units: Vec<String>,
+    /// What keeps the events of a unit, where that is not what `journal` says.
+    pub backends: BTreeMap<String, Backend>,
     /// Bytes of one segment file, from 4 KiB to 1 GiB.
     pub segment_bytes: u64,
     /// Appends that may wait for the writer, at least 1; more are answered `Overloaded`.
@@ -30,8 +32,20 @@ pub struct StorageConfig {
 pub enum Backend {
     /// Append-only files of checked frames: the default.
     Segments,
+    /// sled 0.34 with syncs of our own.
+    Sled,
     /// Nothing survives the process.
     Memory,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Segments => "segments",
+            Self::Sled => "sled",
+            Self::Memory => "memory",
+        })
+    }
 }
 
 impl StorageConfig {
@@ -45,12 +59,18 @@ impl StorageConfig {
             journal: Backend::Segments,
             partitions: 16,
             units: vec![Self::MAIN.to_owned()],
+            backends: BTreeMap::new(),
             segment_bytes: 64 << 20,
             queue: 8192,
             sled_cache_bytes: 64 << 20,
             low_space_bytes: 256 << 20,
             ballast_bytes: 64 << 20,
         }
+    }
+
+    /// What keeps the events of a unit.
+    pub fn backend(&self, unit: &str) -> Backend {
+        self.backends.get(unit).copied().unwrap_or(self.journal)
     }
 
     /// The defaults, with everything in memory.

@@ -41,12 +41,26 @@ pub(super) fn make(data: &Path, dir: &Path) -> Result<(), OpenError> {
 
 /// Compares the data's format with what is wanted; writes it when the data is new.
 pub(super) fn check_format(data: &Path, partitions: u16) -> Result<(), OpenError> {
+    let Some(found) = partitions_of(data)? else {
+        let path = data.join("format.json");
+        return write_format(data, &path, partitions).map_err(|error| OpenError::io(path, error));
+    };
+    if found != partitions {
+        let what = format!(
+            "{} has {found} partitions, and {partitions} are configured: the number is fixed when the data is made",
+            data.display()
+        );
+        return Err(OpenError::Format(what));
+    }
+    Ok(())
+}
+
+/// The number of partitions that the data was made with; `None` when there is no data.
+pub(in crate::persistence) fn partitions_of(data: &Path) -> Result<Option<u16>, OpenError> {
     let path = data.join("format.json");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return write_format(data, &path, partitions).map_err(|error| OpenError::io(path, error));
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(OpenError::io(path, error)),
     };
     let found: Format = serde_json::from_str(&text).map_err(|error| OpenError::Damaged {
@@ -59,15 +73,7 @@ pub(super) fn check_format(data: &Path, partitions: u16) -> Result<(), OpenError
         let what = format!("{} is of format {found}, and this program knows format {FORMAT}", data.display());
         return Err(OpenError::Format(what));
     }
-    if found.partitions != partitions {
-        let what = format!(
-            "{} has {} partitions, and {partitions} are configured: the number is fixed when the data is made",
-            data.display(),
-            found.partitions
-        );
-        return Err(OpenError::Format(what));
-    }
-    Ok(())
+    Ok(Some(found.partitions))
 }
 
 fn write_format(data: &Path, path: &Path, partitions: u16) -> io::Result<()> {

@@ -4,31 +4,40 @@
 //! <data>/LOCK                   held while open
 //! <data>/format.json            format and number of partitions
 //! <data>/ballast                given up when the disk is nearly full
-//! <data>/<unit>/journal/*.seg   the truth
+//! <data>/<unit>/journal/*.seg   the truth, kept by segments
+//! <data>/<unit>/journal-sled/   the truth, kept by sled
+//! <data>/<unit>/services.json   which services keep their streams here
 //! <data>/<unit>/sled/           what can be derived from it: may be deleted while closed
 //! ```
 
 mod config;
 mod directory;
 mod error;
+mod place;
 mod report;
 
 use std::{
     collections::BTreeMap,
     fmt,
     fs::File,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 pub use self::{
     config::{Backend, StorageConfig},
     error::OpenError,
+    place::{Elsewhere, Placed},
     report::{OpenReport, TornTail},
 };
+pub(super) use self::{directory::partitions_of, place::backend_of};
 use super::{
-    Journal, MemoryStore, Projections, Snapshots,
+    Faults, Journal, MemoryStore, Projections, Snapshots, faults,
     segments::{SegmentsConfig, SegmentsJournal},
-    sled::{SledConfig, SledStore},
+    sled::{
+        SledConfig, SledStore,
+        journal::{SledJournal, SledJournalConfig},
+    },
     space::{FileSystem, Room, SpaceConfig, SpaceWatch},
     sync::lock,
 };
@@ -42,6 +51,8 @@ pub struct Unit {
     pub snapshots: Arc<dyn Snapshots>,
     /// Rows and cursors.
     pub projections: Arc<dyn Projections>,
+    /// Nothing of it survives the process, while other units do.
+    pub forgetful: bool,
 }
 
 /// The opened storage units. Clones share them; when the last one is dropped, it is closed.
@@ -60,6 +71,10 @@ struct Opened {
     space: Mutex<Option<SpaceWatch>>,
     /// The lock on the data directory, until closed.
     held: Mutex<Option<File>>,
+    /// The data directory; `None` when everything is in memory.
+    data: Option<PathBuf>,
+    /// The storage behind this one, when this one only puts faults in front of it.
+    behind: Option<Storage>,
 }
 
 /// Opens every unit of `config`, making it when it is not there. Blocks until each journal is checked.
@@ -68,33 +83,33 @@ struct Opened {
 /// See [`OpenError`]. Units before the one that failed were opened, and are closed again.
 pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
     let names = unit_names(config)?;
-    match config.journal {
-        Backend::Memory => Ok(Storage::of_memory(
-            names
-                .into_iter()
-                .map(|name| (name, Arc::new(MemoryStore::new(config.partitions).with_queue(config.queue))))
-                .collect(),
-        )),
-        Backend::Segments => {
-            // What is opened so far is closed again should a later unit fail.
-            let mut opened = Opened::default();
-            *lock(&opened.held) = Some(directory::hold(&config.data)?);
-            directory::check_format(&config.data, config.partitions)?;
-            let space =
-                SpaceConfig { dir: config.data.clone(), mark: config.low_space_bytes, ballast: config.ballast_bytes };
-            // Before anything is changed, the tables included: opening those after a kill writes to them.
-            for name in &names {
-                SegmentsJournal::check(&config.data.join(name).join("journal"), config.partitions)?;
-            }
-            let watch = SpaceWatch::start(&space, Arc::new(FileSystem))?;
-            let room = watch.room();
-            *lock(&opened.space) = Some(watch);
-            for name in names {
-                opened.open_unit(config, name, &room)?;
-            }
-            Ok(Storage { opened: Arc::new(opened) })
+    if names.iter().all(|name| config.backend(name) == Backend::Memory) {
+        return Ok(Storage::of_memory(names.into_iter().map(|name| (name, memory(config))).collect()));
+    }
+    // What is opened so far is closed again should a later unit fail.
+    let mut opened = Opened::default();
+    opened.data = Some(config.data.clone());
+    *lock(&opened.held) = Some(directory::hold(&config.data)?);
+    directory::check_format(&config.data, config.partitions)?;
+    let space = SpaceConfig { dir: config.data.clone(), mark: config.low_space_bytes, ballast: config.ballast_bytes };
+    // Before anything is changed, the tables included: opening those after a kill writes to them.
+    for name in &names {
+        place::check_backend(&config.data, name, config.backend(name))?;
+        if config.backend(name) == Backend::Segments {
+            SegmentsJournal::check(&place::segments(&config.data, name), config.partitions)?;
         }
     }
+    let watch = SpaceWatch::start(&space, Arc::new(FileSystem))?;
+    let room = watch.room();
+    *lock(&opened.space) = Some(watch);
+    for name in names {
+        opened.open_unit(config, name, &room)?;
+    }
+    Ok(Storage { opened: Arc::new(opened) })
+}
+
+fn memory(config: &StorageConfig) -> Arc<MemoryStore> {
+    Arc::new(MemoryStore::new(config.partitions).with_queue(config.queue))
 }
 
 /// A page: less would be nothing but headers.
@@ -143,11 +158,22 @@ impl Storage {
     /// `self` are fenced from now on. `None` for a storage on disk: open that again.
     #[must_use]
     pub fn reopen_memory(&self) -> Option<Self> {
-        if self.opened.memory.is_empty() {
+        if self.opened.data.is_some() {
             return None;
         }
         let again = |(name, store): (&String, &Arc<MemoryStore>)| (name.clone(), Arc::new(store.reopen()));
         Some(Self::of_memory(self.opened.memory.iter().map(again).collect()))
+    }
+
+    /// The same storage with a fault in front of all its units, for tests. Closing it closes this one.
+    #[must_use]
+    pub fn with_faults(&self, faults: &Arc<Faults>) -> Self {
+        let mut opened = Opened::default();
+        let faulty = |(name, unit): (&str, &Unit)| (name.to_owned(), faults::in_front_of(unit, faults));
+        opened.units = self.units().map(faulty).collect();
+        opened.data.clone_from(&self.opened.data);
+        opened.behind = Some(self.clone());
+        Self { opened: Arc::new(opened) }
     }
 
     /// The store behind a unit in memory, for tests that hold, fail or crash it.
@@ -178,34 +204,31 @@ impl Storage {
 }
 
 impl Unit {
-    fn of_memory(store: &Arc<MemoryStore>) -> Self {
-        Self { journal: store.clone(), snapshots: store.clone(), projections: store.clone() }
+    pub(super) fn of_memory(store: &Arc<MemoryStore>) -> Self {
+        Self { journal: store.clone(), snapshots: store.clone(), projections: store.clone(), forgetful: false }
     }
 }
 
 impl Opened {
     fn open_unit(&mut self, config: &StorageConfig, name: String, room: &Arc<Room>) -> Result<(), OpenError> {
+        if config.backend(&name) == Backend::Memory {
+            let store = memory(config);
+            self.units.insert(name.clone(), Unit { forgetful: true, ..Unit::of_memory(&store) });
+            self.memory.insert(name, store);
+            return Ok(());
+        }
         let dir = config.data.join(&name);
         directory::make(&config.data, &dir)?;
         let tables = SledStore::open(&SledConfig { dir: dir.join("sled"), cache_bytes: config.sled_cache_bytes });
         let tables = Arc::new(tables?);
-        let journal = Arc::new(SegmentsJournal::open(&SegmentsConfig {
-            dir: dir.join("journal"),
-            partitions: config.partitions,
-            segment_bytes: config.segment_bytes,
-            queue: config.queue,
-            heads: Some(tables.clone()),
-            room: Arc::clone(room),
-        })?);
-        self.report.push(OpenReport {
-            unit: name.clone(),
-            streams: journal.streams(),
-            epoch: journal.epoch(),
-            skimmed_to: journal.skimmed_to(),
-            torn: journal.torn(),
-        });
+        let (journal, report): (Arc<dyn Journal>, _) = match config.backend(&name) {
+            Backend::Sled => open_sled(config, &name, room)?,
+            Backend::Segments | Backend::Memory => open_segments(config, &name, &tables, room)?,
+        };
+        self.report.push(report);
         self.tables.push(Arc::clone(&tables));
-        self.units.insert(name, Unit { journal, snapshots: tables.clone(), projections: tables });
+        let unit = Unit { journal, snapshots: tables.clone(), projections: tables, forgetful: false };
+        self.units.insert(name, unit);
         Ok(())
     }
 
@@ -213,12 +236,55 @@ impl Opened {
         for unit in self.units.values() {
             unit.journal.close();
         }
+        if let Some(behind) = &self.behind {
+            behind.close();
+        }
         for tables in &self.tables {
             tables.close();
         }
         drop(lock(&self.space).take());
         drop(lock(&self.held).take());
     }
+}
+
+fn open_segments(
+    config: &StorageConfig,
+    name: &str,
+    tables: &Arc<SledStore>,
+    room: &Arc<Room>,
+) -> Result<(Arc<dyn Journal>, OpenReport), OpenError> {
+    let journal = SegmentsJournal::open(&SegmentsConfig {
+        dir: place::segments(&config.data, name),
+        partitions: config.partitions,
+        segment_bytes: config.segment_bytes,
+        queue: config.queue,
+        heads: Some(tables.clone()),
+        room: Arc::clone(room),
+    })?;
+    let report = OpenReport {
+        unit: name.to_owned(),
+        streams: journal.streams(),
+        epoch: journal.epoch(),
+        skimmed_to: journal.skimmed_to(),
+        torn: journal.torn(),
+    };
+    Ok((Arc::new(journal), report))
+}
+
+fn open_sled(
+    config: &StorageConfig,
+    name: &str,
+    room: &Arc<Room>,
+) -> Result<(Arc<dyn Journal>, OpenReport), OpenError> {
+    let journal = SledJournal::open(&SledJournalConfig {
+        dir: place::sled(&config.data, name),
+        partitions: config.partitions,
+        queue: config.queue,
+        cache_bytes: config.sled_cache_bytes,
+        room: Arc::clone(room),
+    })?;
+    let (streams, epoch) = (journal.streams(), journal.epoch());
+    Ok((Arc::new(journal), OpenReport { unit: name.to_owned(), streams, epoch, skimmed_to: 0, torn: None }))
 }
 
 impl Drop for Opened {

@@ -13,15 +13,16 @@
 mod epoch;
 mod frame;
 mod index;
-mod queue;
+pub(super) mod queue;
 mod reader;
 mod recovery;
 mod run;
 mod salvage;
 mod saver;
 mod segment;
+pub(super) mod survey;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tips;
 mod trails;
 mod witness;

@@ -9,22 +9,22 @@ use crate::persistence::{Append, AppendDone, AppendError, Appended, sync::lock};
 
 /// An append, or why it is none, on its way to the writer. What is refused goes through the queue too, so that it is
 /// not answered before earlier appends.
-pub(super) struct Queued {
-    pub(super) append: Result<Append, AppendError>,
+pub(in crate::persistence) struct Queued {
+    pub(in crate::persistence) append: Result<Append, AppendError>,
     /// Bytes of its record.
-    pub(super) size: usize,
-    pub(super) done: Done,
+    pub(in crate::persistence) size: usize,
+    pub(in crate::persistence) done: Done,
 }
 
 /// Who is told what became of an append: exactly once, even if this process breaks a promise on the way.
-pub(super) struct Done(Option<AppendDone>);
+pub(in crate::persistence) struct Done(Option<AppendDone>);
 
 impl Done {
-    pub(super) fn new(done: AppendDone) -> Self {
+    pub(in crate::persistence) fn new(done: AppendDone) -> Self {
         Self(Some(done))
     }
 
-    pub(super) fn tell(mut self, outcome: Result<Appended, AppendError>) {
+    pub(in crate::persistence) fn tell(mut self, outcome: Result<Appended, AppendError>) {
         if let Some(done) = self.0.take() {
             done(outcome);
         }
@@ -41,13 +41,13 @@ impl Drop for Done {
 
 /// Why something was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotQueued {
+pub(in crate::persistence) enum NotQueued {
     Full,
     Closed,
 }
 
 /// A queue with a limit of appends and one of bytes.
-pub(super) struct Queue {
+pub(in crate::persistence) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     max_appends: usize,
@@ -63,14 +63,14 @@ struct State {
 impl Queue {
     /// Bytes of all records that wait: some seconds of writing for a slow disk, and a known part of memory. One
     /// record always finds room in an empty queue.
-    pub(super) const MAX_BYTES: usize = 64 << 20;
+    pub(in crate::persistence) const MAX_BYTES: usize = 64 << 20;
 
-    pub(super) fn new(max_appends: usize) -> Self {
+    pub(in crate::persistence) fn new(max_appends: usize) -> Self {
         Self { state: Mutex::default(), filled: Condvar::new(), max_appends }
     }
 
     /// Never waits. What it does not take is to be told so by the caller.
-    pub(super) fn push(&self, queued: Queued) -> Result<(), (NotQueued, Done)> {
+    pub(in crate::persistence) fn push(&self, queued: Queued) -> Result<(), (NotQueued, Done)> {
         let mut state = lock(&self.state);
         if state.closed {
             return Err((NotQueued::Closed, queued.done));
@@ -88,7 +88,7 @@ impl Queue {
 
     /// Waits for something, then takes all that is there, up to the limits of one group. `None` when the queue is
     /// closed and empty.
-    pub(super) fn take(&self, max_appends: usize, max_bytes: usize) -> Option<VecDeque<Queued>> {
+    pub(in crate::persistence) fn take(&self, max_appends: usize, max_bytes: usize) -> Option<VecDeque<Queued>> {
         let mut state = self
             .filled
             .wait_while(lock(&self.state), |state| state.waiting.is_empty() && !state.closed)
@@ -111,7 +111,7 @@ impl Queue {
     }
 
     /// Takes no more from now on; what waits can still be taken.
-    pub(super) fn close(&self) {
+    pub(in crate::persistence) fn close(&self) {
         lock(&self.state).closed = true;
         self.filled.notify_all();
     }

@@ -277,6 +277,11 @@ impl<'a> Window<'a> {
         Self { file, start: 0, buffer: Vec::new(), ahead }
     }
 
+    /// The file that is read.
+    pub(super) fn file(&self) -> &'a File {
+        self.file
+    }
+
     /// `length` bytes from `at` on; fewer where the file ends.
     pub(super) fn get(&mut self, at: u64, length: usize) -> io::Result<&[u8]> {
         let within = at.checked_sub(self.start).and_then(|from| usize::try_from(from).ok());

@@ -1,10 +1,11 @@
-//! Snapshots, projections and a journal's heads in sled 0.34.
+//! Snapshots, projections and a journal's heads in sled 0.34; and, in `journal`, a whole journal.
 //!
 //! Keeps true: what `save` or `commit` answered is synced by a sync of our own, since sled's flush is none; every
 //! value has a checksum of ours; a store that cannot be opened is moved aside and made anew, since all of it can be
 //! derived from the journal. sled panics on damage, so every call of it is guarded.
 
 mod heads;
+pub(super) mod journal;
 mod keys;
 mod projections;
 mod snapshots;

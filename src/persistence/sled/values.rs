@@ -22,8 +22,8 @@ use crate::persistence::{
 /// 20 of them, with their keys, make a node below 128 KiB.
 const CHUNK: usize = 4 << 10;
 
-/// The longest value: as much as one append may hold. A greater state is recovered from its events.
-pub(super) const MAX_VALUE: usize = 4 << 20;
+/// The longest value: what a record may take, payloads and names. A greater state is recovered from its events.
+pub(super) const MAX_VALUE: usize = 8 << 20;
 
 /// Chunks in one batch: sled's memory follows the size of a batch.
 const MAX_CHUNKS: usize = 64;
@@ -108,13 +108,24 @@ pub(super) fn insert(tree: &Tree, batch: &mut Batch, key: &[u8], value: &[u8]) -
         return Err(ValueError::TooLong(value.len()));
     }
     let before = remove(tree, batch, key)?;
+    put(tree, batch, key, value, before ^ 1)
+}
+
+/// The same for a key that has no value yet, or this very one: nothing is read.
+pub(super) fn add(tree: &Tree, batch: &mut Batch, key: &[u8], value: &[u8]) -> Result<(), ValueError> {
+    if value.len() > MAX_VALUE {
+        return Err(ValueError::TooLong(value.len()));
+    }
+    put(tree, batch, key, value, 1)
+}
+
+fn put(tree: &Tree, batch: &mut Batch, key: &[u8], value: &[u8], generation: u8) -> Result<(), ValueError> {
     let mut content = Vec::with_capacity(value.len().min(CHUNK) + 16);
     let mut to = Encoder(&mut content);
     if value.len() <= CHUNK {
         to.u8(INLINE);
         content.extend_from_slice(value);
     } else {
-        let generation = before ^ 1;
         to.u8(CHUNKED);
         to.u32(u32::try_from(value.len()).expect("checked against MAX_VALUE"));
         to.u32(crc32c::crc32c(value));
@@ -174,6 +185,11 @@ pub(super) fn get(tree: &Tree, key: &[u8]) -> Result<Option<Bytes>, ValueError> 
         }
     }
     Err(damage.into())
+}
+
+/// The value whose head, standing under `key`, is `sealed`; it is never replaced by another.
+pub(super) fn open(tree: &Tree, key: &[u8], sealed: &[u8]) -> Result<Bytes, ValueError> {
+    whole(tree, key, sealed)
 }
 
 /// The value whose head, standing under `key`, is `sealed`.

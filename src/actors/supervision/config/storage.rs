@@ -36,6 +36,8 @@ pub struct StorageConfig {
     /// The services with a storage unit of their own, by the unit's name: `<system>/<service>` in small
     /// letters. Default: `alarm` has `store/alarm`, `notification` has `procurement/notification`. A file that names units replaces the default.
     pub units: BTreeMap<String, Vec<String>>,
+    /// What keeps the journal of a unit, where that is not what `journal` says.
+    pub unit_journals: BTreeMap<String, JournalKind>,
 }
 
 impl Default for StorageConfig {
@@ -53,6 +55,7 @@ impl Default for StorageConfig {
             units: [("alarm", "store/alarm"), ("notification", "procurement/notification")]
                 .map(|(unit, service)| (unit.to_owned(), vec![service.to_owned()]))
                 .into(),
+            unit_journals: BTreeMap::new(),
         }
     }
 }
@@ -63,15 +66,18 @@ impl Default for StorageConfig {
 pub enum JournalKind {
     /// Segment files: survives the process and the power.
     Segments,
+    /// sled: survives the process and the power, and is slower.
+    Sled,
     /// Memory: gone with the process.
     Memory,
 }
 
 impl Read for JournalKind {
-    const EXPECTED: &'static str = "\"segments\" or \"memory\"";
+    const EXPECTED: &'static str = "\"segments\", \"sled\" or \"memory\"";
     fn read(value: &Value) -> Option<Self> {
         match String::read(value)?.as_str() {
             "segments" => Some(Self::Segments),
+            "sled" => Some(Self::Sled),
             "memory" => Some(Self::Memory),
             _ => None,
         }
@@ -82,6 +88,8 @@ pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigE
     let default = StorageConfig::default();
     let segment_bounds = ByteCount::kib(64)..=ByteCount::mib(1024);
     let cache_bounds = ByteCount::mib(1)..=ByteCount::mib(16 * 1024);
+    let listed = units(section.section("unit")?)?;
+    let (units, unit_journals) = listed.unwrap_or((default.units, BTreeMap::new()));
     let low_bounds = ByteCount::bytes(0)..=ByteCount::mib(1024 * 1024);
     let ballast_bounds = ByteCount::bytes(0)..=ByteCount::mib(16 * 1024);
     let config = StorageConfig {
@@ -94,18 +102,22 @@ pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigE
         low_space: section.bounded("low_space", default.low_space, low_bounds)?.value,
         ballast: section.bounded("ballast", default.ballast, ballast_bounds)?.value,
         archive: section.or("archive", default.archive)?.value,
-        units: units(section.section("unit")?)?.unwrap_or(default.units),
+        units,
+        unit_journals,
     };
     section.finish()?;
     Ok(config)
 }
 
+/// The services of each unit, and what keeps its journal when it says so.
+type Units = (BTreeMap<String, Vec<String>>, BTreeMap<String, JournalKind>);
+
 /// `None`: the file says nothing about units.
-fn units(mut section: Section<'_>) -> Result<Option<BTreeMap<String, Vec<String>>>, ConfigError> {
+fn units(mut section: Section<'_>) -> Result<Option<Units>, ConfigError> {
     if section.is_empty() {
         return Ok(None);
     }
-    let mut units = BTreeMap::new();
+    let (mut units, mut journals) = (BTreeMap::new(), BTreeMap::new());
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for (name, place, mut unit) in section.named()? {
         check_name(&name, &place, section.key(&name))?;
@@ -126,11 +138,14 @@ fn units(mut section: Section<'_>) -> Result<Option<BTreeMap<String, Vec<String>
                 return Err(ConfigError::refused(at(), problem));
             }
         }
+        if let Some(journal) = unit.optional::<JournalKind>("journal")? {
+            journals.insert(name.clone(), journal.value);
+        }
         unit.finish()?;
         units.insert(name, names);
     }
     section.finish()?;
-    Ok(Some(units))
+    Ok(Some((units, journals)))
 }
 
 /// A unit's name is also the name of its directory.

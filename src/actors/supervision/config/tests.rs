@@ -203,7 +203,10 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
         ("[storage]\nlow_space = \"1025 GiB\"", "2:1: `storage.low_space` is 1025 GiB; it takes 0 B to 1024 GiB"),
         ("[storage]\nballast = \"17 GiB\"", "2:1: `storage.ballast` is 17 GiB; it takes 0 B to 16 GiB"),
         ("[storage]\nsegment_bytes = \"1 B\"", "2:1: `storage.segment_bytes` is 1 B; it takes 64 KiB to 1 GiB"),
-        ("[storage]\njournal = \"sled\"", "2:1: `storage.journal` is \"sled\"; it takes \"segments\" or \"memory\""),
+        (
+            "[storage]\njournal = \"paper\"",
+            "2:1: `storage.journal` is \"paper\"; it takes \"segments\", \"sled\" or \"memory\"",
+        ),
         ("[storage]\ndata = 1979-05-27", "2:1: `data` is 1979-05-27; it takes no date or time"),
         (
             "server.listen = \"127.0.0.1:9900\"",
@@ -359,4 +362,17 @@ fn a_later_layer_replaces_what_has_another_shape() {
     overlay(&mut root, variables).unwrap();
     let config = SupervisionConfig::validate(root, &Asked::default()).unwrap();
     assert_eq!((config.server.drain, config.supervisors.edge.intensity.at_most), (Duration::from_secs(1), 2));
+}
+
+#[test]
+fn a_unit_says_what_keeps_its_journal_or_takes_what_all_have() {
+    let file = "[storage]\njournal = \"sled\"\n[storage.unit.alarm]\nservices = [\"store/alarm\"]\njournal = \"memory\"\n\
+                [storage.unit.rooms]\nservices = [\"stay/room\"]";
+    let storage = with(file, &[]).unwrap().storage;
+    assert_eq!(storage.journal, JournalKind::Sled);
+    assert_eq!(storage.unit_journals, BTreeMap::from([("alarm".to_owned(), JournalKind::Memory)]));
+    assert_eq!(storage.units.len(), 2);
+    let error =
+        with("[storage.unit.a]\nservices = [\"store/alarm\"]\njournal = \"paper\"", &[]).unwrap_err().to_string();
+    assert!(error.contains("`storage.unit.a.journal` is \"paper\"") && error.contains("\"sled\""), "{error}");
 }

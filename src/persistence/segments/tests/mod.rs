@@ -87,3 +87,18 @@ fn frames(path: &Path) -> (Vec<u64>, u64) {
 fn events(journal: &SegmentsJournal) -> usize {
     (0..2).map(|partition| journal.read_feed(PartitionId(partition), 0, usize::MAX).unwrap().len()).sum()
 }
+
+/// Fails the n-th sync of a frame, counted from 0.
+struct FailingSync(usize);
+
+impl Disk for FailingSync {
+    fn sync(&mut self, file: &fs::File) -> io::Result<()> {
+        self.0 = self.0.wrapping_sub(1);
+        if self.0 == usize::MAX { Err(io::Error::other("no")) } else { file.sync_data() }
+    }
+}
+
+/// A journal whose n-th sync, counted from 0, fails.
+pub(in crate::persistence) fn failing(config: &SegmentsConfig, n: usize) -> SegmentsJournal {
+    SegmentsJournal::open_on(config, Box::new(move || Box::new(FailingSync(n)))).unwrap()
+}

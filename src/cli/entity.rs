@@ -1,0 +1,193 @@
+//! `steadfast entity`: one entity as the journal has it, also while a process runs.
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use steadfast::{
+    KindCode,
+    persistence::{Causation, Glance, Look, Record, Spot},
+};
+
+use super::{
+    Exit,
+    data::{self, Data, bar, moment, not_read, say_json},
+    journal::{fields, is_kind},
+    say,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Entity {
+    /// Its state after its last event.
+    Show(Which),
+    /// Its events.
+    History(Which),
+    /// Its state after the event with a sequence.
+    At(At),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Its kind, as `store.order`, or `order` when only one system has that.
+    kind: String,
+    /// Its public number, or its key.
+    id: String,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct At {
+    #[command(flatten)]
+    which: Which,
+    /// The sequence of the event, counted from 1.
+    #[arg(long)]
+    sequence: u64,
+}
+
+impl Entity {
+    pub(super) fn run(self) -> Result<(), Exit> {
+        match self {
+            Self::Show(which) => {
+                let (code, found) = which.find()?;
+                let last = found.records.last().map_or(0, Record::last_sequence);
+                state(&which, code, &found, last)
+            }
+            Self::At(At { which, sequence }) => {
+                let (code, found) = which.find()?;
+                let last = found.records.last().map_or(0, Record::last_sequence);
+                if !(1..=last).contains(&sequence) {
+                    return Err(Exit::Usage(anyhow!("its events have the sequences 1 to {last}, not {sequence}")));
+                }
+                state(&which, code, &found, sequence)
+            }
+            Self::History(which) => {
+                let (_, found) = which.find()?;
+                history(&which, &found)
+            }
+        }
+    }
+}
+
+/// All records of one stream.
+struct Found {
+    kind: String,
+    id: String,
+    /// Once the first record with the number or key is met.
+    key: Option<String>,
+    unit: String,
+    here: String,
+    records: Vec<Record>,
+    damage: Option<String>,
+}
+
+impl Look for Found {
+    fn record(&mut self, _: Spot<'_>, record: &Glance<'_>) -> ControlFlow<()> {
+        if record.kind != self.kind {
+            return ControlFlow::Continue(());
+        }
+        let number = || record.number != 0 && self.id.parse() == Ok(record.number);
+        let wanted = match &self.key {
+            Some(key) => record.key == key,
+            None => record.key == self.id || number(),
+        };
+        if wanted {
+            self.key.get_or_insert_with(|| record.key.to_owned());
+            self.here.clone_from(&self.unit);
+            self.records.push(record.record());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn damage(&mut self, spot: Spot<'_>, _: Option<(u16, u64)>, what: &str) {
+        self.damage.get_or_insert_with(|| format!("{} is damaged at byte {}: {what}", spot.file.display(), spot.at));
+    }
+}
+
+impl Which {
+    fn find(&self) -> Result<(KindCode, Found), Exit> {
+        let found = self.data.find()?;
+        let codes = data::codes();
+        let named: Vec<_> = codes.into_iter().filter(|code| is_kind(code.kind(), &self.kind)).collect();
+        let code = match named.as_slice() {
+            [] => return Err(Exit::Usage(anyhow!("there is no kind {}", self.kind))),
+            [code] => *code,
+            several => {
+                let names: BTreeSet<_> = several.iter().map(KindCode::kind).collect();
+                let names = names.into_iter().collect::<Vec<_>>().join(", ");
+                return Err(Exit::Usage(anyhow!("{} is one of {names}: say which", self.kind)));
+            }
+        };
+        let mut stream = Found {
+            kind: code.kind().to_owned(),
+            id: self.id.clone(),
+            key: None,
+            unit: String::new(),
+            here: String::new(),
+            records: Vec::new(),
+            damage: None,
+        };
+        for (unit, _) in &found.units {
+            let progress = bar(unit.clone(), found.bytes(unit));
+            stream.unit.clone_from(unit);
+            found.look(unit, &mut stream).map_err(not_read)?;
+            progress.finish_and_clear();
+        }
+        if let Some(damage) = &stream.damage {
+            return Err(Exit::Damaged(anyhow!("what is left does not tell all of it: {damage}")));
+        }
+        if stream.records.is_empty() {
+            return Err(Exit::Usage(anyhow!("there is no {} {} in {}", code.kind(), self.id, found.data.display())));
+        }
+        Ok((code, stream))
+    }
+}
+
+fn state(which: &Which, code: KindCode, found: &Found, sequence: u64) -> Result<(), Exit> {
+    let state = code.state(&found.records, sequence).map_err(|what| Exit::Other(anyhow!("{what}")))?;
+    let number = found.records.last().map_or(0, |record| record.append.number);
+    let of = |record: &&Record| record.last_sequence() >= sequence;
+    let at = found.records.iter().find(of).map_or(0, |record| record.append.at_millis);
+    if which.data.json {
+        return say_json(&json!({
+            "kind": found.kind, "key": found.key, "number": number, "unit": found.here, "sequence": sequence,
+            "at": at, "state": state,
+        }));
+    }
+    let key = found.key.as_deref().unwrap_or_default();
+    say(&format!("{} {number} ({key}) in {}, after event {sequence} of {}", found.kind, found.here, moment(at)));
+    say_json(&state)
+}
+
+fn history(which: &Which, found: &Found) -> Result<(), Exit> {
+    let events = found.records.iter().flat_map(|record| {
+        let append = &record.append;
+        let cause = match &append.causation {
+            Causation::Request => json!("request"),
+            Causation::Command(command) => json!({"command": format!("{command:032x}")}),
+            Causation::Event { unit, partition, offset } => {
+                json!({"event": format!("{unit}:{}:{offset}", partition.0)})
+            }
+        };
+        (0u64..).zip(&append.events).map(move |(index, event)| {
+            json!({
+                "sequence": record.first_sequence() + index, "at": append.at_millis, "event": *event.name,
+                "version": event.version, "public": event.public,
+                "position": format!("{}:{}:{}", found.here, append.lease.partition.0, record.offset + index),
+                "command": format!("{:032x}", append.command), "correlation": *append.correlation, "cause": cause,
+                "fields": fields(&event.payload),
+            })
+        })
+    });
+    let events: Vec<Value> = events.collect();
+    if which.data.json {
+        return say_json(&events);
+    }
+    for event in events {
+        let (sequence, at) = (&event["sequence"], moment(event["at"].as_u64().unwrap_or(0)));
+        let name = event["event"].as_str().unwrap_or_default();
+        say(&format!("{sequence:>6}  {at}  {name} v{}  {}", event["version"], event["fields"]));
+    }
+    Ok(())
+}

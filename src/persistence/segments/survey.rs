@@ -1,0 +1,241 @@
+//! A look at all segments that changes nothing, goes on behind damage, and may be taken while a journal writes.
+
+use std::{fs::File, io, ops::ControlFlow, path::Path};
+
+use super::{
+    frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId},
+    segment::{self, SEGMENT_HEADER, SegmentHeader, Window},
+    witness,
+};
+use crate::persistence::{
+    TornTail,
+    glance::Glance,
+    record,
+    survey::{Look, Spot},
+};
+
+/// Read at once; a frame has at most 4 MiB, or one record.
+const AHEAD: usize = 1 << 20;
+
+/// How far a search for the next frame reads at once.
+const SEARCH: usize = 1 << 16;
+
+/// Shows every record of every segment in `dir` to `look`, in the order of the files.
+pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn Look) -> io::Result<()> {
+    // Before the segments: what it says is then in them.
+    let acknowledged = witness::last(dir, partitions)?;
+    let segments = segment::list(dir)?;
+    let mut walk = Walk { id: None, next_frame: None, last: 0 };
+    let mut before = None;
+    for number in &segments {
+        if let Some(missing) = before.map(|before: u32| before + 1).filter(|next| next != number) {
+            look.damage(Spot { file: &segment::path(dir, missing), at: 0 }, None, "the segment is missing");
+            walk.next_frame = None;
+        }
+        before = Some(*number);
+        let path = segment::path(dir, *number);
+        let file = File::open(&path)?;
+        if walk.segment(&path, &file, segments.last() == Some(number), look)?.is_break() {
+            return Ok(());
+        }
+    }
+    if let Some(witness) = acknowledged.filter(|witness| witness.frame > walk.last) {
+        let file = segment::path(dir, segments.last().copied().unwrap_or(1));
+        let what = format!("the journal ends with frame {}, and frame {} was acknowledged", walk.last, witness.frame);
+        look.damage(Spot { file: &file, at: file.metadata().map_or(0, |meta| meta.len()) }, None, &what);
+    }
+    Ok(())
+}
+
+/// Behind the last whole frame of a segment: what stands before it never changes.
+pub(in crate::persistence) fn end_of(path: &Path) -> io::Result<u64> {
+    let file = File::open(path)?;
+    let mut window = Window::new(&file, AHEAD);
+    let mut at = SEGMENT_HEADER as u64;
+    let Ok(header) = SegmentHeader::decode(window.get(0, SEGMENT_HEADER)?) else { return Ok(file.metadata()?.len()) };
+    loop {
+        let Some(frame) = FrameHeader::decode(window.get(at, FRAME_HEADER)?, header.id) else { return Ok(at) };
+        let length = usize::try_from(frame.length).unwrap_or(usize::MAX);
+        let records = window.get(at + FRAME_HEADER as u64, length)?;
+        if records.len() < length || crc32c::crc32c(records) != frame.checksum {
+            return Ok(at);
+        }
+        at = frame.next(at);
+    }
+}
+
+struct Walk {
+    /// Of the journal; known from the first readable header on.
+    id: Option<JournalId>,
+    /// `None` behind damage: any frame may come.
+    next_frame: Option<u64>,
+    /// Number of the last frame that was met.
+    last: u64,
+}
+
+impl Walk {
+    fn segment(&mut self, path: &Path, file: &File, is_last: bool, look: &mut dyn Look) -> io::Result<ControlFlow<()>> {
+        let spot = |at| Spot { file: path, at };
+        let mut window = Window::new(file, AHEAD);
+        match SegmentHeader::decode(window.get(0, SEGMENT_HEADER)?) {
+            Ok(header) => {
+                if self.id.is_some_and(|id| id != header.id) {
+                    look.damage(spot(0), None, "the segment belongs to another journal");
+                }
+                if self.next_frame.is_some_and(|next| next != header.first_frame) {
+                    look.damage(spot(0), None, "the segment before this one ends too early");
+                    self.next_frame = None;
+                }
+                self.id = Some(header.id);
+                self.next_frame.get_or_insert(header.first_frame);
+            }
+            Err(what) => {
+                look.damage(spot(0), None, &what.to_string());
+                self.next_frame = None;
+            }
+        }
+        let Some(id) = self.id else { return Ok(ControlFlow::Continue(())) };
+        let mut at = SEGMENT_HEADER as u64;
+        loop {
+            let header = window.get(at, FRAME_HEADER)?;
+            let nothing = header.iter().all(|byte| *byte == 0);
+            let frame = FrameHeader::decode(header, id);
+            let what = match frame {
+                Some(frame) => match self.frame(path, &mut window, (at, frame), is_last, look)? {
+                    Next::At(next) => {
+                        look.passed(next - at);
+                        at = next;
+                        continue;
+                    }
+                    Next::Enough => return Ok(ControlFlow::Break(())),
+                    Next::Bad(what) => what,
+                },
+                None if nothing => "the frame is missing",
+                None => "a frame's header does not match its checksum",
+            };
+            // Nothing more, a torn tail, or damage.
+            let found = behind(&mut window, at, id)?;
+            if let Behind::Frame(next) = found {
+                look.damage(spot(at), None, what);
+                self.next_frame = None;
+                look.passed(next - at);
+                at = next;
+                continue;
+            }
+            if is_last && matches!(found, Behind::Bytes) {
+                let bytes = end(&mut window, at)? - at;
+                look.tail(TornTail { file: path.to_owned(), at, bytes });
+            } else if !nothing || matches!(found, Behind::Bytes) {
+                look.damage(spot(at), None, what);
+                self.next_frame = None;
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
+    }
+
+    /// Shows the records of a frame.
+    fn frame(
+        &mut self,
+        path: &Path,
+        window: &mut Window<'_>,
+        (at, frame): (u64, FrameHeader),
+        is_last: bool,
+        look: &mut dyn Look,
+    ) -> io::Result<Next> {
+        let spot = |at| Spot { file: path, at };
+        if self.next_frame.is_some_and(|next| next != frame.number) {
+            look.damage(spot(at), None, &format!("frame {} stands here, others before it are missing", frame.number));
+        }
+        let length = usize::try_from(frame.length).unwrap_or(usize::MAX);
+        let first = at + FRAME_HEADER as u64;
+        let records = window.get(first, length)?;
+        if records.len() < length {
+            return Ok(Next::Bad("a frame goes on after the end of the file"));
+        }
+        let whole = crc32c::crc32c(records) == frame.checksum;
+        if !whole && is_last {
+            let id = self.id.expect("frames are known by it");
+            let mut ahead = Window::new(window.file(), SEARCH);
+            if !matches!(behind(&mut ahead, at, id)?, Behind::Frame(_)) {
+                return Ok(Next::Bad("a frame does not match its checksum"));
+            }
+        }
+        self.next_frame = Some(frame.number + 1);
+        self.last = frame.number;
+        let mut rest = window.get(first, length)?;
+        let mut byte = first;
+        let mut named = false;
+        for _ in 0..frame.count {
+            let taken = record::full_length(rest).filter(|length| *length <= rest.len());
+            let Some(length) = taken else {
+                look.damage(spot(byte), None, "a record has an impossible length");
+                named = true;
+                break;
+            };
+            match Glance::of(rest) {
+                Ok(glance) if look.record(spot(byte), &glance).is_break() => return Ok(Next::Enough),
+                Ok(_) => {}
+                Err(what) => {
+                    let place = record::skim(rest).ok().map(|skimmed| (skimmed.partition.0, skimmed.offset));
+                    look.damage(spot(byte), place, &what.to_string());
+                    named = true;
+                }
+            }
+            rest = rest.get(length..).unwrap_or_default();
+            byte += length as u64;
+        }
+        if !named && !(whole && rest.is_empty()) {
+            look.damage(spot(at), None, "a frame does not match its checksum");
+        }
+        Ok(Next::At(frame.next(at)))
+    }
+}
+
+enum Next {
+    At(u64),
+    Bad(&'static str),
+    Enough,
+}
+
+/// What stands behind a place where no frame begins.
+enum Behind {
+    Nothing,
+    Bytes,
+    Frame(u64),
+}
+
+fn behind(window: &mut Window<'_>, at: u64, id: JournalId) -> io::Result<Behind> {
+    let mut bytes_seen = false;
+    let mut from = at;
+    loop {
+        let bytes = window.get(from, SEARCH + FRAME_HEADER)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            bytes_seen = true;
+            let starts = (0..bytes.len()).step_by(ALIGN).filter(|offset| from + *offset as u64 > at);
+            for offset in starts {
+                if bytes.get(offset..).and_then(|bytes| FrameHeader::decode(bytes, id)).is_some() {
+                    return Ok(Behind::Frame(from + offset as u64));
+                }
+            }
+        }
+        if bytes.len() < SEARCH + FRAME_HEADER {
+            return Ok(if bytes_seen { Behind::Bytes } else { Behind::Nothing });
+        }
+        from += SEARCH as u64;
+    }
+}
+
+/// Behind the last byte from `at` on that is not zero.
+fn end(window: &mut Window<'_>, at: u64) -> io::Result<u64> {
+    let (mut from, mut end) = (at, at);
+    loop {
+        let bytes = window.get(from, SEARCH)?;
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            end = from + last as u64 + 1;
+        }
+        if bytes.len() < SEARCH {
+            return Ok(end);
+        }
+        from += SEARCH as u64;
+    }
+}

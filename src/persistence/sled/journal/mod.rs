@@ -1,0 +1,218 @@
+//! A complete journal in sled 0.34, for who wants one engine for everything.
+//!
+//! Keeps true what [`Journal`] promises: one writer; what it acknowledged was flushed by sled and then synced by us,
+//! since sled's flush is no sync; nothing is shown before that. A record is one value with two checksums of ours; a
+//! batch, which sled applies whole or not at all, has at most 256 events.
+//!
+//! ```text
+//! <dir>/epoch      epoch, positions, checksum: kept apart from sled, so that a lost tail is missed
+//! <dir>/sled/      keys and values: see `keys`
+//! ```
+//! Slower than segments, whose every opening is a look at checksums: this one decodes every record. Only one process
+//! at a time can read it, and opening it after a kill lets sled mend its own files before anything is checked.
+
+mod epoch;
+mod keys;
+mod reader;
+mod recovery;
+mod store;
+pub(in crate::persistence) mod survey;
+#[cfg(test)]
+pub(in crate::persistence) mod tests;
+mod writer;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, RwLock},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+pub(in crate::persistence) use self::store::is_there;
+use self::{
+    store::Store,
+    writer::{Medium, RealMedium, Writer},
+};
+use crate::persistence::{
+    Append, AppendDone, AppendError, Journal, Lease, OpenError, PartitionId, ReadError, Record, Refusal, StreamHead,
+    StreamId,
+    codec::Names,
+    record::encoded_len,
+    rules::{Head, check_size},
+    segments::queue::{Done, NotQueued, Queue, Queued},
+    space::Room,
+    sync::{lock, read},
+};
+
+/// A full queue is some groups of work; a group takes milliseconds.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// How a journal is opened.
+#[derive(Clone, Debug)]
+pub(in crate::persistence) struct SledJournalConfig {
+    pub(in crate::persistence) dir: PathBuf,
+    pub(in crate::persistence) partitions: u16,
+    pub(in crate::persistence) queue: usize,
+    pub(in crate::persistence) cache_bytes: u64,
+    /// Whether the disk has room for writes.
+    pub(in crate::persistence) room: Arc<Room>,
+}
+
+/// A journal in sled.
+pub(in crate::persistence) struct SledJournal {
+    shared: Arc<Shared>,
+    partitions: u16,
+    epoch: u64,
+    room: Arc<Room>,
+    /// The writer, until closed.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the writer and everyone else share.
+struct Shared {
+    queue: Queue,
+    /// Holds only what is durable.
+    index: RwLock<Index>,
+    poisoned: OnceLock<Arc<str>>,
+    store: Store,
+    names: Names,
+}
+
+/// What readers look up: about 150 bytes a stream.
+#[derive(Debug, Default, PartialEq)]
+struct Index {
+    streams: HashMap<StreamId, Head>,
+    /// The last position of each partition.
+    positions: Vec<u64>,
+}
+
+impl Index {
+    fn last(&self, partition: PartitionId) -> u64 {
+        self.positions.get(usize::from(partition.0)).copied().unwrap_or(0)
+    }
+}
+
+impl SledJournal {
+    /// Opens the journal in `config.dir`, making it when it is not there.
+    pub(in crate::persistence) fn open(config: &SledJournalConfig) -> Result<Self, OpenError> {
+        Self::open_on(config, RealMedium)
+    }
+
+    fn open_on(config: &SledJournalConfig, medium: impl Medium) -> Result<Self, OpenError> {
+        let names = Names::default();
+        let witness = epoch::read(&config.dir)?;
+        let store = Store::open(&config.dir, config.partitions, config.cache_bytes, witness.is_some())?;
+        let found = recovery::scan(&store, config.partitions, witness.as_ref(), &names)?;
+        let epoch = found.epoch.max(witness.map_or(0, |witness| witness.epoch)) + 1;
+        recovery::settle(&store, &found, epoch)?;
+        epoch::write(&config.dir, epoch, &found.index.positions)?;
+        let shared = Arc::new(Shared {
+            queue: Queue::new(config.queue),
+            index: RwLock::new(found.index),
+            poisoned: OnceLock::new(),
+            store,
+            names,
+        });
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            medium,
+            dir: config.dir.clone(),
+            partitions: config.partitions,
+            epoch,
+        };
+        let spawned = thread::Builder::new().name("journal-sled".into()).spawn(move || writer.run());
+        let thread = spawned.map_err(|error| OpenError::io(&config.dir, error))?;
+        let room = Arc::clone(&config.room);
+        Ok(Self { shared, partitions: config.partitions, epoch, room, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// The epoch of this opening.
+    pub(in crate::persistence) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// How many streams have events.
+    pub(in crate::persistence) fn streams(&self) -> usize {
+        read(&self.shared.index).streams.len()
+    }
+}
+
+impl Journal for SledJournal {
+    fn append(&self, append: Append, done: AppendDone) {
+        let refused = check_size(&append).err().or_else(|| self.room.refusal());
+        let (append, size) = match refused {
+            None => {
+                let size = encoded_len(&append);
+                (Ok(append), size)
+            }
+            Some(refusal) => (Err(AppendError::Refused(refusal)), 0),
+        };
+        let queued = Queued { append, size, done: Done::new(done) };
+        if let Err((why, done)) = self.shared.queue.push(queued) {
+            let refusal = match why {
+                NotQueued::Full => Refusal::Overloaded { retry_after: RETRY_AFTER },
+                NotQueued::Closed => Refusal::Closed,
+            };
+            done.tell(Err(AppendError::Refused(refusal)));
+        }
+    }
+
+    fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    fn lease(&self, partition: PartitionId) -> Lease {
+        Lease { partition, epoch: self.epoch }
+    }
+
+    fn durable(&self, partition: PartitionId) -> u64 {
+        read(&self.shared.index).last(partition)
+    }
+
+    fn head(&self, stream: &StreamId) -> Option<StreamHead> {
+        read(&self.shared.index).streams.get(stream).map(Head::shown)
+    }
+
+    fn heads(&self, visit: &mut dyn FnMut(&StreamId, &StreamHead)) {
+        for (stream, head) in &read(&self.shared.index).streams {
+            visit(stream, &head.shown());
+        }
+    }
+
+    fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
+        reader::stream(&self.shared, self.partitions, stream, after, limit)
+    }
+
+    fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
+        reader::feed(&self.shared, partition, after, limit)
+    }
+
+    fn poisoned(&self) -> Option<Arc<str>> {
+        self.shared.poisoned.get().cloned()
+    }
+
+    fn close(&self) {
+        self.shared.queue.close();
+        let Some(thread) = lock(&self.thread).take() else { return };
+        if thread.thread().id() == thread::current().id() {
+            // Whoever was told last dropped the journal: its thread ends by itself once this one goes on.
+            return;
+        }
+        if thread.join().is_err() {
+            tracing::error!("the journal's writer panicked");
+        }
+    }
+}
+
+impl Drop for SledJournal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for SledJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SledJournal").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! What only this journal does: sled beneath it fails, forgets, or has lost something.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+    mpsc,
+};
+
+use super::*;
+use crate::persistence::{
+    Appended,
+    sample::{append, event, stream},
+    sled::values,
+};
+
+/// Fails the n-th sync or batch, once.
+pub(in crate::persistence) struct FailingMedium {
+    countdown: usize,
+    sync: bool,
+    fired: Arc<AtomicBool>,
+}
+
+impl FailingMedium {
+    fn fails(&mut self, sync: bool) -> Result<(), store::Failure> {
+        if self.sync != sync {
+            return Ok(());
+        }
+        self.countdown = self.countdown.wrapping_sub(1);
+        if self.countdown == usize::MAX {
+            self.fired.store(true, Ordering::Relaxed);
+            return Err(store::Failure::Io("no".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Medium for FailingMedium {
+    fn apply(&mut self, store: &Store, batch: ::sled::Batch) -> Result<(), store::Failure> {
+        self.fails(false)?;
+        store.apply(batch)
+    }
+    fn sync(&mut self, store: &Store) -> Result<(), store::Failure> {
+        self.fails(true)?;
+        store.sync()
+    }
+}
+
+/// A journal whose n-th sync, counted from 0, fails.
+pub(in crate::persistence) fn failing(config: &SledJournalConfig, n: usize) -> SledJournal {
+    SledJournal::open_on(config, FailingMedium { countdown: n, sync: true, fired: Arc::default() }).unwrap()
+}
+
+fn config(dir: &tempfile::TempDir) -> SledJournalConfig {
+    SledJournalConfig {
+        dir: dir.path().join("journal-sled"),
+        partitions: 2,
+        queue: 64,
+        cache_bytes: 1 << 20,
+        room: Room::endless(),
+    }
+}
+
+fn hand_over(journal: &SledJournal, append: Append) -> Result<Appended, AppendError> {
+    let (sender, receiver) = mpsc::channel();
+    journal.append(append, Box::new(move |outcome| sender.send(outcome).unwrap()));
+    receiver.recv().unwrap()
+}
+
+fn write(journal: &SledJournal, key: &str, events: usize) -> Result<Appended, AppendError> {
+    let stream = stream(key);
+    let expected = journal.head(&stream).map_or(0, |head| head.sequence);
+    let append = append(&stream, journal.lease(stream.partition(2)), expected, u128::from(expected));
+    hand_over(journal, Append { events: vec![event("x"); events], ..append })
+}
+
+/// Whatever was acknowledged is there afterwards, what was refused is not, and what is unknown is either.
+#[test]
+fn after_any_failed_batch_or_sync_the_journal_refuses_and_what_was_acknowledged_is_there() {
+    for sync in [false, true] {
+        for n in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let fired = Arc::<AtomicBool>::default();
+            let medium = FailingMedium { countdown: n, sync, fired: Arc::clone(&fired) };
+            let journal = SledJournal::open_on(&config(&dir), medium).unwrap();
+            let told: Vec<_> = (0..6).map(|n| write(&journal, &(n % 2).to_string(), 1)).collect();
+            let known = told.iter().filter(|told| told.is_ok()).count() as u64;
+            let unknown = told.iter().filter(|told| matches!(told, Err(AppendError::Unknown(_)))).count() as u64;
+            assert_eq!(journal.poisoned().is_some(), fired.load(Ordering::Relaxed));
+            let shown = |journal: &SledJournal| journal.durable(PartitionId(0)) + journal.durable(PartitionId(1));
+            assert_eq!(shown(&journal), known);
+            drop(journal);
+            let journal = SledJournal::open(&config(&dir)).unwrap();
+            assert!((known..=known + unknown).contains(&shown(&journal)), "{told:?}");
+            write(&journal, "0", 3).unwrap();
+            if !fired.load(Ordering::Relaxed) {
+                assert!(n > 0 && known == 6, "no fault was met at all");
+                break;
+            }
+            assert_eq!(unknown, 1, "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_tail_that_sled_has_lost_is_missed() {
+    for forget_witness in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = SledJournal::open(&config(&dir)).unwrap();
+        for _ in 0..3 {
+            write(&journal, "1", 1).unwrap();
+        }
+        drop(journal);
+        let partition = stream("1").partition(2);
+        let db = ::sled::open(dir.path().join("journal-sled/sled")).unwrap();
+        db.remove(keys::record(partition, 3)).unwrap();
+        if forget_witness {
+            let key = keys::witness(partition);
+            db.insert(key.as_slice(), values::seal(&key, &[&[0][..], &recovery::witness(1, 2)].concat())).unwrap();
+        }
+        db.flush().unwrap();
+        drop(db);
+        let error = SledJournal::open(&config(&dir)).unwrap_err();
+        let OpenError::Damaged { what, .. } = &error else { unreachable!("{error}") };
+        assert!(what.contains("ends at position 2, and position 3 was acknowledged"), "{what}");
+    }
+}
+
+#[test]
+fn a_journal_whose_sled_is_gone_is_not_taken_for_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&SledJournal::open(&config(&dir)).unwrap(), "1", 1).unwrap();
+    std::fs::remove_dir_all(dir.path().join("journal-sled/sled")).unwrap();
+    assert!(matches!(SledJournal::open(&config(&dir)), Err(OpenError::Damaged { .. })));
+}
+
+#[test]
+fn a_damaged_record_is_named_by_its_position() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SledJournal::open(&config(&dir)).unwrap();
+    for _ in 0..3 {
+        write(&journal, "1", 1).unwrap();
+    }
+    drop(journal);
+    let key = keys::record(stream("1").partition(2), 2);
+    let db = ::sled::open(dir.path().join("journal-sled/sled")).unwrap();
+    let mut value = db.get(&key).unwrap().unwrap().to_vec();
+    value[30] ^= 1;
+    db.insert(key, value).unwrap();
+    db.flush().unwrap();
+    drop(db);
+    let error = SledJournal::open(&config(&dir)).unwrap_err();
+    assert!(error.to_string().contains("position 2"), "{error}");
+}
+
+#[test]
+fn a_batch_has_at_most_256_events_unless_one_append_has_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SledJournal::open(&SledJournalConfig { queue: 4096, ..config(&dir) }).unwrap();
+    write(&journal, "big", Append::MAX_EVENTS).unwrap();
+    // As the writer would take them.
+    let queued = |n: u32| Queued {
+        append: Ok(Append {
+            events: vec![event("x"); 100],
+            ..append(&stream(&n.to_string()), journal.lease(stream(&n.to_string()).partition(2)), 0, 1)
+        }),
+        size: 0,
+        done: Done::new(Box::new(|_| ())),
+    };
+    let writer = Writer {
+        shared: Arc::clone(&journal.shared),
+        medium: RealMedium,
+        dir: PathBuf::new(),
+        partitions: 2,
+        epoch: journal.epoch,
+    };
+    let mut waiting = (0..5).map(queued).collect();
+    assert_eq!(writer.gather_count(&mut waiting), 2);
+    assert_eq!(waiting.len(), 3);
+}

@@ -1,0 +1,269 @@
+//! A copy of all journals that opens to the same, and how it comes back.
+//!
+//! A journal only grows, so a copy of a running one is a prefix of it: what is apart from the segments is copied first,
+//! then the segments that are there, the last one up to the frame that was whole when it was met. What can be derived
+//! from the journals is left out. The copy is a data directory of its own, with `backup.json` beside the units: every
+//! file with its length and checksum.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{DataDirectory, SurveyError};
+use crate::persistence::{Backend, segments::survey::end_of};
+
+const MANIFEST: &str = "backup.json";
+
+/// Bytes copied at once.
+const CHUNK: usize = 1 << 20;
+
+/// Why there is no copy, or nothing was restored.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The place where it should go is not empty. Nothing was touched.
+    #[error("{to} is not empty, and nothing is overwritten: choose another directory", to = .to.display())]
+    NotEmpty {
+        /// That place.
+        to: PathBuf,
+    },
+    /// It is no finished backup.
+    #[error("{from} is no finished backup: {what}", from = .from.display())]
+    NoBackup {
+        /// The directory.
+        from: PathBuf,
+        /// What is missing.
+        what: String,
+    },
+    /// A file of the backup is not what was written.
+    #[error("{file} is damaged: {what}", file = .file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The data could not be read.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// The operating system said no.
+    #[error("cannot copy {file}", file = .file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What it said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+}
+
+impl BackupError {
+    fn io(file: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Io { file: file.to_owned(), source: Arc::new(source) }
+    }
+}
+
+/// What was copied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backed {
+    /// Files below the directory.
+    files: Vec<Copied>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Copied {
+    path: PathBuf,
+    bytes: u64,
+    crc32c: u32,
+}
+
+impl Backed {
+    /// How many files.
+    pub fn files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+impl DataDirectory {
+    /// Copies all journals to `to`, which is not there or empty. May be called while a process runs on the data. The
+    /// copy is durable when this returns. May block on the disk.
+    ///
+    /// # Errors
+    /// [`BackupError`]: the copy is then not finished, and `restore` refuses it.
+    pub fn back_up(&self, to: &Path, passed: &mut dyn FnMut(u64)) -> Result<Backed, BackupError> {
+        make_empty(to)?;
+        let in_use = self.in_use()?;
+        let mut backed = Backed { files: Vec::new() };
+        for (unit, backend) in &self.units {
+            if *backend == Backend::Sled && in_use {
+                return Err(SurveyError::InUse { unit: unit.clone() }.into());
+            }
+            let journal = self.journal(unit);
+            let mut files = Vec::new();
+            list(&journal, &mut files).map_err(BackupError::io(&journal))?;
+            // What says how far segments go comes first, so that it never says more than they have.
+            files.sort_by_key(|file| (is_segment(file), file.clone()));
+            let last = files.iter().rfind(|file| is_segment(file) && file.parent() == Some(&journal)).cloned();
+            let services = self.data.join(unit).join("services.json");
+            for file in services.exists().then_some(services).into_iter().chain(files) {
+                // Nothing but the last segment can change, and that only behind its last whole frame.
+                let end = (Some(&file) == last.as_ref()).then(|| end_of(&file)).transpose();
+                let end = end.map_err(BackupError::io(&file))?;
+                backed.files.push(copy(&self.data, to, &file, end, passed)?);
+            }
+        }
+        backed.files.push(copy(&self.data, to, &self.data.join("format.json"), None, passed)?);
+        let manifest = to.join(MANIFEST);
+        let text = serde_json::to_vec_pretty(&backed).expect("paths of ours are text");
+        write_synced(&manifest, &text).map_err(BackupError::io(&manifest))?;
+        Ok(backed)
+    }
+
+    /// Copies a backup to `to`, which is not there or empty, after every file was found whole. Either all of it is
+    /// there afterwards, or nothing. May block on the disk.
+    ///
+    /// # Errors
+    /// [`BackupError`]
+    pub fn restore(from: &Path, to: &Path, passed: &mut dyn FnMut(u64)) -> Result<Backed, BackupError> {
+        let manifest = from.join(MANIFEST);
+        let text = match fs::read(&manifest) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let what = format!("it has no {MANIFEST}");
+                return Err(BackupError::NoBackup { from: from.to_owned(), what });
+            }
+            Err(error) => return Err(BackupError::io(&manifest)(error)),
+        };
+        let damaged = |what: String| BackupError::Damaged { file: manifest.clone(), what };
+        let backed: Backed = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if !is_empty(to).map_err(BackupError::io(to))? {
+            return Err(BackupError::NotEmpty { to: to.to_owned() });
+        }
+        let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let unfinished = to.with_file_name(format!("{name}.restoring"));
+        make_empty(&unfinished)?;
+        for known in &backed.files {
+            let is_below = known.path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+            if !is_below {
+                return Err(damaged(format!("{} is not below the directory", known.path.display())));
+            }
+            let copied = copy(from, &unfinished, &from.join(&known.path), None, passed)?;
+            if copied != *known {
+                remove(&unfinished);
+                let what = format!("{} bytes with another checksum than when it was copied", copied.bytes);
+                return Err(BackupError::Damaged { file: from.join(&known.path), what });
+            }
+        }
+        if to.exists() {
+            fs::remove_dir(to).map_err(BackupError::io(to))?;
+        }
+        fs::rename(&unfinished, to).map_err(BackupError::io(to))?;
+        let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        sync_dir(parent).map_err(BackupError::io(parent))?;
+        Ok(backed)
+    }
+}
+
+fn remove(unfinished: &Path) {
+    if let Err(error) = fs::remove_dir_all(unfinished) {
+        tracing::warn!(%error, "what was not restored is left in {}", unfinished.display());
+    }
+}
+
+fn is_segment(file: &Path) -> bool {
+    file.extension().is_some_and(|end| end == "seg")
+}
+
+/// Every file below `dir` that a journal needs.
+fn list(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            list(&path, files)?;
+        } else if path.extension().is_none_or(|end| end != "new") {
+            files.push(path); // what is unfinished is no part of it
+        }
+    }
+    Ok(())
+}
+
+/// Copies one file below `from` to the same place below `to`, leaving out runs of zeros, and syncs it. Behind `end` the
+/// copy has zeros.
+fn copy(
+    from: &Path,
+    to: &Path,
+    file: &Path,
+    end: Option<u64>,
+    passed: &mut dyn FnMut(u64),
+) -> Result<Copied, BackupError> {
+    use std::os::unix::fs::FileExt;
+    let path = file.strip_prefix(from).unwrap_or(file).to_owned();
+    let target = to.join(&path);
+    let mut run = || -> io::Result<(u64, u32)> {
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let mut source = File::open(file)?;
+        let made = File::options().write(true).create_new(true).open(&target)?;
+        let (mut bytes, mut checksum) = (0u64, 0);
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let read = source.read(&mut buffer)?;
+            let chunk = buffer.get_mut(..read).unwrap_or_default();
+            if chunk.is_empty() {
+                break;
+            }
+            let kept = end.map_or(read, |end| usize::try_from(end.saturating_sub(bytes)).unwrap_or(read).min(read));
+            chunk.get_mut(kept..).unwrap_or_default().fill(0);
+            checksum = crc32c::crc32c_append(checksum, chunk);
+            if chunk.iter().any(|byte| *byte != 0) {
+                made.write_all_at(chunk, bytes)?;
+            }
+            bytes += chunk.len() as u64;
+            passed(chunk.len() as u64);
+        }
+        made.set_len(bytes)?;
+        made.sync_all()?;
+        target.parent().map_or(Ok(()), sync_dir)?;
+        Ok((bytes, checksum))
+    };
+    let (bytes, crc32c) = run().map_err(BackupError::io(file))?;
+    Ok(Copied { path, bytes, crc32c })
+}
+
+fn write_synced(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut made = File::create(file)?;
+    made.write_all(bytes)?;
+    made.sync_all()?;
+    file.parent().map_or(Ok(()), sync_dir)
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+fn is_empty(dir: &Path) -> io::Result<bool> {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn make_empty(dir: &Path) -> Result<(), BackupError> {
+    if !is_empty(dir).map_err(BackupError::io(dir))? {
+        return Err(BackupError::NotEmpty { to: dir.to_owned() });
+    }
+    fs::create_dir_all(dir).map_err(BackupError::io(dir))
+}
