@@ -3,7 +3,7 @@
 use steadfast::{
     AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, SupervisionConfig, System,
     http::{self, Resource},
-    library, station, stay, store,
+    library, procurement, station, stay, store,
 };
 
 type ReadSwitches = fn(&SupervisionConfig) -> Result<AnySettings, ConfigError>;
@@ -30,7 +30,7 @@ pub(super) const ALL: &str = "all";
 const ALL_PORT: u16 = 8088;
 
 /// In this order their service ports are apart.
-static FLEET: &[Known] = &[STORE, STAY, LIBRARY, STATION];
+static FLEET: &[Known] = &[STORE, STAY, LIBRARY, STATION, PROCUREMENT];
 
 const STORE: Known = Known {
     name: store::NAME,
@@ -77,6 +77,22 @@ const STATION: Known = Known {
     model: station::services,
     resources: http::station,
     settings: Some(switches::<station::StationSettings>),
+};
+
+const PROCUREMENT: Known = Known {
+    name: procurement::NAME,
+    port: 8088,
+    service_ports: &[
+        ("procurementmanagement", 8081),
+        ("procurementrequest", 8082),
+        ("goodsdelivery", 8083),
+        ("mypage", 8084),
+        ("notification", 8085),
+    ],
+    services: procurement::services,
+    model: procurement::services,
+    resources: http::procurement,
+    settings: Some(switches::<procurement::ProcurementSettings>),
 };
 
 /// What `--system` takes.

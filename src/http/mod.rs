@@ -30,7 +30,7 @@ mod routes;
 mod serve;
 mod table;
 
-pub use api::{library, station, stay, store};
+pub use api::{library, procurement, station, stay, store};
 pub use coerce::{Field, FieldType};
 pub use fields::Fields;
 pub use gateway::{admin, public, service_port};
@@ -39,10 +39,10 @@ pub use health::Readiness;
 pub use limits::HttpLimits;
 pub use problem::Problem;
 pub use resource::{
-    Action, Address, By, Call, Change, ClientId, Done, EntitySource, Filter, Find, FindKeys, Finder, Found, Keep,
-    Lookup, Perform, Prepare, Procedure, Resolve, Resource, RowPage, Said, Segment, Source, Tells, ViewSource, Wanted,
-    action, ask, by_key, by_number, by_stream, command, key_in, number_in, numeric, perform, procedure, said, shown,
-    shows, unchanged, when_sent,
+    Action, Address, By, Call, Change, ClientId, Commands, Done, EntitySource, Filter, Find, FindKeys, Finder, Found,
+    Keep, Lookup, Make, Perform, Prepare, Procedure, Resolve, Resource, RowPage, Said, Segment, Source, Tells,
+    ViewSource, Wanted, action, ask, by_key, by_number, by_stream, command, key_in, keyed, number_in, numeric, perform,
+    procedure, said, shown, shows, unchanged, when_sent,
 };
 pub use routes::Edge;
 pub use serve::{BindError, HttpServer, Listener};

@@ -157,6 +157,13 @@ impl Problem {
     }
 }
 
+/// The business said no: [`Problem::refused`].
+impl<R: Refusal> From<R> for Problem {
+    fn from(refusal: R) -> Self {
+        Self::refused(&refusal)
+    }
+}
+
 impl From<ViewError> for Problem {
     fn from(error: ViewError) -> Self {
         let message = error.to_string();

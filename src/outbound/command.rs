@@ -34,7 +34,8 @@ const VARIABLE_CHARACTERS: usize = 4096;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Runs a program for each notice: the notice as JSON on its standard input and as variables in its
-/// environment. No shell is involved. Past the deadline its whole process group is killed.
+/// environment. No shell is involved. Past the deadline its whole process group is killed. One that still runs
+/// when the process ends is left to itself; its notice is sent again under the same id.
 #[derive(Debug)]
 pub(super) struct Program {
     path: PathBuf,

@@ -242,6 +242,22 @@ mod tests {
         assert!(reason.starts_with("the token in "), "{reason}");
     }
 
+    /// Trust cannot be tested without a certificate authority; that no text goes out in the open can.
+    #[test]
+    fn an_https_address_is_spoken_to_in_tls_only() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let server = thread::spawn(move || {
+            let mut hello = [0; 3];
+            listener.accept().unwrap().0.read_exact(&mut hello).unwrap();
+            hello
+        });
+        let failed = Webhook::new(&url, None, Duration::from_secs(5)).deliver(&notification());
+        assert!(matches!(failed, Err(DeliveryError::Failed { .. })), "{failed:?}");
+        let [kind, major, _] = server.join().unwrap();
+        assert_eq!((kind, major), (0x16, 3), "a handshake record");
+    }
+
     #[test]
     fn a_receiver_that_never_answers_fails_at_the_deadline_and_one_that_closes_at_once() {
         let failed = delivered(|mut stream| {

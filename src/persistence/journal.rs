@@ -415,6 +415,16 @@ pub trait Journal: Send + Sync + 'static {
         Err(ReopenError::NotSupported)
     }
 
+    /// Moves away what nobody follows any more: everything at or below these positions, one per partition, was dealt
+    /// with by every reader of the feed. It is kept for ever and is read as before. Returns how many pieces were moved;
+    /// 0 for a journal that has no archive. Blocks.
+    ///
+    /// # Errors
+    /// Nothing is lost; trying again is safe.
+    fn archive(&self, _below: &[u64]) -> Result<usize, super::StoreError> {
+        Ok(0)
+    }
+
     /// What it has counted so far; all zero for a journal that does not count.
     fn metrics(&self) -> JournalMetrics {
         JournalMetrics::default()

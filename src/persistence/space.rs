@@ -170,11 +170,9 @@ fn look(room: &Room, ballast: &mut Ballast) {
             room.low.store(true, Ordering::Release);
         }
         ballast.give_up();
-    } else if ballast.is_there || (available - room.mark >= ballast.bytes && ballast.make()) {
-        if low {
-            tracing::info!(available, mark = room.mark, "the disk has space again: writes go on");
-            room.low.store(false, Ordering::Release);
-        }
+    } else if (ballast.is_there || (available - room.mark >= ballast.bytes && ballast.make())) && low {
+        tracing::info!(available, mark = room.mark, "the disk has space again: writes go on");
+        room.low.store(false, Ordering::Release);
     }
 }
 

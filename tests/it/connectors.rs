@@ -215,6 +215,33 @@ fn what_a_webhook_refuses_is_a_dead_letter_at_once() {
     assert_eq!(retry(&server, &waiting[0]), 409);
 }
 
+#[test]
+fn the_channel_of_one_system_goes_on_while_that_of_another_hangs() {
+    let (hangs, healthy) = (Receiver::new(|_, _| Act::Hang), Receiver::healthy());
+    let config = hangs.section("") + &healthy.section_of("stay.alarm", "");
+    let server = Setup::default().system("all").config(&config).start();
+    let client = server.client();
+    for text in ["one", "two", "three", "four"] {
+        client.http(&format!("POST :8088/store/messages content={text}")).created();
+    }
+    eventually(SOON, "all threads of the store's channel hang", || (hangs.arrived().len() >= 2).then_some(()));
+    client.http("POST :8088/stay/rooms name=호텔 price=1000 address=서울 host=Superman").created();
+    client.http("POST :8088/stay/bookings roomId=1 name=호텔 price=1000 address=서울 host=Superman guest=배트맨 usedate=20200101").created();
+    eventually(SOON, "guest and host are told of booking and payment", || (healthy.arrived().len() == 4).then_some(()));
+    let told: BTreeSet<(String, String)> = healthy
+        .arrived()
+        .iter()
+        .map(|post| (post.notice["receiver"].as_str().unwrap(), post.notice["fields"]["message"].as_str().unwrap()))
+        .map(|(receiver, message)| (receiver.to_owned(), message.to_owned()))
+        .collect();
+    let expected =
+        [("Superman", "Booked"), ("Superman", "PayApproved"), ("배트맨", "Booked"), ("배트맨", "PayApproved")];
+    assert_eq!(told, expected.map(|(receiver, message)| (receiver.to_owned(), message.to_owned())).into());
+    let (store, stay) = (bulkhead(&server, "store-alarm"), bulkhead(&server, "stay-alarm"));
+    assert_eq!(json!([store["busy"], stay["busy"], stay["live"]]), json!([2, 0, 2]), "{store} {stay}");
+    assert!(hangs.arrived().iter().all(|post| post.act == Act::Hang), "the fault was there");
+}
+
 /// A program that a test writes, and what it wrote itself.
 struct Script {
     directory: TempDir,

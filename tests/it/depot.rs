@@ -1,6 +1,6 @@
 //! A system that is no product: wares by natural key and numbered tickets, to declare resources of.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,15 +8,12 @@ use steadfast::{
     Answered, Command, CommandContext, Decision, DomainEvent, Effects, Entity, Follows, Key, Listed, Number,
     NumberedId, Presence, Recorded, Refusal, RefusalClass, Service, ServiceDeclaration, Sources, System, View,
     http::{
-        self, By, Change, EntitySource, Field, Fields, Filter, Finder, HttpLimits, HttpServer, Item, Listener, Lookup,
-        Procedure, Readiness, Resource, Said, Segment, ViewSource, by_key, by_number, command, key_in, number_in,
-        perform, procedure, shown,
+        self, By, Change, Commands, EntitySource, Field, Fields, Filter, Finder, HttpLimits, HttpServer, Listener,
+        Lookup, Procedure, Readiness, Resource, Said, ViewSource, by_key, key_in, number_in, perform,
     },
     persist,
     persistence::{self, StorageConfig},
 };
-
-const WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 pub(crate) enum No {
@@ -259,26 +256,43 @@ impl Follows<Ticket> for TicketOfCode {
 }
 
 fn wares(system: &System) -> Resource {
-    let entities = system.entities::<Ware>();
-    let item = |ware: &Ware, _: Number| ware.there.then(|| shown(ware));
-    let source = EntitySource::new(entities.clone(), system.list::<Ware>(), item);
+    let commands = Commands::<Ware>::of(system);
     let make =
         |fields: &Fields| Ok(PutWare { name: fields.string("name"), qty: fields.double("qty").unwrap_or_default() });
     let put = |answered: &Answered<Put>| if answered.reply.created { Change::Created } else { Change::Changed };
     let sell = |fields: &Fields| Ok(SellWare { qty: fields.double("qty").unwrap_or_default() });
-    let sell = procedure(entities.clone(), WITHIN, |call| key_in(call, "wareId"), sell, |_| Said::yes().made("1"));
+    let sell = commands.procedure(|call| key_in(call, "wareId"), sell, |_| Said::yes().made("1"));
     let fields = vec![Field::text("name"), Field::double("qty")];
     let parameters = vec![Field::text("wareId").required(), Field::double("qty").required()];
+    let source = EntitySource::of(system, |ware: &Ware, _| ware.there.then(|| ware.clone()));
     Resource::new("depot", "ware", "ware", Field::text("wareId"), fields, source)
         .service("stock")
         .alias("wares")
         .natural_key()
-        .create(command(entities.clone(), WITHIN, put, by_key, make))
-        .replace(command(entities, WITHIN, put, by_key, make))
+        .create(commands.method(put, by_key, make))
+        .replace(commands.method(put, by_key, make))
+        .merge(restock(system, &commands))
         .finder(Finder::one("findByWareId", Field::text("ware_id"), By::Key).also_spelled(&["wareId"]))
         .filter(Filter::at_least(Field::double("minQty"), "qty"))
         .procedure(Procedure::post("sell", parameters, sell))
         .procedure(Procedure::post("place", vec![], perform(|_| async { Ok(Said::text("depot, 1")) })))
+}
+
+/// What a merge does not name stays as another look at the ware has it.
+fn restock(system: &System, commands: &Commands<Ware>) -> http::Action {
+    let entities = system.entities::<Ware>();
+    commands.prepared(Change::Changed, move |call| {
+        let entities = entities.clone();
+        async move {
+            let id = by_key(&call)?;
+            let now = entities.get(&id).await.map_err(http::Problem::of_ask)?.ok_or(No::Unknown)?.state;
+            let qty = call.fields.double("qty").unwrap_or(now.qty);
+            if qty < 0.0 {
+                return Err(No::Qty.into());
+            }
+            Ok((id, PutWare { name: call.fields.sent("name", Fields::string).unwrap_or(now.name), qty }))
+        }
+    })
 }
 
 fn ticket_id(code: &Value) -> Option<NumberedId> {
@@ -290,16 +304,13 @@ fn code_of(code: &Value) -> Option<String> {
 }
 
 fn tickets(system: &System) -> Resource {
-    let entities = system.entities::<Ticket>();
-    let item = |ticket: &Ticket, _: Number| (!ticket.code.is_empty()).then(|| shown(ticket));
-    let source = EntitySource::new(entities.clone(), system.list::<Ticket>(), item);
-    let open = command(
-        entities.clone(),
-        WITHIN,
+    let commands = Commands::<Ticket>::of(system);
+    let source = EntitySource::of(system, |ticket: &Ticket, _| (!ticket.code.is_empty()).then(|| ticket.clone()));
+    let open = commands.method(
         |answered: &Answered<TicketItem>| if answered.reply.created { Change::Created } else { Change::Changed },
         |call| {
-            ticket_id(&call.fields.text("code").unwrap_or_default().into())
-                .ok_or_else(|| http::Problem::missing("code"))
+            let code = call.fields.text("code").unwrap_or_default();
+            ticket_id(&code.into()).ok_or_else(|| http::Problem::missing("code"))
         },
         |fields: &Fields| Ok(OpenTicket { code: fields.string("code").unwrap_or_default() }),
     );
@@ -309,7 +320,7 @@ fn tickets(system: &System) -> Resource {
     Resource::new("depot", "tickets", "ticket", Field::long("id"), fields, source)
         .service("desk")
         .create(open)
-        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(CloseTicket)))
+        .remove(commands.remove(CloseTicket))
         .finder(Finder::one("findByCode", Field::text("code"), by_code))
         .finder(Finder::many("listByCode", Field::text("code"), of_code().keys(|_, row| row.number.to_string())))
         .filter(Filter::prepared(Field::text("notCode"), of_code().without(|_, row| row.number.into())))
@@ -317,20 +328,14 @@ fn tickets(system: &System) -> Resource {
 }
 
 fn closing(system: &System) -> Resource {
-    let close = procedure(
-        system.entities::<Ticket>(),
-        WITHIN,
-        |call| number_in(call, "ticketId"),
-        |_| Ok(CloseTicket),
-        |_| Said::yes(),
-    );
+    let commands = Commands::<Ticket>::of(system);
+    let close = commands.procedure(|call| number_in(call, "ticketId"), |_| Ok(CloseTicket), |_| Said::yes());
     let parameters = vec![Field::long("ticketId").required()];
     Resource::without_items("depot", "closeTicket").service("desk").procedure(Procedure::post("", parameters, close))
 }
 
 fn codes(system: &System) -> Resource {
-    let row = |code: &String, row: &TicketOfCode| Item { key: code.to_value(), sequence: None, fields: shown(row) };
-    let source = ViewSource::new(system.views::<TicketOfCode>(), Segment::of_segment, row);
+    let source = ViewSource::of(system, |_, row: &TicketOfCode| row.clone());
     let fields = vec![Field::long("number"), Field::boolean("closed")];
     Resource::new("depot", "codes", "code", Field::text("code"), fields, source).service("desk").unpaged()
 }

@@ -30,6 +30,8 @@ mod model;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod procurement;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod resources;
@@ -39,6 +41,8 @@ mod scenarios;
 mod script;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod station;
 #[cfg(test)]
 mod stay;
 #[cfg(test)]

@@ -86,7 +86,12 @@ impl Receiver {
 
     /// A section that has the store's alarms sent here.
     pub(crate) fn section(&self, more: &str) -> String {
-        format!("[connector.store.alarm]\nkind = \"webhook\"\nurl = \"http://{}/alarms\"\n{more}\n", self.address)
+        self.section_of("store.alarm", more)
+    }
+
+    /// A section that has the notices of a channel sent here.
+    pub(crate) fn section_of(&self, channel: &str, more: &str) -> String {
+        format!("[connector.{channel}]\nkind = \"webhook\"\nurl = \"http://{}/alarms\"\n{more}\n", self.address)
     }
 }
 

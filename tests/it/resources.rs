@@ -24,6 +24,14 @@ async fn natural_keys_are_created_replaced_and_listed_by_their_text() {
     assert_eq!(replaced.header("etag"), Some("\"2\""));
     let created = depot.call("PUT", "/ware/CD%202", r#"{"qty": 1}"#).await;
     assert_eq!((created.status, created.header("location")), (201, Some("http://depot/ware/CD%202")));
+    let merged = depot.call("PATCH", "/ware/CD1", r#"{"name": "Diesel"}"#).await;
+    assert_eq!((merged.status, &merged.json()["name"], &merged.json()["qty"]), (200, &json!("Diesel"), &json!(1.0)));
+    let refused = depot.call("PATCH", "/ware/CD1", r#"{"qty": -1}"#).await;
+    assert_eq!(
+        (refused.status, &refused.json()["field"], &refused.json()["code"]),
+        (400, &json!("qty"), &json!("INVALID_QTY"))
+    );
+    assert_eq!(depot.call("PATCH", "/ware/CD3", "{}").await.json()["code"], "NO_SUCH_WARE");
     for nothing in ["/ware/CD3", "/ware/%0A", "/ware/search/findByWareId?wareId=CD3"] {
         assert_eq!(depot.call("GET", nothing, "").await.status, 404, "{nothing}");
     }

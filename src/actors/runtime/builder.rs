@@ -262,13 +262,7 @@ impl SystemBuilder {
 
         let mut parts = super::tree::Parts::default();
         for (unit, queue) in units.iter().zip(queues) {
-            let own = |place: &Place| Arc::ptr_eq(&place.unit, unit);
-            let service = |host: &Arc<dyn KindHost>| {
-                services.iter().any(|place| own(place) && Arc::ptr_eq(host.service(), &place.service))
-            };
-            let mut hosts: Vec<_> = system.inner.hosts.iter().filter(|host| service(host)).cloned().collect();
-            hosts.extend(internal.iter().filter(|(place, _)| own(place)).map(|(_, progress)| progress.clone()));
-            let watch = JournalWatch { unit: unit.clone(), hosts };
+            let watch = watch_of(unit, &system.inner, &services, &internal);
             parts.storage(format!("journal:{}", unit.name), Arc::new(watch));
             parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
         }
@@ -297,6 +291,23 @@ impl SystemBuilder {
         assert!(system.inner.guardian.set(guardian).is_ok(), "the guardian is set once");
         Ok(system)
     }
+}
+
+/// The watch of a unit's journal, with whoever keeps streams in it.
+fn watch_of(
+    unit: &Arc<UnitRuntime>,
+    inner: &Inner,
+    services: &[Place],
+    internal: &[(Place, Arc<dyn KindHost>)],
+) -> JournalWatch {
+    let own = |place: &Place| Arc::ptr_eq(&place.unit, unit);
+    let here = |host: &Arc<dyn KindHost>| {
+        services.iter().any(|place| own(place) && Arc::ptr_eq(host.service(), &place.service))
+    };
+    let mut hosts: Vec<_> = inner.hosts.iter().filter(|host| here(host)).cloned().collect();
+    hosts.extend(internal.iter().filter(|(place, _)| own(place)).map(|(_, progress)| progress.clone()));
+    let archived_behind = inner.config.storage.archive.then(|| inner.consumers.clone());
+    JournalWatch { unit: unit.clone(), hosts, archived_behind }
 }
 
 fn open_units(storage: &Storage) -> (Vec<Arc<UnitRuntime>>, Vec<SnapshotQueue>) {

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{
     builder::learn,
+    consumer::{Consumer, Lane},
     kinds::KindHost,
     service::wake_open_streams,
     unit::{SnapshotQueue, UnitRuntime},
@@ -20,23 +21,28 @@ use crate::{
 /// How often a journal's health is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How often it is seen what can be archived: a segment takes longer to fill under most loads.
+const ARCHIVE_EVERY: Duration = Duration::from_mins(1);
+
 /// Fails when the journal is poisoned; when it is started again, it opens the journal again in place. Whether that is
 /// tried once more after it failed, its supervisor decides.
 pub(crate) struct JournalWatch {
     pub(crate) unit: Arc<UnitRuntime>,
     /// Whoever keeps streams in the unit.
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
+    /// Whoever reads its feed, when what all of them have dealt with is to be archived.
+    pub(crate) archived_behind: Option<Vec<Arc<Consumer>>>,
 }
 
 impl Process for JournalWatch {
     fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
-        let (unit, hosts) = (self.unit.clone(), self.hosts.clone());
+        let (unit, hosts, readers) = (self.unit.clone(), self.hosts.clone(), self.archived_behind.clone());
         async move {
             if let Some(reason) = unit.journal.poisoned() {
                 reopen(&unit, &reason).await?;
                 take_up(&unit, &hosts);
             }
-            Ok(watch(unit, stop).boxed())
+            Ok(watch(unit, readers, stop).boxed())
         }
         .boxed()
     }
@@ -64,8 +70,9 @@ fn take_up(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
     wake_open_streams(unit, &hosts.iter().filter(running).cloned().collect::<Vec<_>>());
 }
 
-async fn watch(unit: Arc<UnitRuntime>, stop: Stop) -> Result<(), Failure> {
+async fn watch(unit: Arc<UnitRuntime>, readers: Option<Vec<Arc<Consumer>>>, stop: Stop) -> Result<(), Failure> {
     let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut archive = tokio::time::interval(ARCHIVE_EVERY);
     loop {
         tokio::select! {
             () = stop.requested() => return Ok(()),
@@ -74,8 +81,31 @@ async fn watch(unit: Arc<UnitRuntime>, stop: Stop) -> Result<(), Failure> {
                     return Err(Failure::new(format!("journal {}: {reason}", unit.name)));
                 }
             }
+            _ = archive.tick() => {
+                if let Some(readers) = &readers {
+                    archive_behind(&unit, readers).await?;
+                }
+            }
         }
     }
+}
+
+/// Archives what every reader has dealt with. One that has not begun has dealt with nothing.
+async fn archive_behind(unit: &Arc<UnitRuntime>, readers: &[Arc<Consumer>]) -> Result<(), Failure> {
+    let lanes = |partition: u16| {
+        let own = move |lane: &&Lane| Arc::ptr_eq(&lane.unit, unit) && lane.partition == partition;
+        readers.iter().flat_map(|reader| &reader.lanes).filter(own)
+    };
+    let dealt_with = |partition: u16| lanes(partition).map(Lane::cursor).min().unwrap_or(0);
+    let below: Vec<u64> = (0..unit.journal.partitions()).map(dealt_with).collect();
+    let journal = unit.journal.clone();
+    match tokio::task::spawn_blocking(move || journal.archive(&below)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(segments)) => tracing::info!(unit = unit.name.as_ref(), segments, "moved to the archive"),
+        Ok(Err(error)) => tracing::warn!(unit = unit.name.as_ref(), %error, "nothing is archived now"),
+        Err(panic) => return Err(Failure::new(format!("journal {}: {panic}", unit.name))),
+    }
+    Ok(())
 }
 
 /// Saves snapshots in batches, off everybody's way.

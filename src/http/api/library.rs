@@ -6,10 +6,7 @@ use serde_json::Value;
 
 use crate::{
     Answered, NumberedId, System,
-    http::{
-        By, Call, Change, EntitySource, Field, Fields, Finder, Item, Problem, Resource, ViewSource, by_number,
-        by_stream, command, numeric, shown,
-    },
+    http::{By, Call, Change, Commands, EntitySource, Field, Fields, Finder, Problem, Resource, ViewSource},
     library::{
         self, CancelOrder, ChangeDelivery, ChangeOrder, ChangeRent, CreateRent, Delivery, Mypage, Order, PlaceOrder,
         Rent, Rental, key_of_order, named_order,
@@ -17,10 +14,6 @@ use crate::{
 };
 
 const SYSTEM: &str = library::NAME;
-/// Deadline of a command that asks no partner: far above a group commit, below any client's patience.
-const WITHIN: Duration = Duration::from_secs(5);
-/// What a request may take beyond the synchronous link that it uses.
-const BEYOND_LINK: Duration = Duration::from_millis(400);
 
 /// The collections of the library.
 pub fn library(system: &System) -> Vec<Resource> {
@@ -29,9 +22,7 @@ pub fn library(system: &System) -> Vec<Resource> {
 }
 
 fn orders(system: &System, link: Duration) -> Resource {
-    let entities = system.entities::<Order>();
-    let source =
-        EntitySource::new(entities.clone(), system.list::<Order>(), |order, _| order.item().as_ref().map(shown));
+    let commands = Commands::<Order>::of(system);
     let place = move |fields: &Fields| {
         Ok(PlaceOrder { item: fields.string("item"), status: fields.string("status"), within: link })
     };
@@ -39,50 +30,41 @@ fn orders(system: &System, link: Duration) -> Resource {
         let item = fields.sent("item", |fields, name| fields.string(name).unwrap_or_default());
         Ok(ChangeOrder { item, status: fields.string("status") })
     };
+    let source = EntitySource::of(system, |order: &Order, _| order.item());
     Resource::new(SYSTEM, "orders", "order", ID, ORDER.to_vec(), source)
         .service("order")
-        .create(command(entities.clone(), link + BEYOND_LINK, Change::Created, by_stream, place))
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(CancelOrder)))
+        .create(commands.asking(link).create(place))
+        .change(commands.change(change))
+        .remove(commands.remove(CancelOrder))
 }
 
 fn rents(system: &System) -> Resource {
-    let entities = system.entities::<Rent>();
-    let item = |rent: &Rent, number| rent.item(number).as_ref().map(shown);
-    let source = EntitySource::new(entities.clone(), system.list::<Rent>(), item);
+    let commands = Commands::<Rent>::of(system);
     let create = |fields: &Fields| {
         // Whoever asks here is not in a round of an order; the order service asks the entity itself.
         Ok(CreateRent { order_id: order_id(fields), round: 0, status: fields.string("status") })
     };
     let change = |fields: &Fields| Ok(ChangeRent { order_id: new_order(fields), status: fields.string("status") });
+    let source = EntitySource::of(system, Rent::item);
     Resource::new(SYSTEM, "rents", "rent", ID, OF_ORDER.to_vec(), source.clone())
         .service("rent")
-        .create(command(entities.clone(), WITHIN, new_or_existing, by_order, create))
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities, WITHIN, Change::Changed, by_number, change))
+        .create(commands.method(new_or_existing, by_order, create))
+        .change(commands.change(change))
         .finder(find_by_order(source.by_id(of_order)))
 }
 
 fn deliveries(system: &System) -> Resource {
-    let entities = system.entities::<Delivery>();
-    let item = |delivery: &Delivery, number| delivery.item(number).as_ref().map(shown);
-    let source = EntitySource::new(entities.clone(), system.list::<Delivery>(), item);
+    let commands = Commands::<Delivery>::of(system);
     let change = |fields: &Fields| Ok(ChangeDelivery { order_id: new_order(fields), status: fields.string("status") });
+    let source = EntitySource::of(system, Delivery::item);
     Resource::new(SYSTEM, "deliveries", "delivery", ID, OF_ORDER.to_vec(), source.clone())
         .service("delivery")
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities, WITHIN, Change::Changed, by_number, change))
+        .change(commands.change(change))
         .finder(find_by_order(source.by_id(of_order)))
 }
 
 fn mypages(system: &System) -> Resource {
-    let row = |key: &u64, row: &Mypage| Item {
-        key: (*key).into(),
-        sequence: None,
-        fields: row.item().as_ref().map(shown).unwrap_or_default(),
-    };
-    let source = ViewSource::new(system.views::<Mypage>(), numeric, row);
+    let source = ViewSource::of(system, |_, row: &Mypage| row.item());
     Resource::new(SYSTEM, "mypages", "mypage", ID, MYPAGE.to_vec(), source)
         .service("mypage")
         .unpaged()
@@ -135,15 +117,11 @@ mod tests {
     use serde::Serialize;
 
     use super::*;
+    use crate::http::shown;
     use crate::library::{DeliveryItem, DeliveryStatus, MypageItem, OrderItem, OrderStatus, RentItem, RentStatus};
 
-    /// What the declaration shows of a representation: key, fields, and nothing that it forgot.
     fn as_shown(declared: &[Field], representation: &impl Serialize) -> String {
-        let fields = shown(representation);
-        let known = |name: &str| name == ID.name || declared.iter().any(|field| field.name == name);
-        assert!(fields.keys().all(|name| known(name)), "undeclared: {fields:?}");
-        let values = std::iter::once(&ID).chain(declared).map(|field| format!("{}={}", field.name, fields[field.name]));
-        values.collect::<Vec<_>>().join(" ")
+        crate::http::api::as_shown(ID, declared, representation)
     }
 
     #[test]

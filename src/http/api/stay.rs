@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     AskError, Entities, NumberedId, System, ViewKey,
     http::{
-        Action, By, Change, Done, EntitySource, Field, Fields, Filter, Finder, Item, Lookup, Problem, Resource,
-        ViewSource, action, ask, by_number, by_stream, command, numeric, shown,
+        Action, By, Call, Change, Commands, EntitySource, Field, Fields, Filter, Finder, Lookup, Problem, Resource,
+        ViewSource, keyed,
     },
     stay::{
         self, Alarm, BookRoom, Booking, BookingRejection, Calendar, CancelBooking, ChangeBooking, ChangeRoom,
@@ -18,10 +18,6 @@ use crate::{
 };
 
 const SYSTEM: &str = stay::NAME;
-/// Deadline of a command that asks no partner: far above a group commit, below any client's patience.
-const WITHIN: Duration = Duration::from_secs(5);
-/// What a request may take beyond the synchronous link that it uses.
-const BEYOND_LINK: Duration = Duration::from_millis(400);
 
 /// The collections of stay.
 pub fn stay(system: &System) -> Vec<Resource> {
@@ -30,9 +26,7 @@ pub fn stay(system: &System) -> Vec<Resource> {
 }
 
 fn rooms(system: &System) -> Resource {
-    let entities = system.entities::<Room>();
-    let item = |room: &Room, number| room.item(number).as_ref().map(shown);
-    let source = EntitySource::new(entities.clone(), system.list::<Room>(), item);
+    let commands = Commands::<Room>::of(system);
     let register = |fields: &Fields| {
         let (name, price) = (fields.string("name"), fields.integer("price"));
         Ok(RegisterRoom { name, price, address: fields.string("address"), host: fields.string("host") })
@@ -41,12 +35,11 @@ fn rooms(system: &System) -> Resource {
         let (name, price) = (new_text(fields, "name"), new_long(fields, "price"));
         Ok(ChangeRoom { name, price, address: new_text(fields, "address"), host: new_text(fields, "host") })
     };
-    Resource::new(SYSTEM, "rooms", "room", ID, ROOM.to_vec(), source)
+    Resource::new(SYSTEM, "rooms", "room", ID, ROOM.to_vec(), EntitySource::of(system, Room::item))
         .service("room")
-        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, register))
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(DeleteRoom)))
+        .create(commands.create(register))
+        .change(commands.change(change))
+        .remove(commands.remove(DeleteRoom))
         .filter(Filter::at_least(Field::long("minPrice"), "price"))
         .filter(Filter::at_most(Field::long("maxPrice"), "price"))
         .filter(free_on(system))
@@ -65,9 +58,7 @@ fn date(value: &Value) -> Option<UseDate> {
 }
 
 fn bookings(system: &System, link: Duration) -> Resource {
-    let entities = system.entities::<Booking>();
-    let source =
-        EntitySource::new(entities.clone(), system.list::<Booking>(), |booking, _| booking.item().as_ref().map(shown));
+    let commands = Commands::<Booking>::of(system);
     let change = |fields: &Fields| {
         Ok(ChangeBooking {
             room_id: match new_long(fields, "roomId") {
@@ -83,30 +74,26 @@ fn bookings(system: &System, link: Duration) -> Resource {
             usedate: new_text(fields, "usedate"),
         })
     };
+    let source = EntitySource::of(system, |booking: &Booking, _| booking.item());
     Resource::new(SYSTEM, "bookings", "booking", ID, BOOKING.to_vec(), source)
         .service("booking")
-        .create(book(system.entities::<Calendar>(), entities.clone(), link))
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(CancelBooking)))
+        .create(keyed(ID.name, book(system, link)))
+        .change(commands.change(change))
+        .remove(commands.remove(CancelBooking))
 }
 
 /// `POST /bookings`: the calendar of the room is asked, and answers with the booking.
-fn book(calendars: Entities<Calendar>, bookings: Entities<Booking>, link: Duration) -> Action {
-    action(move |call| {
-        let (calendars, bookings) = (calendars.clone(), bookings.clone());
+fn book(system: &System, link: Duration) -> Action {
+    let bookings = system.entities::<Booking>();
+    Commands::<Calendar>::of(system).asking(link).prepared(Change::Created, move |call| {
+        let bookings = bookings.clone();
         async move {
             let (booking, wish) = (call.origin.stream.clone(), wish(&call.fields));
             let calendar = Calendar::of(wish.room_id);
             if call.origin.command_id.is_some() {
                 is_of_this_room(&bookings, NumberedId::Key(booking.clone()), wish.room_id).await?;
             }
-            let book = BookRoom { booking, wish, within: link };
-            let answered = ask(&calendars, &call, &calendar, book, link + BEYOND_LINK).await;
-            let answered = answered.map_err(Problem::of_ask)?;
-            // The sequence that was answered is the calendar's, and no tag of the booking.
-            let item = Item { key: answered.reply.id.into(), sequence: None, fields: shown(&answered.reply) };
-            Ok(Done { change: Change::Created, item, replayed: answered.replayed })
+            Ok((calendar, BookRoom { booking, wish, within: link }))
         }
     })
 }
@@ -120,29 +107,17 @@ async fn is_of_this_room(bookings: &Entities<Booking>, booking: NumberedId, room
 }
 
 fn payments(system: &System) -> Resource {
-    let entities = system.entities::<Payment>();
-    let item = |payment: &Payment, number| payment.item(number).as_ref().map(shown);
-    let source = EntitySource::new(entities.clone(), system.list::<Payment>(), item);
     let record = |fields: &Fields| {
         let (book_id, status) = (named(fields.integer("bookId")), fields.string("status"));
         Ok(RecordPayment { book_id, wish: wish(fields), status })
     };
-    Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source).service("pay").create(command(
-        entities,
-        WITHIN,
-        Change::Created,
-        by_stream,
-        record,
-    ))
+    Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), EntitySource::of(system, Payment::item))
+        .service("pay")
+        .create(Commands::<Payment>::of(system).create(record))
 }
 
 fn mypages(system: &System) -> Resource {
-    let row = |key: &u64, row: &Mypage| Item {
-        key: (*key).into(),
-        sequence: None,
-        fields: row.item(*key).as_ref().map(shown).unwrap_or_default(),
-    };
-    let source = ViewSource::new(system.views::<Mypage>(), numeric, row);
+    let source = ViewSource::of(system, |id, row: &Mypage| row.item(*id));
     Resource::new(SYSTEM, "mypages", "mypage", ID, MYPAGE.to_vec(), source)
         .service("mypage")
         .unpaged()
@@ -150,42 +125,29 @@ fn mypages(system: &System) -> Resource {
 }
 
 fn alarms(system: &System) -> Resource {
-    let item = |alarm: &Alarm, number| alarm.item(number).as_ref().map(shown);
-    let source = EntitySource::new(system.entities::<Alarm>(), system.list::<Alarm>(), item);
+    let source = EntitySource::of(system, Alarm::item);
     Resource::new(SYSTEM, "alarms", "alarm", ID, ALARM.to_vec(), source).service("alarm")
 }
 
 fn reviews(system: &System) -> Resource {
-    let item = |review: &Review, number| review.item(number).as_ref().map(shown);
-    let source = EntitySource::new(system.entities::<Review>(), system.list::<Review>(), item);
-    Resource::new(SYSTEM, "reviews", "review", ID, REVIEW.to_vec(), source)
+    let register = |fields: &Fields| {
+        Ok(RegisterReview {
+            book_id: named(fields.integer("bookId")),
+            room_id: named(fields.integer("roomId")),
+            name: fields.string("name"),
+            host: fields.string("host"),
+            guest: fields.string("guest"),
+            usedate: fields.string("usedate"),
+            score: fields.integer("score"),
+            content: fields.string("content"),
+        })
+    };
+    // The visit is asked, and answers with the review.
+    let visits = Commands::<Visit>::of(system);
+    let of_booking = |call: &Call| Ok(Visit::of(named(call.fields.integer("bookId"))));
+    Resource::new(SYSTEM, "reviews", "review", ID, REVIEW.to_vec(), EntitySource::of(system, Review::item))
         .service("review")
-        .create(review(system.entities::<Visit>()))
-}
-
-/// `POST /reviews`: the visit is asked, and answers with the review.
-fn review(visits: Entities<Visit>) -> Action {
-    action(move |call| {
-        let visits = visits.clone();
-        async move {
-            let fields = &call.fields;
-            let book_id = named(fields.integer("bookId"));
-            let register = RegisterReview {
-                book_id,
-                room_id: named(fields.integer("roomId")),
-                name: fields.string("name"),
-                host: fields.string("host"),
-                guest: fields.string("guest"),
-                usedate: fields.string("usedate"),
-                score: fields.integer("score"),
-                content: fields.string("content"),
-            };
-            let answered = ask(&visits, &call, &Visit::of(book_id), register, WITHIN).await;
-            let answered = answered.map_err(Problem::of_ask)?;
-            let item = Item { key: answered.reply.id.into(), sequence: None, fields: shown(&answered.reply) };
-            Ok(Done { change: Change::Created, item, replayed: answered.replayed })
-        }
-    })
+        .create(keyed(ID.name, visits.method(Change::Created, of_booking, register)))
 }
 
 const ID: Field = Field::long("id");
@@ -241,13 +203,8 @@ mod tests {
         ReviewText, Role, RoomFacts, RoomItem, StayDetails,
     };
 
-    /// What the declaration shows of a representation: key, fields, and nothing that it forgot.
     fn as_shown(declared: &[Field], representation: &impl Serialize) -> String {
-        let fields = shown(representation);
-        let known = |name: &str| name == ID.name || declared.iter().any(|field| field.name == name);
-        assert!(fields.keys().all(|name| known(name)), "undeclared: {fields:?}");
-        let values = std::iter::once(&ID).chain(declared).map(|field| format!("{}={}", field.name, fields[field.name]));
-        values.collect::<Vec<_>>().join(" ")
+        crate::http::api::as_shown(ID, declared, representation)
     }
 
     fn details() -> StayDetails {

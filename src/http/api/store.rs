@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    System, ViewKey, Views,
+    System, ViewKey,
     http::{
-        Change, EntitySource, Field, Fields, Finder, Item, Lookup, Resource, ViewSource, by_number, by_stream, command,
-        numeric, shown, unchanged, when_sent,
+        Commands, EntitySource, Field, Fields, Finder, Item, Lookup, Resource, ViewSource, shown, unchanged, when_sent,
     },
     store::{
         self, CancelDelivery, CancelOrder, CancelPayment, ChangeDelivery, ChangeOrder, ChangePayment, ChangeProduct,
@@ -16,10 +15,6 @@ use crate::{
 };
 
 const SYSTEM: &str = store::NAME;
-/// Deadline of a command that asks no partner: far above a group commit, below any client's patience.
-const WITHIN: Duration = Duration::from_secs(5);
-/// What a request may take beyond the synchronous link that it uses.
-const BEYOND_LINK: Duration = Duration::from_millis(400);
 
 /// The collections of the store.
 pub fn store(system: &System) -> Vec<Resource> {
@@ -36,35 +31,25 @@ pub fn store(system: &System) -> Vec<Resource> {
 }
 
 fn orders(system: &System, link: Duration) -> Resource {
-    let entities = system.entities::<Order>();
-    let source =
-        EntitySource::new(entities.clone(), system.list::<Order>(), |order, _| order.item().as_ref().map(shown));
+    let source = EntitySource::of(system, |order: &Order, _| order.item());
+    let commands = Commands::<Order>::of(system);
     let place = move |fields: &Fields| {
-        Ok(PlaceOrder {
-            product_id: id(fields, "productId"),
-            quantity: fields.int("quantity"),
-            status: status(fields),
-            within: link,
-        })
+        let (product_id, quantity) = (id(fields, "productId"), fields.int("quantity"));
+        Ok(PlaceOrder { product_id, quantity, status: status(fields), within: link })
     };
     let change = |fields: &Fields| {
         let (product_id, quantity) = (new_id(fields, "productId"), new_int(fields, "quantity"));
         Ok(ChangeOrder { product_id, quantity, status: status(fields) })
     };
-    let cancel = move |_: &Fields| Ok(CancelOrder { within: link });
-    let within = link + BEYOND_LINK;
     Resource::new(SYSTEM, "orders", "order", ID, ORDER.to_vec(), source)
         .service("order")
-        .create(command(entities.clone(), within, Change::Created, by_stream, place))
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .remove(command(entities, within, Change::Removed, by_number, cancel))
+        .create(commands.asking(link).create(place))
+        .change(commands.change(change))
+        .remove(commands.asking(link).remove(CancelOrder { within: link }))
 }
 
 fn deliveries(system: &System) -> Resource {
-    let entities = system.entities::<Delivery>();
-    let item = |delivery: &Delivery, number| delivery.item(number).as_ref().map(shown);
-    let source = EntitySource::new(entities.clone(), system.list::<Delivery>(), item);
+    let commands = Commands::<Delivery>::of(system);
     let create = |fields: &Fields| {
         let (order_id, product_id) = (id(fields, "orderId"), id(fields, "productId"));
         Ok(CreateDelivery { order_id, product_id, quantity: fields.int("quantity"), status: status(fields) })
@@ -73,43 +58,39 @@ fn deliveries(system: &System) -> Resource {
         let (order_id, product_id) = (new_id(fields, "orderId"), new_id(fields, "productId"));
         Ok(ChangeDelivery { order_id, product_id, quantity: new_int(fields, "quantity"), status: status(fields) })
     };
+    let source = EntitySource::of(system, Delivery::item);
     Resource::new(SYSTEM, "deliveries", "delivery", ID, DELIVERY.to_vec(), source)
         .service("delivery")
-        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, create))
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(CancelDelivery)))
-        .single_by(earliest_of_order(system.views::<DeliveriesOfOrder>()))
+        .create(commands.create(create))
+        .change(commands.change(change))
+        .remove(commands.remove(CancelDelivery))
+        .single_by(earliest_of_order(system))
 }
 
 /// `GET /deliveries?orderId=`: the earliest standing delivery of that order.
-fn earliest_of_order(rows: Views<DeliveriesOfOrder>) -> Finder {
-    let of_order = Lookup::rows(rows, |order| Some(order.as_u64()?.to_bytes()));
+fn earliest_of_order(system: &System) -> Finder {
+    let of_order = Lookup::rows(system.views::<DeliveriesOfOrder>(), |order| Some(order.as_u64()?.to_bytes()));
     let item =
         |_: &_, row: &DeliveriesOfOrder| Item { key: row.item().id.into(), sequence: None, fields: shown(row.item()) };
     Finder::one("orderId", ORDER_ID, of_order.items(item))
 }
 
 fn products(system: &System) -> Resource {
-    let entities = system.entities::<Product>();
-    let item = |product: &Product, number| product.item(number).as_ref().map(shown);
-    let source = EntitySource::new(entities.clone(), system.list::<Product>(), item);
+    let commands = Commands::<Product>::of(system);
     let register =
         |fields: &Fields| Ok(RegisterProduct { quantity: fields.int("quantity"), price: fields.int("price") });
     let change =
         |fields: &Fields| Ok(ChangeProduct { quantity: new_int(fields, "quantity"), price: new_int(fields, "price") });
+    let source = EntitySource::of(system, Product::item);
     Resource::new(SYSTEM, "products", "product", ID, PRODUCT.to_vec(), source)
         .service("product")
-        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, register))
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(RemoveProduct)))
+        .create(commands.create(register))
+        .change(commands.change(change))
+        .remove(commands.remove(RemoveProduct))
 }
 
 fn payments(system: &System) -> Resource {
-    let entities = system.entities::<Payment>();
-    let item = |payment: &Payment, number| payment.item(number).as_ref().map(shown);
-    let source = EntitySource::new(entities.clone(), system.list::<Payment>(), item);
+    let commands = Commands::<Payment>::of(system);
     let pay = |fields: &Fields| {
         Ok(Pay { product_id: id(fields, "productId"), quantity: fields.int("quantity"), price: fields.int("price") })
     };
@@ -117,41 +98,34 @@ fn payments(system: &System) -> Resource {
         let (quantity, price) = (new_int(fields, "quantity"), new_int(fields, "price"));
         Ok(ChangePayment { product_id: new_id(fields, "productId"), quantity, price })
     };
+    let source = EntitySource::of(system, Payment::item);
     Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source)
         .service("payment")
-        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, pay))
-        .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
-        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(CancelPayment)))
+        .create(commands.create(pay))
+        .change(commands.change(change))
+        .remove(commands.remove(CancelPayment))
 }
 
 fn messages(system: &System) -> Resource {
-    let entities = system.entities::<Message>();
-    let item = |message: &Message, number| message.item(number).as_ref().map(shown);
-    let source = EntitySource::new(entities.clone(), system.list::<Message>(), item);
-    let content = |fields: &Fields| fields.string("content");
-    let write = move |fields: &Fields| Ok(WriteMessage { content: content(fields) });
-    let rewrite = command(entities.clone(), WITHIN, Change::Changed, by_number, move |fields: &Fields| {
-        Ok(RewriteMessage { content: content(fields) })
-    });
-    let (merge, as_it_is) = (rewrite.clone(), unchanged(source.clone()));
-    Resource::new(SYSTEM, "messages", "message", ID, MESSAGE.to_vec(), source)
+    let commands = Commands::<Message>::of(system);
+    let write = |fields: &Fields| Ok(WriteMessage { content: fields.string("content") });
+    let rewrite = commands.change(|fields| Ok(RewriteMessage { content: fields.string("content") }));
+    let source = EntitySource::of(system, Message::item);
+    Resource::new(SYSTEM, "messages", "message", ID, MESSAGE.to_vec(), source.clone())
         .service("alarm")
-        .create(command(entities.clone(), WITHIN, Change::Created, by_stream, write))
-        .replace(rewrite)
-        .merge(when_sent("content", merge, as_it_is))
-        .remove(command(entities, WITHIN, Change::Removed, by_number, |_: &Fields| Ok(RemoveMessage)))
+        .create(commands.create(write))
+        .replace(rewrite.clone())
+        .merge(when_sent("content", rewrite, unchanged(source)))
+        .remove(commands.remove(RemoveMessage))
 }
 
 fn order_statuses(system: &System) -> Resource {
-    let row = |key: &u64, row: &OrderStatus| Item { key: (*key).into(), sequence: None, fields: shown(&row.item()) };
-    let source = ViewSource::new(system.views::<OrderStatus>(), numeric, row);
+    let source = ViewSource::of(system, |_, row: &OrderStatus| row.item());
     Resource::new(SYSTEM, "orderStatuses", "orderStatus", ID, ORDER_STATUS.to_vec(), source).service("order").unpaged()
 }
 
 fn product_pages(system: &System) -> Resource {
-    let row = |key: &u64, row: &ProductPage| Item { key: (*key).into(), sequence: None, fields: shown(row) };
-    let source = ViewSource::new(system.views::<ProductPage>(), numeric, row);
+    let source = ViewSource::of(system, |_, row: &ProductPage| row.clone());
     Resource::new(SYSTEM, "productPages", "productPage", ID, PRODUCT.to_vec(), source).service("product").unpaged()
 }
 
@@ -200,13 +174,8 @@ mod tests {
         ProductItem, StockStatus,
     };
 
-    /// What the declaration shows of a representation: key, fields, and nothing that it forgot.
     fn as_shown(declared: &[Field], representation: &impl Serialize) -> String {
-        let fields = shown(representation);
-        let known = |name: &str| name == ID.name || declared.iter().any(|field| field.name == name);
-        assert!(fields.keys().all(|name| known(name)), "undeclared: {fields:?}");
-        let values = std::iter::once(&ID).chain(declared).map(|field| format!("{}={}", field.name, fields[field.name]));
-        values.collect::<Vec<_>>().join(" ")
+        crate::http::api::as_shown(ID, declared, representation)
     }
 
     #[test]

@@ -4,9 +4,13 @@ use std::{future::Future, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 use http::StatusCode;
+use serde::Serialize;
 
-use super::Source;
-use crate::http::{Fields, Item, Problem, idempotency::Origin};
+use super::{Source, shown};
+use crate::{
+    Answered, EntityId,
+    http::{Fields, Item, Problem, idempotency::Origin},
+};
 
 /// What a command needs to know of its request.
 #[derive(Clone, Debug)]
@@ -42,6 +46,15 @@ pub struct Done {
     pub item: Item,
     /// It is the first answer to this `Idempotency-Key`, again.
     pub replayed: bool,
+}
+
+impl Done {
+    /// The item of the entity `id` as its reply shows it.
+    pub fn of<I: EntityId, R: Serialize>(change: Change, id: &I, answered: &Answered<R>) -> Self {
+        let key = if I::NUMBERED { answered.number.get().into() } else { id.to_string().into() };
+        let item = Item { key, sequence: Some(answered.sequence), fields: shown(&answered.reply) };
+        Self { change, item, replayed: answered.replayed }
+    }
 }
 
 /// A command behind a method.
@@ -82,6 +95,19 @@ pub fn shows(source: Arc<dyn Source>, perform: Action) -> Action {
             let asked = Call { key: call.key.clone(), ..call.clone() };
             let done = perform(call).await?;
             Ok(Done { item: expected(&source, &asked).await?, ..done })
+        }
+    })
+}
+
+/// The item is another than the entity that is asked: its key is this field of the reply, and the sequence that
+/// was answered is no tag of it.
+pub fn keyed(field: &'static str, perform: Action) -> Action {
+    action(move |call: Call| {
+        let done = perform(call);
+        async move {
+            let Done { change, item, replayed } = done.await?;
+            let key = item.fields.get(field).cloned().unwrap_or_default();
+            Ok(Done { change, item: Item { key, sequence: None, fields: item.fields }, replayed })
         }
     })
 }

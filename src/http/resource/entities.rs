@@ -1,13 +1,14 @@
 //! Entities as items: each is asked itself, lists are read from its listing.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{By, Found, Keep, RowPage, Source, views::scan};
+use super::{By, Call, Found, Keep, RowPage, Source, by_key, by_number, by_stream, shown, views::scan};
 use crate::{
-    Current, Entities, EntityId, Key, Listed, Listing, Number, NumberedId, Refusal, Views,
+    Current, Entities, EntityId, Key, Listed, Listing, Number, NumberedId, Refusal, System, Views,
     http::{Item, Problem},
 };
 
@@ -51,17 +52,39 @@ impl Segment for String {
 pub trait ClientId: EntityId<Row: Segment> {
     /// The id of the entity with this row.
     fn of_row(row: Self::Row) -> Self;
+    /// The entity that a creation makes: of the request, or with the natural key in the body.
+    ///
+    /// # Errors
+    /// 404 when that can be no key.
+    fn of_creation(call: &Call) -> Result<Self, Problem>;
+    /// The entity in the path.
+    ///
+    /// # Errors
+    /// 404 when nothing can have that key.
+    fn of_item(call: &Call) -> Result<Self, Problem>;
 }
 
 impl ClientId for NumberedId {
     fn of_row(row: u64) -> Self {
         Self::number(row)
     }
+    fn of_creation(call: &Call) -> Result<Self, Problem> {
+        by_stream(call)
+    }
+    fn of_item(call: &Call) -> Result<Self, Problem> {
+        by_number(call)
+    }
 }
 
 impl ClientId for Key {
     fn of_row(row: Self) -> Self {
         row
+    }
+    fn of_creation(call: &Call) -> Result<Self, Problem> {
+        by_key(call)
+    }
+    fn of_item(call: &Call) -> Result<Self, Problem> {
+        by_key(call)
     }
 }
 
@@ -72,10 +95,9 @@ pub fn numeric(key: &str) -> Option<u64> {
 }
 
 /// The fields of an entity that clients can see, `None` for one that they cannot.
-type Shown<E> = fn(&E, Number) -> Option<Map<String, Value>>;
+type Shown<E> = Arc<dyn Fn(&E, Number) -> Option<Map<String, Value>> + Send + Sync>;
 
 /// Entities of one kind as items.
-#[derive(Debug)]
 pub struct EntitySource<E: Listed> {
     entities: Entities<E>,
     list: Views<Listing<E>>,
@@ -83,24 +105,30 @@ pub struct EntitySource<E: Listed> {
 }
 
 impl<E: Listed<Id: ClientId, Rejection: Refusal>> EntitySource<E> {
-    /// `fields` are those of an entity that clients can see, `None` for one that they cannot. A kind with
+    /// The entities of a kind; `item` is what clients see of one, `None` when they cannot see it. A kind with
     /// natural keys has no number.
+    pub fn of<T: Serialize + 'static>(system: &System, item: fn(&E, Number) -> Option<T>) -> Arc<Self> {
+        let fields: Shown<E> = Arc::new(move |entity, number| item(entity, number).as_ref().map(shown));
+        Arc::new(Self { entities: system.entities(), list: system.list::<E>(), fields })
+    }
+
+    /// The same of its parts.
     pub fn new(
         entities: Entities<E>,
         list: Views<Listing<E>>,
         fields: fn(&E, Number) -> Option<Map<String, Value>>,
     ) -> Arc<Self> {
-        Arc::new(Self { entities, list, fields })
+        Arc::new(Self { entities, list, fields: Arc::new(fields) })
     }
 
     /// Finds the one entity whose id follows from the value: asked itself, so never behind.
     pub fn by_id(&self, id: fn(&Value) -> Option<E::Id>) -> By {
-        let (entities, fields) = (self.entities.clone(), self.fields);
+        let (entities, fields) = (self.entities.clone(), self.fields.clone());
         By::Items(Arc::new(move |value, _| {
-            let (entities, id) = (entities.clone(), id(&value));
+            let (entities, fields, id) = (entities.clone(), fields.clone(), id(&value));
             async move {
                 let Some(id) = id else { return Ok(Found { items: Vec::new(), caught_up: true }) };
-                let item = current(&entities, &id, fields).await?;
+                let item = current(&entities, &id, &fields).await?;
                 Ok(Found { items: item.into_iter().collect(), caught_up: true })
             }
             .boxed()
@@ -111,7 +139,7 @@ impl<E: Listed<Id: ClientId, Rejection: Refusal>> EntitySource<E> {
 async fn current<E: Listed<Id: ClientId, Rejection: Refusal>>(
     entities: &Entities<E>,
     id: &E::Id,
-    fields: Shown<E>,
+    fields: &Shown<E>,
 ) -> Result<Option<Item>, Problem> {
     let current = entities.get(id).await.map_err(Problem::of_ask)?;
     Ok(current.and_then(|Current { state, number, sequence, key }| {
@@ -122,11 +150,11 @@ async fn current<E: Listed<Id: ClientId, Rejection: Refusal>>(
 
 impl<E: Listed<Id: ClientId, Rejection: Refusal>> Source for EntitySource<E> {
     fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
-        let (entities, fields) = (self.entities.clone(), self.fields);
+        let (entities, fields) = (self.entities.clone(), self.fields.clone());
         let id = <E::Id as EntityId>::Row::of_segment(key).map(E::Id::of_row);
         async move {
             let Some(id) = id else { return Ok(None) };
-            current(&entities, &id, fields).await
+            current(&entities, &id, &fields).await
         }
         .boxed()
     }
@@ -142,13 +170,19 @@ impl<E: Listed<Id: ClientId, Rejection: Refusal>> Source for EntitySource<E> {
     }
 
     fn scan(&self, after: Option<Vec<u8>>, limit: usize, keep: Keep) -> BoxFuture<'static, Result<RowPage, Problem>> {
-        let fields = self.fields;
+        let fields = self.fields.clone();
         let item = move |(row, listing): (<E::Id as EntityId>::Row, Listing<E>)| Item {
             key: row.to_value(),
             sequence: Some(listing.sequence),
             fields: fields(&listing.state, listing.number).unwrap_or_default(),
         };
         scan(self.list.clone(), after, limit, keep, item).boxed()
+    }
+}
+
+impl<E: Listed> fmt::Debug for EntitySource<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntitySource").field("entities", &self.entities).finish_non_exhaustive()
     }
 }
 

@@ -3,25 +3,26 @@
 //! ```text
 //! const PRODUCT: [Field; 2] = [Field::text("productName"), Field::long("price")];       what an item shows, in order
 //!
-//! let source = EntitySource::new(system.entities::<Product>(), system.list::<Product>(), item);
-//! Resource::new(SYSTEM, "product", "product", Field::text("productId"), PRODUCT.to_vec(), source.clone())
+//! let (source, commands) = (EntitySource::of(system, Product::item), Commands::<Product>::of(system));
+//! Resource::new(SYSTEM, "product", "product", Field::text("productId"), PRODUCT.to_vec(), source)
 //!     .service("Order")                     the service whose state and port are the resource's
 //!     .alias("products")                    /products is the same, with its items under that name too
 //!     .natural_key()                        clients choose the key: POST takes it from the body
-//!     .create(command(entities.clone(), WITHIN, Change::Created, by_key, register))
-//!     .replace(command(entities.clone(), WITHIN, created_or_changed, by_key, put))
-//!     .merge(..).remove(..)                 PATCH, DELETE
+//!     .create(commands.create(register))    register: fn(&Fields) -> Result<RegisterProduct, Problem>
+//!     .change(commands.change(change))      PUT and PATCH
+//!     .remove(commands.remove(RemoveProduct))
 //!     .finder(Finder::one("findByProductId", Field::text("product_id"), By::Key).also_spelled(&["productId"]))
 //!     .filter(Filter::at_most(Field::long("maxPrice"), "price"))
-//!     .procedure(Procedure::post("sync", vec![..], procedure(entities, WITHIN, by_name, sync, |_| Said::yes())))
+//!     .procedure(Procedure::post("sync", vec![..], commands.procedure(by_name, sync, |_| Said::yes())))
 //! ```
 //!
 //! Everything else follows: representation and links ([`Shape`]), coercion ([`Field`]), pages, order and
 //! equality filters, both spellings, entity tags, idempotency, `OPTIONS` and 405. What is read of a request
 //! and how each answer is written is in `read` and `perform`; what is typed (entities, views, commands) in
-//! `entities`, `views` and `typed`. A new entity is one such declaration in `src/http/api/<system>.rs`.
+//! `entities`, `views`, `commands` and `typed`. A new entity is one such declaration in `src/http/api/<system>.rs`.
 
 mod command;
+mod commands;
 mod entities;
 mod filter;
 mod finder;
@@ -39,7 +40,8 @@ use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::{Field, Problem, hal::Shape, list::LARGE_SCANS};
-pub use command::{Action, Call, Change, Done, action, shows, unchanged, when_sent};
+pub use command::{Action, Call, Change, Done, action, keyed, shows, unchanged, when_sent};
+pub use commands::{Commands, Make};
 pub use entities::{ClientId, EntitySource, Segment, numeric};
 pub use filter::{Filter, Prepare, Wanted};
 pub use finder::{By, Find, FindKeys, Finder, Found};
@@ -173,6 +175,12 @@ impl Resource {
     pub fn merge(mut self, action: Action) -> Self {
         self.merge = Some(action);
         self
+    }
+
+    /// PUT and PATCH alike: absent fields are null or 0 in the one, and stay in the other.
+    #[must_use]
+    pub fn change(self, action: Action) -> Self {
+        self.replace(action.clone()).merge(action)
     }
 
     /// `DELETE /<collection>/<key>`.

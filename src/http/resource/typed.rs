@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::{Action, Call, Change, Done, Perform, Said, Segment, action, perform};
 use crate::{
-    Answered, AskError, Command, Entities, Entity, EntityId, Key, NumberedId, Refusal, RefusalClass,
-    http::{Fields, Item, Problem},
+    Answered, AskError, Command, Entities, Entity, Key, NumberedId, Refusal, RefusalClass,
+    http::{Fields, Problem},
 };
 
 /// Makes an entity's id of a request; a text that can be no id is a 404.
@@ -104,9 +104,7 @@ where
         async move {
             let (id, command) = prepared?;
             let answered = ask(&entities, &call, &id, command, within).await.map_err(Problem::of_ask)?;
-            let key = if E::Id::NUMBERED { answered.number.get().into() } else { id.to_string().into() };
-            let item = Item { key, sequence: Some(answered.sequence), fields: shown(&answered.reply) };
-            Ok(Done { change: change.change(&answered), item, replayed: answered.replayed })
+            Ok(Done::of(change.change(&answered), &id, &answered))
         }
     })
 }

@@ -4,11 +4,12 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{By, Found, Keep, Prepare, Resolve, Resource, RowPage, Source, Wanted};
+use super::{By, Found, Keep, Prepare, Resolve, Resource, RowPage, Segment, Source, Wanted, shown};
 use crate::{
-    View, ViewKey, Views,
+    System, View, ViewKey, Views,
     http::{Item, Problem, list::MAX_SCANNED},
 };
 
@@ -16,24 +17,34 @@ use crate::{
 const INLINE_ROWS: usize = 100;
 
 /// Rows of a view as items.
-#[derive(Debug)]
 pub struct ViewSource<V: View> {
     rows: Views<V>,
     key: fn(&str) -> Option<V::Key>,
-    item: fn(&V::Key, &V) -> Item,
+    item: ToItem<V>,
 }
 
+type ToItem<V> = Arc<dyn Fn(&<V as View>::Key, &V) -> Item + Send + Sync>;
+
 impl<V: View> ViewSource<V> {
-    /// `key` reads the last segment of an item's path: [`Segment::of_segment`](super::Segment::of_segment)
-    /// for keys that are what clients write.
+    /// The rows of a view whose keys are what clients write; `item` is what they see of one.
+    pub fn of<T: Serialize + 'static>(system: &System, item: fn(&V::Key, &V) -> T) -> Arc<Self>
+    where
+        V::Key: Segment,
+    {
+        let item: ToItem<V> =
+            Arc::new(move |key, row| Item { key: key.to_value(), sequence: None, fields: shown(&item(key, row)) });
+        Arc::new(Self { rows: system.views(), key: Segment::of_segment, item })
+    }
+
+    /// The same with keys that clients write otherwise: `key` reads the last segment of an item's path.
     pub fn new(rows: Views<V>, key: fn(&str) -> Option<V::Key>, item: fn(&V::Key, &V) -> Item) -> Arc<Self> {
-        Arc::new(Self { rows, key, item })
+        Arc::new(Self { rows, key, item: Arc::new(item) })
     }
 }
 
 impl<V: View> Source for ViewSource<V> {
     fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
-        let (rows, item, key) = (self.rows.clone(), self.item, (self.key)(key));
+        let (rows, item, key) = (self.rows.clone(), self.item.clone(), (self.key)(key));
         async move {
             let Some(key) = key else { return Ok(None) };
             rows.catch_up(Resource::CATCH_UP).await?;
@@ -53,7 +64,7 @@ impl<V: View> Source for ViewSource<V> {
     }
 
     fn scan(&self, after: Option<Vec<u8>>, limit: usize, keep: Keep) -> BoxFuture<'static, Result<RowPage, Problem>> {
-        let item = self.item;
+        let item = self.item.clone();
         scan(self.rows.clone(), after, limit, keep, move |(key, row): (V::Key, V)| item(&key, &row)).boxed()
     }
 }
@@ -188,6 +199,12 @@ impl<V: View> Clone for Lookup<V> {
             Where::Rows(prefix) => Where::Rows(prefix),
         };
         Self { rows: self.rows.clone(), by }
+    }
+}
+
+impl<V: View> fmt::Debug for ViewSource<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ViewSource").field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 

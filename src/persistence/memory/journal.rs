@@ -173,7 +173,7 @@ impl Journal for MemoryStore {
         if live.closed {
             return Err(ReopenError::Closed);
         }
-        if live.broken {
+        if self.broken.load(Ordering::Acquire) {
             return Err(ReopenError::NotSupported);
         }
         if live.poisoned.is_none() {

@@ -14,7 +14,7 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -31,6 +31,8 @@ pub struct MemoryStore {
     partitions: u16,
     epoch: AtomicU64,
     queue: usize,
+    /// Cannot be opened again in place.
+    broken: AtomicBool,
 }
 
 /// What survives.
@@ -71,8 +73,6 @@ struct Live {
     telling: bool,
     /// Written and not known to be, until it is reopened.
     unshown: Vec<Record>,
-    /// Cannot be reopened.
-    broken: bool,
     poisoned: Option<Arc<str>>,
     closed: bool,
 }
@@ -91,6 +91,7 @@ impl MemoryStore {
             partitions,
             epoch: AtomicU64::new(1),
             queue: Self::QUEUE,
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -113,6 +114,7 @@ impl MemoryStore {
             partitions: self.partitions,
             epoch: AtomicU64::new(image.epoch),
             queue: self.queue,
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -145,7 +147,7 @@ impl MemoryStore {
 
     /// Makes reopening in place fail from now on, as a disk that is gone would.
     pub fn break_for_good(&self) {
-        lock(&self.live).broken = true;
+        self.broken.store(true, Ordering::Release);
     }
 
     fn fail(&self, reason: &str, written: bool) {

@@ -193,6 +193,15 @@ impl Index {
         self.partitions.iter().map(|partition| partition.last).collect()
     }
 
+    /// Whether every event in the segments up to this one stands at or below these positions, one per partition.
+    pub(super) fn is_below(&self, segment: u32, below: &[u64]) -> bool {
+        self.partitions.iter().enumerate().all(|(number, partition)| {
+            let behind = partition.marks.partition_point(|mark| mark.frame.segment <= segment);
+            let last = partition.marks.get(behind).map_or(partition.last, |mark| mark.first - 1);
+            below.get(number).is_some_and(|below| last <= *below)
+        })
+    }
+
     /// Position of the partition's last event.
     pub(super) fn last(&self, partition: PartitionId) -> u64 {
         self.partitions.get(usize::from(partition.0)).map_or(0, |partition| partition.last)

@@ -46,7 +46,7 @@ use self::{
 };
 use super::{
     Append, AppendDone, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record, ReopenError,
-    StreamHead, StreamId, TornTail,
+    StoreError, StreamHead, StreamId, TornTail,
     heads::HeadStore,
     metrics::Counters,
     space::Room,
@@ -144,7 +144,7 @@ fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
     }
     let segments = listed(dir)?;
     if let Some(last) = segments.last() {
-        let path = segment::path(dir, *last);
+        let path = segment::place(dir, *last);
         let synced = fs::File::open(&path).and_then(|file| file.sync_all());
         synced.map_err(|error| OpenError::io(path, error))?;
         return Ok(segments);
@@ -243,6 +243,25 @@ impl Journal for SegmentsJournal {
             after.close(); // meanwhile, and whoever closed it has not seen this one
         }
         Ok(())
+    }
+
+    fn archive(&self, below: &[u64]) -> Result<usize, StoreError> {
+        let _no_reopening = lock(&self.reopening);
+        let run = self.run();
+        let failed = |error: io::Error| StoreError { doing: "archiving segments", reason: error.to_string() };
+        let mut moved = 0;
+        for segment in segment::present(&self.config.dir).map_err(failed)? {
+            {
+                let index = read(&run.shared.index);
+                // The last one with a frame is never moved: the writer, or a reopening, may be at it.
+                if segment >= index.end.place.segment || !index.is_below(segment, below) {
+                    break;
+                }
+            }
+            segment::move_away(&self.config.dir, segment).map_err(failed)?;
+            moved += 1;
+        }
+        Ok(moved)
     }
 
     fn metrics(&self) -> JournalMetrics {

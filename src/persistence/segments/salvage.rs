@@ -48,7 +48,7 @@ pub(super) fn leave(
 
 /// The frame at `at` as it stands at the beginning of `segment`, if it is the wanted one and whole.
 fn copied(dir: &Path, at: Location, number: u64, segment: u32, id: JournalId) -> io::Result<Option<(u32, Vec<u8>)>> {
-    let file = std::fs::File::open(segment::path(dir, at.segment))?;
+    let file = std::fs::File::open(segment::place(dir, at.segment))?;
     let mut window = Window::new(&file, FRAME_HEADER);
     let header = FrameHeader::decode(window.get(u64::from(at.byte), FRAME_HEADER)?, id);
     let Some(frame) = header.filter(|frame| frame.number == number) else { return Ok(None) };

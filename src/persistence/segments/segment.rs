@@ -80,9 +80,33 @@ impl SegmentHeader {
     }
 }
 
-/// The path of a segment.
+/// The path of a segment that is written.
 pub(super) fn path(dir: &Path, segment: u32) -> PathBuf {
     dir.join(format!("{segment:010}.seg"))
+}
+
+/// The path of a segment that is there: beside the others, or in the archive.
+pub(super) fn place(dir: &Path, segment: u32) -> PathBuf {
+    let (beside, archived) = (path(dir, segment), path(&archive(dir), segment));
+    if !beside.exists() && archived.exists() { archived } else { beside }
+}
+
+/// Where segments go that nobody follows any more.
+pub(super) fn archive(dir: &Path) -> PathBuf {
+    dir.join("archive")
+}
+
+/// Moves a segment into the archive. Whoever has it open reads on; a crash leaves it here or there.
+pub(super) fn move_away(dir: &Path, segment: u32) -> io::Result<()> {
+    let archive = archive(dir);
+    if !archive.exists() {
+        fs::create_dir(&archive)?;
+        sync_dir(dir)?;
+    }
+    fs::rename(path(dir, segment), path(&archive, segment))?;
+    // First where it is now: should it be in both places, that is as good as in one.
+    sync_dir(&archive)?;
+    sync_dir(dir)
 }
 
 /// Creates a segment of at least `bytes` bytes that is either there with its header, its space and `frames`, or not at
@@ -158,8 +182,20 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// The numbers of all segments in `dir`, in order.
+/// The numbers of all segments of the journal in `dir`, archived ones too, in order.
 pub(super) fn list(dir: &Path) -> io::Result<Vec<u32>> {
+    let mut found = present(dir)?;
+    match present(&archive(dir)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        archived => found.append(&mut archived?),
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// The numbers of the segments in one directory.
+pub(super) fn present(dir: &Path) -> io::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
@@ -199,7 +235,15 @@ impl OpenFiles {
     }
 
     pub(super) fn path(&self, segment: u32) -> PathBuf {
-        path(&self.dir, segment)
+        place(&self.dir, segment)
+    }
+
+    /// Once more when it is moved away at that very moment.
+    fn open(&self, segment: u32) -> io::Result<File> {
+        match File::open(self.path(segment)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(self.path(segment)),
+            opened => opened,
+        }
     }
 
     pub(super) fn get(&self, segment: u32) -> io::Result<Arc<File>> {
@@ -207,7 +251,7 @@ impl OpenFiles {
         let known = files.iter().position(|(number, _)| *number == segment);
         let entry = match known.and_then(|at| files.remove(at)) {
             Some(entry) => entry,
-            None => (segment, Arc::new(File::open(self.path(segment))?)),
+            None => (segment, Arc::new(self.open(segment)?)),
         };
         let file = Arc::clone(&entry.1);
         files.push_back(entry);

@@ -12,7 +12,7 @@ use crate::common::Server;
 pub(super) struct Ledger(pub(super) BTreeMap<String, Vec<String>>);
 
 impl Ledger {
-    pub(super) fn read(system: &System, server: &Server, names: &Names) -> Self {
+    pub(super) fn read(system: &System<'_>, server: &Server, names: &Names) -> Self {
         let mut ledger = BTreeMap::new();
         for collection in system.collections {
             let target = format!("/{}?size=1000", collection.name);
@@ -57,6 +57,7 @@ impl Collection {
         }
         match self.key {
             Key::Named(field, kind) => named(&mut fields, field, kind, names),
+            Key::Natural => {}
             Key::Drawn(field) => assert!(fields.remove(field).is_some(), "/{} has no {field}", self.name),
         }
         for (field, kind) in self.references {
@@ -66,10 +67,13 @@ impl Collection {
     }
 }
 
-/// Replaces a key by what it names.
+/// Replaces a key by what it names; a null names nothing.
 #[track_caller]
 fn named(fields: &mut Map<String, Value>, field: &str, kind: &str, names: &Names) {
     let value = fields.get(field).unwrap_or_else(|| panic!("no {field}: {fields:?}"));
+    if value.is_null() {
+        return;
+    }
     let key = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     fields.insert(field.to_owned(), names.of(kind, &key).into());
 }

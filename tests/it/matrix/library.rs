@@ -1,6 +1,6 @@
 use super::{Collection, Key, System, call};
 
-const LIBRARY: System = System {
+const LIBRARY: System<'_> = System {
     name: "library",
     services: &["order", "rent", "delivery", "mypage"],
     collections: &[

@@ -2,7 +2,7 @@ use super::{Collection, Key, System, call};
 
 /// Each product is moved by one thing only: the messages tell of running totals, which would depend on who comes
 /// first.
-const STORE: System = System {
+const STORE: System<'_> = System {
     name: "store",
     services: &["order", "delivery", "product", "payment", "alarm"],
     collections: &[

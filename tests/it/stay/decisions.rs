@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     book, booking, cancel, each, one_approval_for_each_booking, operate, quiet, room, rows, setup, stay, with_hotel,
 };
-use crate::common::Request;
+use crate::common::{Client, Request};
 
 #[test]
 fn stay_d1_a_room_is_registered_with_name_host_and_price() {
@@ -203,4 +203,34 @@ fn the_pages_find_their_lists_and_ids_also_when_there_is_nothing() {
         assert_eq!(client.json(&format!("/{collection}/1"))["id"], 1);
     }
     client.get("/html/index.html").is(404); // the pages come with a later step
+}
+
+#[test]
+fn stay_d13_alarms_are_asked_of_the_alarm_service() {
+    let server = with_hotel(setup().flag("--service-ports=free").start());
+    book(&server.client(), 1, "배트맨", "20201010").created();
+    quiet(&server);
+    let of = |service: &str| Client::new(server.service_address(&format!("stay/{service}")));
+    assert_eq!(rows(&of("alarm"), "alarms", "").len(), 4);
+    of("booking").get("/alarms").is(404);
+    assert_eq!(rows(&of("pay"), "payments", "").len(), 1);
+}
+
+#[test]
+fn stay_d10_a_link_that_is_too_short_refuses_or_books_and_nothing_between() {
+    let server = with_hotel(setup().config("[link.stay.booking.pay]\ntimeout = \"1ms\"\n").start());
+    let client = server.client();
+    let mut booked = 0;
+    for day in 1..=28 {
+        let usedate = format!("202002{day:02}");
+        match book(&client, 1, "배트맨", &usedate).status {
+            201 => booked += 1,
+            status => assert_eq!(status, 503, "{usedate}"),
+        }
+    }
+    quiet(&server);
+    one_approval_for_each_booking(&client);
+    assert_eq!(rows(&client, "bookings", "").len(), booked);
+    assert_eq!(rows(&client, "alarms", "").len(), 4 * booked, "nobody is told of what was not booked");
+    assert_eq!(rows(&client, "mypages", "").len(), booked);
 }

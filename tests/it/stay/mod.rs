@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(10);
 const SCRIPT: Script = Script {
     system: "stay",
     text: include_str!("../../fixtures/stay-acceptance.http"),
-    commands: 40,
+    commands: 38,
     gateway: 8080,
     services: &[
         ("room", 8081, &["rooms"]),

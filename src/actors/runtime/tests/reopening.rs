@@ -1,11 +1,11 @@
 //! A journal that failed and is opened again, while the system runs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{super::System, fixture::*};
 use crate::{
     actors::entity::{AskError, CommandId, NumberedId, Outcome},
-    persistence::{MemoryStore, Storage},
+    persistence::{MemoryStore, Storage, StorageConfig, open},
 };
 
 /// How the failed write left what it wrote.
@@ -23,27 +23,28 @@ fn unit(storage: &Storage) -> Arc<MemoryStore> {
 async fn failed_while_adding(system: &System, storage: &Storage, left: Left, id: CommandId, n: i64) -> Outcome {
     let disk = unit(storage);
     disk.hold();
-    let asked = system.clone();
-    let ask = tokio::spawn(async move { asked.entities::<Tally>().ask(&key("a"), Add { n }).command_id(id).await });
-    eventually(|| disk.waiting() > 0).await;
-    match left {
-        Left::There => disk.poison_after_write("no"),
-        Left::Lost => disk.poison("no"),
-    }
-    disk.release();
-    ask.await.expect("no panic").expect_err("nobody knows").outcome()
+    let ask = async { system.entities::<Tally>().ask(&key("a"), Add { n }).command_id(id).await };
+    let fail = async {
+        eventually(|| disk.waiting() > 0).await;
+        match left {
+            Left::There => disk.poison_after_write("no"),
+            Left::Lost => disk.poison("no"),
+        }
+        disk.release();
+    };
+    tokio::join!(ask, fail).0.expect_err("nobody knows").outcome()
 }
 
 /// Waits until the journal takes writes again.
 async fn reopened(system: &System) {
     while !system.not_ready().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
 async fn eventually(holds: impl Fn() -> bool) {
     while !holds() {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -115,20 +116,48 @@ async fn a_step_that_nobody_knew_was_begun_is_resumed() {
     system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await.expect("added");
     let disk = unit(&storage);
     disk.hold();
-    let asked = system.clone();
-    let errand =
-        tokio::spawn(async move { asked.entities::<Errand>().ask(&key("e"), RunErrand { to: 1, n: 5 }).await });
-    eventually(|| disk.waiting() > 0).await;
-    disk.poison_after_write("no");
-    disk.release();
-    assert_eq!(errand.await.expect("no panic").expect_err("nobody knows").outcome(), Outcome::Unknown);
+    let run = async { system.entities::<Errand>().ask(&key("e"), RunErrand { to: 1, n: 5 }).await };
+    let fail = async {
+        eventually(|| disk.waiting() > 0).await;
+        disk.poison_after_write("no");
+        disk.release();
+    };
+    assert_eq!(tokio::join!(run, fail).0.expect_err("nobody knows").outcome(), Outcome::Unknown);
     let errands = system.entities::<Errand>();
     while errands.get(&key("e")).await.expect("readable").is_none_or(|errand| errand.state.result.is_none()) {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     settled(&system).await;
     assert_eq!(errands.get(&key("e")).await.expect("readable").expect("there").state.result, Some(6));
     assert_eq!(total(&system, "a").await, 1006, "added once, and counted once by the policy");
+}
+
+/// What every view and policy has dealt with leaves the journal's directory, when asked for, and is there all the same.
+#[tokio::test]
+async fn segments_that_all_readers_have_dealt_with_are_archived_when_asked_for() {
+    for (asked_for, config) in [(true, "[storage]\narchive = true\n"), (false, "")] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let disk = StorageConfig { segment_bytes: 8 << 10, ballast_bytes: 0, ..StorageConfig::new(dir.path()) };
+        let storage = open(&disk).expect("opens");
+        let system = start_with(&storage, config).await;
+        for n in 1..=60 {
+            system.entities::<Tally>().ask(&key("a"), Add { n }).await.expect("added");
+        }
+        settled(&system).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(61)).await;
+        tokio::time::resume();
+        let journal = dir.path().join("main/journal");
+        if asked_for {
+            eventually(|| journal.join("archive/0000000001.seg").exists()).await;
+        }
+        assert_eq!(journal.join("0000000001.seg").exists(), !asked_for);
+        assert_eq!(total(&system, "a").await, 1830);
+        drop(system.shutdown(Duration::from_secs(5)).await);
+        let system = start_with(&open(&disk).expect("opens again"), config).await;
+        assert_eq!(total(&system, "a").await, 1830);
+        drop(system.shutdown(Duration::from_secs(5)).await);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! A storm: random commands, repeats, stops, starts, kills, held disks and crashes, against a model that
+//! A storm: random commands, repeats, stops, starts, kills, held disks, failed writes and crashes, against a model that
 //! knows only what was acknowledged. In the end every acknowledged command is there exactly once, what was
 //! told "not done" is not there at all, and views tell the same as the entities.
 
@@ -13,6 +13,10 @@ use crate::{
 };
 
 const TALLIES: u64 = 4;
+
+/// A journal is poisoned more often here than a supervisor puts up with by default.
+const WEATHERPROOF: &str =
+    "[[supervisor]]\nname = \"storage\"\nat_most = 1000\nbackoff = { min = \"1ms\", max = \"20ms\" }\n";
 
 /// One command of the storm; its id is its index.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +81,7 @@ async fn ask(system: System, index: usize, order: Order) -> (usize, Result<(), O
 impl Storm {
     async fn new(seed: u64, patient: bool) -> Self {
         let storage = memory();
-        let system = start(&storage).await;
+        let system = start_with(&storage, WEATHERPROOF).await;
         for number in 1..=TALLIES {
             let added = system.entities::<Tally>().ask(&key(&format!("t{number}")), Add { n: 1_000_000 });
             assert_eq!(added.answered().await.expect("added").number.get(), number);
@@ -155,9 +159,14 @@ impl Storm {
                 self.saw("hold");
                 memory.hold();
             }
-            75..82 => memory.release(),
-            82..84 => self.crash().await,
-            84..96 => tokio::time::sleep(Duration::from_millis(self.random.u64(0..30))).await,
+            75..81 => memory.release(),
+            81..83 => self.crash().await,
+            83..85 => {
+                // Also when nothing waits; a held disk fails with what waits for it.
+                self.saw("poison");
+                if self.random.bool() { memory.poison("storm") } else { memory.poison_after_write("storm") }
+            }
+            85..96 => tokio::time::sleep(Duration::from_millis(self.random.u64(0..30))).await,
             _ => tokio::task::yield_now().await,
         }
         while let Some(told) = self.asks.try_join_next() {
@@ -185,7 +194,7 @@ impl Storm {
                 *self.seen.entry("in doubt").or_default() += 1;
             }
         }
-        let old = std::mem::replace(&mut self.system, start(&again).await);
+        let old = std::mem::replace(&mut self.system, start_with(&again, WEATHERPROOF).await);
         self.storage = again;
         drop(old.shutdown(Duration::from_secs(1)).await);
     }
@@ -277,7 +286,7 @@ async fn storms(seeds: std::ops::Range<u64>, steps: usize, patient: bool) {
         }
     }
     tell(&format!("{seen:?}"));
-    for event in ["done", "not done", "in doubt", "repeat", "stop", "kill", "hold", "crash"] {
+    for event in ["done", "not done", "in doubt", "repeat", "stop", "kill", "hold", "crash", "poison"] {
         assert!(seen.contains_key(event), "no {event}: {seen:?}");
     }
 }

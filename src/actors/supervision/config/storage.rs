@@ -30,6 +30,9 @@ pub struct StorageConfig {
     /// The size of a file that is given up when that happens, so that everything else goes on. Default 64 MiB, from
     /// 0 B (none) to 16 GiB.
     pub ballast: ByteCount,
+    /// Whether segments that every view and policy has dealt with are moved to `archive/` beside the others. They are
+    /// kept for ever and are read as before. Default false.
+    pub archive: bool,
     /// The services with a storage unit of their own, by the unit's name: `<system>/<service>` in small
     /// letters. Default: `alarm` has `store/alarm`, `notification` has `procurement/notification`. A file that names units replaces the default.
     pub units: BTreeMap<String, Vec<String>>,
@@ -48,6 +51,7 @@ impl Default for StorageConfig {
             sled_cache: ByteCount::mib(64),
             low_space: ByteCount::mib(256),
             ballast: ByteCount::mib(64),
+            archive: false,
             units: [("alarm", "store/alarm"), ("notification", "procurement/notification")]
                 .map(|(unit, service)| (unit.to_owned(), vec![service.to_owned()]))
                 .into(),
@@ -97,6 +101,7 @@ pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigE
         sled_cache: section.bounded("sled_cache", default.sled_cache, cache_bounds)?.value,
         low_space: section.bounded("low_space", default.low_space, low_bounds)?.value,
         ballast: section.bounded("ballast", default.ballast, ballast_bounds)?.value,
+        archive: section.or("archive", default.archive)?.value,
         units,
         unit_journals,
     };

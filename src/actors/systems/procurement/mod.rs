@@ -14,7 +14,8 @@
 //! | mypage | | | [`DeliveryStatusInquiry`] ([`DeliveryRequest`]) |
 //! | notification | [`SmsHistory`] | [`SendSms`] ([`DeliveryRequest`]) | |
 //!
-//! The only synchronous link is procurementrequest to procurementmanagement, when a result becomes `true`.
+//! SMS leave the house through the channel `sms` ([`SmsOut`]). The only synchronous link is procurementrequest to
+//! procurementmanagement, when a result becomes `true`.
 //!
 //! # One writer per procurement number
 //!
@@ -75,7 +76,7 @@ pub use request::{
 };
 pub use sms::{RemoveSms, RewriteSms, Sms, SmsEvent, SmsHistory, SmsHistoryItem, SmsRejection, WriteSms};
 pub use values::{Company, Demand, DemandChange, Field, Filing, InvalidValue, MAX_CHARACTERS, Set, proc_no};
-pub use views::{DeliveryStatusInquiry, GoodsDeliveries, OrdersOfProcNo, Requests, Results, WithinProcNo};
+pub use views::{DeliveryStatusInquiry, GoodsDeliveries, OrderPlace, OrdersOfProcNo, Requests, Results};
 
 use crate::actors::entity::{ServiceDeclaration, Settings};
 

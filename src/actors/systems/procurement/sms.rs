@@ -197,7 +197,8 @@ impl Command<SmsHistory> for RewriteSms {
     type Reply = SmsHistoryItem;
     fn decide(self, history: &SmsHistory, ctx: &CommandContext) -> Decision<SmsHistory, SmsHistoryItem> {
         let item = history.item(ctx.number).ok_or(SmsRejection::Gone)?;
-        let (phone_no, contents) = (self.phone_no.over(&item.sms.phone_no), self.contents.over(&item.sms.contents));
+        let (phone_no, contents) =
+            (self.phone_no.over(item.sms.phone_no.as_ref()), self.contents.over(item.sms.contents.as_ref()));
         let sms = Sms { phone_no, contents };
         if sms == item.sms {
             return Ok(Effects::reply(item));

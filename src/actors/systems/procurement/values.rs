@@ -172,9 +172,9 @@ pub enum Set<T> {
 
 impl<T: Clone> Set<T> {
     /// What a field becomes that has `stored`.
-    pub(super) fn over(&self, stored: &Option<T>) -> Option<T> {
+    pub(super) fn over(&self, stored: Option<&T>) -> Option<T> {
         match self {
-            Self::Keep => stored.clone(),
+            Self::Keep => stored.cloned(),
             Self::To(value) => value.clone(),
         }
     }
@@ -202,11 +202,11 @@ impl DemandChange {
     /// It would have a value that cannot be stored.
     pub fn over(&self, stored: &Demand) -> Result<Demand, InvalidValue> {
         let demand = Demand {
-            proc_title: self.proc_title.over(&stored.proc_title),
-            proc_contents: self.proc_contents.over(&stored.proc_contents),
-            proc_price: self.proc_price.over(&stored.proc_price),
-            proc_agency: self.proc_agency.over(&stored.proc_agency),
-            proc_qty: self.proc_qty.over(&stored.proc_qty),
+            proc_title: self.proc_title.over(stored.proc_title.as_ref()),
+            proc_contents: self.proc_contents.over(stored.proc_contents.as_ref()),
+            proc_price: self.proc_price.over(stored.proc_price.as_ref()),
+            proc_agency: self.proc_agency.over(stored.proc_agency.as_ref()),
+            proc_qty: self.proc_qty.over(stored.proc_qty.as_ref()),
         };
         demand.check().map(|()| demand)
     }

@@ -194,24 +194,31 @@ impl Follows<GoodsDelivery> for GoodsDeliveries {
     }
 }
 
-/// The standing delivery orders of each procurement number, found by number and order: what the announcement
-/// by procurement number (section 6) and the finder ask.
+/// The standing delivery orders of each procurement number, the one that acts first: one that is born from a
+/// request, else the newest (D-2). What the announcement by procurement number (section 6) and the finder ask.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrdersOfProcNo {
     /// The order's number.
     pub order: u64,
-    /// The request that it is born from.
-    pub request: Option<u64>,
 }
 
-/// A procurement number and the number of something that has it. As bytes, what has the same procurement
-/// number is together, in the order of the numbers; the procurement number has no control characters, so it
-/// ends at the zero.
+/// Where a delivery order stands among those of its procurement number.
+///
+/// As bytes, orders of one procurement number are together, those that are born from a request before those
+/// that were posted, and the newest first. A procurement number has no control characters, so it ends at the
+/// zero.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct WithinProcNo(pub Key, pub u64);
+pub struct OrderPlace {
+    /// The procurement number.
+    pub proc_no: Key,
+    /// Whether the procurement service posted it.
+    pub posted: bool,
+    /// The order's number.
+    pub order: u64,
+}
 
-impl WithinProcNo {
-    /// The bytes with which the keys of `proc_no` begin.
+impl OrderPlace {
+    /// The bytes with which the places of `proc_no` begin.
     pub fn prefix(proc_no: &Key) -> Vec<u8> {
         let mut bytes = proc_no.as_str().as_bytes().to_vec();
         bytes.push(0);
@@ -219,33 +226,37 @@ impl WithinProcNo {
     }
 }
 
-impl ViewKey for WithinProcNo {
+impl ViewKey for OrderPlace {
     fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Self::prefix(&self.0);
-        bytes.extend(self.1.to_bytes());
+        let mut bytes = Self::prefix(&self.proc_no);
+        bytes.push(u8::from(self.posted));
+        bytes.extend((u64::MAX - self.order).to_be_bytes());
         bytes
     }
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (text, rest) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == 0)?)?;
-        Some(Self(Key::from_bytes(text)?, u64::from_bytes(rest.get(1..)?)?))
+        let [0, posted @ (0 | 1), order @ ..] = rest else { return None };
+        let order = u64::MAX - u64::from_be_bytes(order.try_into().ok()?);
+        Some(Self { proc_no: Key::from_bytes(text)?, posted: *posted == 1, order })
     }
 }
 
 impl View for OrdersOfProcNo {
     const NAME: &'static str = "procurement.orders-of-proc-no";
     const VERSION: u32 = 1;
-    type Key = WithinProcNo;
+    type Key = OrderPlace;
     fn sources() -> Sources<Self> {
         Sources::of::<DeliveryManagement>()
     }
 }
 
 impl Follows<DeliveryManagement> for OrdersOfProcNo {
-    fn key(event: &Recorded<DeliveryManagement>) -> Option<WithinProcNo> {
+    fn key(event: &Recorded<DeliveryManagement>) -> Option<OrderPlace> {
         match &event.event {
-            ManagementEvent::DeliveryOrderReceived { proc_no, .. }
-            | ManagementEvent::ProcurementNoticeCanceled { proc_no, .. } => {
-                Some(WithinProcNo(proc_no.clone(), event.number.get()))
+            ManagementEvent::DeliveryOrderReceived { proc_no, request, .. }
+            | ManagementEvent::ProcurementNoticeCanceled { proc_no, request } => {
+                let (proc_no, posted, order) = (proc_no.clone(), request.is_none(), event.number.get());
+                Some(OrderPlace { proc_no, posted, order })
             }
             ManagementEvent::DeliveryOrderRevised { .. }
             | ManagementEvent::DeliveryRequestPatched { .. }
@@ -256,9 +267,7 @@ impl Follows<DeliveryManagement> for OrdersOfProcNo {
     }
     fn apply(row: &mut Option<Self>, event: &Recorded<DeliveryManagement>) {
         *row = match &event.event {
-            ManagementEvent::DeliveryOrderReceived { request, .. } => {
-                Some(Self { order: event.number.get(), request: *request })
-            }
+            ManagementEvent::DeliveryOrderReceived { .. } => Some(Self { order: event.number.get() }),
             ManagementEvent::DeliveryOrderRevised { .. }
             | ManagementEvent::DeliveryRequestPatched { .. }
             | ManagementEvent::ResultAnnounced { .. }

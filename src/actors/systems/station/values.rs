@@ -77,8 +77,8 @@ impl TryFrom<f64> for Milli {
     fn try_from(number: f64) -> Result<Self, InvalidValue> {
         let not_exact = InvalidValue::NotExact { field: Field::Qty };
         let thousandths = (number * 1000.0).round();
-        if !(thousandths.abs() <= Self::MAX.as_f64() * 1000.0) {
-            return Err(not_exact); // not a number, too
+        if thousandths.is_nan() || thousandths.abs() > Self::MAX.as_f64() * 1000.0 {
+            return Err(not_exact);
         }
         #[expect(clippy::cast_possible_truncation, reason = "a whole number within the range of an i64")]
         let exact = Self(thousandths as i64);
@@ -172,8 +172,12 @@ pub enum InvalidValue {
 impl InvalidValue {
     fn of(&self) -> Field {
         match self {
-            Self::Missing(field) | Self::NotPositive(field) | Self::Negative(field) | Self::TooLarge(field) => *field,
-            Self::NotExact { field } | Self::NoText { field, .. } => *field,
+            Self::Missing(field)
+            | Self::NotPositive(field)
+            | Self::Negative(field)
+            | Self::TooLarge(field)
+            | Self::NotExact { field }
+            | Self::NoText { field, .. } => *field,
         }
     }
 

@@ -47,7 +47,8 @@ pub(super) struct Waiting {
     call: Call,
     /// `None` when the asker has given up: the answer is only kept.
     next: Option<FollowUp>,
-    waiting: Option<Box<Self>>,
+    /// The ask that waits for this one in turn.
+    behind: Option<Box<Self>>,
 }
 
 /// How far an ask has come.
@@ -59,7 +60,6 @@ pub(super) enum Landed {
 }
 
 /// What a target does with a call.
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 enum Delivered {
     Answered(AskedAnswer),
     Asks(Box<Flight>),
@@ -97,7 +97,7 @@ impl Flight {
     }
 
     fn waiting(&self) -> impl Iterator<Item = &Waiting> {
-        std::iter::successors(self.waiting.as_deref(), |waiting| waiting.waiting.as_deref())
+        std::iter::successors(self.waiting.as_deref(), |waiting| waiting.behind.as_deref())
     }
 }
 
@@ -153,7 +153,7 @@ impl World {
             Fault::None => match self.deliver(&call) {
                 Delivered::Answered(answer) => answer,
                 Delivered::Asks(mut asks) => {
-                    asks.waiting = Some(Box::new(Waiting { call, next: Some(next), waiting }));
+                    asks.waiting = Some(Box::new(Waiting { call, next: Some(next), behind: waiting }));
                     return Landed::Open(asks);
                 }
             },
@@ -209,13 +209,13 @@ impl World {
             };
             let Call { from, asker: key, step, .. } = asker.call;
             came = self.decide(from, &Address::Key(key), next(answer), Some(step));
-            waiting = asker.waiting;
+            waiting = asker.behind;
         }
     }
 
     fn deliver_for_nobody(&mut self, call: Call) {
         if let Delivered::Asks(mut asks) = self.deliver(&call) {
-            asks.waiting = Some(Box::new(Waiting { call, next: None, waiting: None }));
+            asks.waiting = Some(Box::new(Waiting { call, next: None, behind: None }));
             self.flights.push(*asks);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     Entities, Key, Listed, Refusal, System,
     http::{Field, Fields, Problem, Resource},
-    station::{self, InvalidValue, Milli, ProductItem, quantity},
+    station::{self, Milli, ProductItem, quantity},
 };
 
 mod headquarters;
@@ -17,11 +17,6 @@ const ORDER: &str = "Order";
 const LOGISTICS: &str = "Logistics";
 const STATION: &str = "Station";
 const POS: &str = "POS";
-
-/// Deadline of a command that asks no partner: far above a group commit, below any client's patience.
-const WITHIN: Duration = Duration::from_secs(5);
-/// What a request may take beyond the synchronous link that it uses.
-const BEYOND_LINK: Duration = Duration::from_millis(400);
 
 /// The collections of the gas station.
 pub fn station(system: &System) -> Vec<Resource> {
@@ -59,19 +54,14 @@ const SALE_ID: Field = Field::long("saleId");
 /// What a product and its replicas show besides their key.
 const PRODUCT: [Field; 2] = [PRODUCT_NAME, PRICE];
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn invalid(value: InvalidValue) -> Problem {
-    Problem::refused(&value)
-}
-
 /// The key of the product that a request names.
 fn product_key(fields: &Fields) -> Result<Key, Problem> {
-    station::product_key(fields.text("productId")).map_err(invalid)
+    Ok(station::product_key(fields.text("productId"))?)
 }
 
 /// The quantity of a request that has to have one.
 fn qty(fields: &Fields) -> Result<Milli, Problem> {
-    quantity(station::Field::Qty, fields.double("qty")).map_err(invalid)
+    Ok(quantity(station::Field::Qty, fields.double("qty"))?)
 }
 
 /// What a list of products says of one; `None` when it does not have it.

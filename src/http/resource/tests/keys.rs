@@ -172,3 +172,18 @@ async fn a_command_to_another_entity_shows_the_item_of_the_path() {
     }
     assert_eq!(calls.lock().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn an_item_that_another_entity_answers_with_has_its_own_key_and_no_tag() {
+    let asked = action(|_| {
+        let mut item = product("room/1");
+        item.fields.insert("id".into(), json!(7));
+        async { Ok(Done { change: Change::Created, item, replayed: false }) }
+    });
+    let bookings = Resource::new("stay", "bookings", "booking", Field::long("id"), vec![], Arc::new(Fake::with(3)))
+        .create(keyed("id", asked));
+    let created = answer(&bookings, "POST", "/bookings", &[], "{}").await;
+    assert_eq!(created.headers()["location"], "http://localhost:8088/bookings/7");
+    assert!(!created.headers().contains_key("etag"));
+    assert_eq!(object(&created)["id"], 7);
+}

@@ -60,7 +60,7 @@ impl<'a> Frames<'a> {
             if *number != expected {
                 return Err(damaged(segment::path(self.dir, expected), 0, "the segment is missing").into());
             }
-            let path = segment::path(self.dir, *number);
+            let path = segment::place(self.dir, *number);
             let file = File::open(&path).map_err(|error| OpenError::io(&path, error))?;
             self.segment(&path, &file, self.follower(number + 1, last)?)?;
         }
@@ -75,7 +75,7 @@ impl<'a> Frames<'a> {
         if last.is_none_or(|last| number > last) {
             return Ok(None);
         }
-        let path = segment::path(self.dir, number);
+        let path = segment::place(self.dir, number);
         let mut header = Vec::new();
         match File::open(&path).and_then(|file| file.take(SEGMENT_HEADER as u64).read_to_end(&mut header)) {
             // One that is missing or damaged is told of when it is its turn.
@@ -144,11 +144,12 @@ impl<'a> Frames<'a> {
         if found >= witness.frame {
             return Ok(());
         }
-        let lost = if self.records.are_read() { lost(&witness.positions, &self.records.positions()) } else { None };
-        let lost = lost.map(|lost| format!(": {lost}")).unwrap_or_default();
+        let positions =
+            if self.records.are_read() { lost(&witness.positions, &self.records.positions()) } else { None };
+        let positions = positions.map(|lost| format!(": {lost}")).unwrap_or_default();
         let acknowledged = witness.frame;
         let what = format!(
-            "the journal ends here with frame {found}, and everything up to frame {acknowledged} was acknowledged{lost}"
+            "the journal ends here with frame {found}, and everything up to frame {acknowledged} was acknowledged{positions}"
         );
         Err(damaged(last, self.end, what).into())
     }

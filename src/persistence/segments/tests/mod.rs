@@ -1,5 +1,6 @@
 //! What only segments do: files, damage, and disks that fail.
 
+mod archiving;
 mod damage;
 mod faults;
 mod files;

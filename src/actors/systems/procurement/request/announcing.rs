@@ -42,7 +42,7 @@ impl Command<DeliveryRequest> for FinishAnnouncement {
             {
                 (live, order, wanted.clone(), *within)
             }
-            (Some(_) | None, _) => return request.as_it_is(),
+            (Some(_) | None, _) => return Ok(request.as_it_is()),
         };
         match self.outcome {
             Ok(()) => Ok(match &live.result {
@@ -96,7 +96,7 @@ impl Command<DeliveryRequest> for FinishSearch {
             Some(OpenStep::Searching { wanted, within }) if !is_late(ctx, request.search_step()) => {
                 (wanted.clone(), *within)
             }
-            Some(_) | None => return request.as_it_is(),
+            Some(_) | None => return Ok(request.as_it_is()),
         };
         match self.outcome {
             Ok(Some(order)) => {
@@ -129,7 +129,7 @@ impl Command<DeliveryRequest> for FinishNumbering {
             (Some(OpenStep::Numbering { wanted }), Some(live)) if !is_late(ctx, request.numbering_step()) => {
                 (live, wanted.clone())
             }
-            (Some(_) | None, _) => return request.as_it_is(),
+            (Some(_) | None, _) => return Ok(request.as_it_is()),
         };
         match self.outcome {
             Ok(id) => Ok(persist(request.recorded(live, id, wanted)).reply_with(DeliveryRequest::item)),

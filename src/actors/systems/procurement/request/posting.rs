@@ -62,7 +62,7 @@ impl Command<DeliveryRequest> for FinishPosting {
             Some(OpenStep::Posting { proc_no, demand, .. }) if !is_late(ctx, request.posting_step()) => {
                 (proc_no.clone(), demand.clone())
             }
-            Some(_) | None => return request.as_it_is(),
+            Some(_) | None => return Ok(request.as_it_is()),
         };
         let given_up = |reason: String| DeliveryRequestEvent::PostingGivenUp { reason };
         match self.outcome {
@@ -102,10 +102,10 @@ impl DeliveryRequest {
     }
 
     /// The answer to a follow-up of a step that is over.
-    pub(super) fn as_it_is(&self) -> Decision<Self, RequestAndResult> {
+    pub(super) fn as_it_is(&self) -> Effects<Self, RequestAndResult> {
         match &self.step {
-            None if self.live.is_some() => Ok(Effects::reply(self.item())),
-            Some(_) | None => Ok(persist([]).not_done(given_up_before())),
+            None if self.live.is_some() => Effects::reply(self.item()),
+            Some(_) | None => persist([]).not_done(given_up_before()),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::actors::{
     entity::{
         AskError, DispatchOrder, DomainEvent, Entity, Key, Number, NumberedId, Outcome, Policy, Recorded, Step,
-        Unavailable,
+        Unavailable, ViewKey,
     },
     testkit::{Fault, World, given, history, laws, reacts, recorded},
 };

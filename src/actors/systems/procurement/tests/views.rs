@@ -88,7 +88,7 @@ fn the_list_of_goods_follows_each_delivery() {
 }
 
 #[test]
-fn the_orders_of_a_procurement_number_are_found_together() {
+fn procurement_d2_the_order_that_acts_is_the_first_of_its_procurement_number() {
     let order = |number, events: Vec<ManagementEvent>| -> Vec<Recorded<DeliveryManagement>> {
         let id = NumberedId::Key(key(&format!("order-{number}")));
         (1..).zip(events).map(|(sequence, event)| recorded(id.clone(), number, sequence, event)).collect()
@@ -98,7 +98,11 @@ fn the_orders_of_a_procurement_number_are_found_together() {
         .entity(order(1, vec![received(Some(1), Demand::default()), patched(redbull())]))
         .entity(order(2, vec![received(None, Demand::default()), gone]))
         .entity(order(3, vec![received(None, Demand::default())]))
+        .entity(order(4, vec![received(None, Demand::default())]))
         .then_order_does_not_matter();
-    let listed: Vec<_> = rows.listed().map(|row| (row.order, row.request)).collect();
-    assert_eq!(listed, [(1, Some(1)), (3, None)]);
+    let listed: Vec<_> = rows.listed().map(|row| row.order).collect();
+    assert_eq!(listed, [1, 4, 3]);
+    let place = OrderPlace { proc_no: p01(), posted: true, order: 3 };
+    assert!(ViewKey::to_bytes(&place).starts_with(&OrderPlace::prefix(&p01())));
+    assert_eq!(OrderPlace::from_bytes(b"p01"), None);
 }

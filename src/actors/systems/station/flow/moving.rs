@@ -80,9 +80,10 @@ impl Command<StockFlow> for FinishMovement {
         }
         let reason = error.to_string();
         let given_up = persist([StockFlowEvent::MovementGivenUp { reason: reason.clone() }]);
-        Ok(match error {
-            AskError::Rejected(rejection) => given_up.rejected(rejection.into()),
-            _ => given_up.not_done(not_moved(reason)),
+        Ok(if let AskError::Rejected(rejection) = error {
+            given_up.rejected(rejection.into())
+        } else {
+            given_up.not_done(not_moved(reason))
         })
     }
 }

@@ -59,9 +59,10 @@ impl Command<StockFlow> for FinishReversal {
         }
         let reason = error.to_string();
         let given_up = persist([StockFlowEvent::ReversalGivenUp { reason: reason.clone() }]);
-        Ok(match error {
-            AskError::Rejected(rejection) => given_up.rejected(rejection.into()),
-            _ => given_up.not_done(not_moved(reason)),
+        Ok(if let AskError::Rejected(rejection) = error {
+            given_up.rejected(rejection.into())
+        } else {
+            given_up.not_done(not_moved(reason))
         })
     }
 }

@@ -68,9 +68,10 @@ impl Command<Order> for FinishCancellation {
         }
         let reason = error.to_string();
         let given_up = persist([OrderEvent::CancellationGivenUp { reason: reason.clone() }]);
-        Ok(match error {
-            AskError::Rejected(_) => given_up.rejected(OrderRejection::Confirmed),
-            _ => given_up.not_done(no_station(reason)),
+        Ok(if let AskError::Rejected(_) = error {
+            given_up.rejected(OrderRejection::Confirmed)
+        } else {
+            given_up.not_done(no_station(reason))
         })
     }
 }

@@ -33,8 +33,8 @@ impl Command<Sale> for ChangeSale {
     type Reply = SaleItem;
     fn decide(self, sale: &Sale, ctx: &CommandContext) -> Decision<Sale, SaleItem> {
         let item = sale.item(ctx.number).ok_or(SaleRejection::Gone)?;
-        let now = serde_json::to_value(&item).unwrap_or_default();
-        let same = self.wanted.iter().all(|(property, value)| now.get(property) == Some(value));
-        if same { Ok(Effects::reply(item)) } else { Err(SaleRejection::Immutable) }
+        let present = serde_json::to_value(&item).unwrap_or_default();
+        let is_same = self.wanted.iter().all(|(property, value)| present.get(property) == Some(value));
+        if is_same { Ok(Effects::reply(item)) } else { Err(SaleRejection::Immutable) }
     }
 }

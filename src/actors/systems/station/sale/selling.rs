@@ -77,9 +77,8 @@ impl Command<Sale> for FinishSale {
                 return Ok(persist([]).not_done(no_station("this try was given up before".to_owned())));
             }
         }
-        let error = match self.outcome {
-            Ok(_) => return Ok(persist([SaleEvent::Sold(sale.ticket.clone())]).reply(item)),
-            Err(error) => error,
+        let Err(error) = self.outcome else {
+            return Ok(persist([SaleEvent::Sold(sale.ticket.clone())]).reply(item));
         };
         let reason = error.to_string();
         let mut events = vec![SaleEvent::SaleGivenUp { reason: reason.clone() }];
@@ -87,9 +86,10 @@ impl Command<Sale> for FinishSale {
             let Ticket { product_id, qty, .. } = sale.ticket.clone();
             events.push(SaleEvent::SaleVoidRequested { product_id, qty, round: sale.round });
         }
-        Ok(match error {
-            AskError::Rejected(rejection) => persist(events).rejected(SaleRejection::Refused(rejection)),
-            _ => persist(events).not_done(no_station(reason)),
+        Ok(if let AskError::Rejected(rejection) = error {
+            persist(events).rejected(SaleRejection::Refused(rejection))
+        } else {
+            persist(events).not_done(no_station(reason))
         })
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 
+#[expect(clippy::needless_pass_by_value, reason = "ids are made in place")]
 fn told_by<E: Entity>(id: E::Id, number: u64, events: impl IntoIterator<Item = E::Event>) -> Vec<Recorded<E>> {
     (1..).zip(events).map(|(sequence, event)| recorded(id.clone(), number, sequence, event)).collect()
 }

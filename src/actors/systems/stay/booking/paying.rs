@@ -36,12 +36,11 @@ impl Command<Booking> for OpenBooking {
         let Self { details, claim, holds, within } = self;
         let is_same = booking.details == details && booking.claim == claim;
         match booking.phase {
-            Phase::New => {}
             // Another room has claims of its own.
             Phase::GivenUp if claim <= booking.claim && booking.details.room_id == details.room_id => {
                 return Err(BookingRejection::GivenUp);
             }
-            Phase::GivenUp => {}
+            Phase::New | Phase::GivenUp => {}
             Phase::Paying => return Err(BookingRejection::Paying),
             Phase::Booked | Phase::Freeing | Phase::Canceled if is_same => {
                 return Ok(Effects::reply(booking.booked()));

@@ -53,16 +53,15 @@ fn perform(world: &mut World, act: &Act, stopped: &mut Vec<&'static str>) {
         Act::React { pick } => drop(world.0.react(*pick)),
         Act::ArriveLate => drop(world.0.arrive_late()),
         Act::Crash => world.0.crash(),
-        Act::Toggle { service } => match stopped.iter().position(|stopped| stopped == service) {
-            Some(at) => {
+        Act::Toggle { service } => {
+            if let Some(at) = stopped.iter().position(|stopped| stopped == service) {
                 stopped.swap_remove(at);
                 world.0.start(service);
-            }
-            None => {
+            } else {
                 stopped.push(service);
                 world.0.stop(service);
             }
-        },
+        }
     }
 }
 

@@ -33,6 +33,7 @@ fn date(text: &str) -> UseDate {
     UseDate::parse(text).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "requests have optional texts")]
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
