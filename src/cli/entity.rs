@@ -1,6 +1,6 @@
 //! `steadfast entity`: one entity as the journal has it, also while a process runs.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -72,30 +72,33 @@ impl Entity {
 
 /// All records of one stream.
 struct Found {
-    kind: String,
-    id: String,
-    /// Once the first record with the number or key is met.
-    key: Option<String>,
+    kind: &'static str,
+    key: String,
     unit: String,
-    here: String,
     records: Vec<Record>,
+}
+
+/// Looks for streams with this id.
+struct Search<'a> {
+    id: &'a str,
+    number: Option<u64>,
+    kinds: Vec<&'static str>,
+    unit: String,
+    found: Vec<Found>,
     damage: Option<String>,
 }
 
-impl Look for Found {
+impl Look for Search<'_> {
     fn record(&mut self, _: Spot<'_>, record: &Glance<'_>) -> ControlFlow<()> {
-        if record.kind != self.kind {
+        let Some(kind) = self.kinds.iter().find(|kind| **kind == record.kind) else {
             return ControlFlow::Continue(());
-        }
-        let number = || record.number != 0 && self.id.parse() == Ok(record.number);
-        let wanted = match &self.key {
-            Some(key) => record.key == key,
-            None => record.key == self.id || number(),
         };
-        if wanted {
-            self.key.get_or_insert_with(|| record.key.to_owned());
-            self.here.clone_from(&self.unit);
-            self.records.push(record.record());
+        let known = self.found.iter_mut().find(|found| found.kind == *kind && found.key == record.key);
+        if let Some(found) = known {
+            found.records.push(record.record());
+        } else if record.key == self.id || (record.number != 0 && self.number == Some(record.number)) {
+            let (key, unit) = (record.key.to_owned(), self.unit.clone());
+            self.found.push(Found { kind, key, unit, records: vec![record.record()] });
         }
         ControlFlow::Continue(())
     }
@@ -107,40 +110,47 @@ impl Look for Found {
 
 impl Which {
     fn find(&self) -> Result<(KindCode, Found), Exit> {
-        let found = self.data.find()?;
+        let directory = self.data.find()?;
         let codes = data::codes();
         let named: Vec<_> = codes.into_iter().filter(|code| is_kind(code.kind(), &self.kind)).collect();
-        let code = match named.as_slice() {
-            [] => return Err(Exit::Usage(anyhow!("there is no kind {}", self.kind))),
-            [code] => *code,
-            several => {
-                let names: BTreeSet<_> = several.iter().map(KindCode::kind).collect();
-                let names = names.into_iter().collect::<Vec<_>>().join(", ");
-                return Err(Exit::Usage(anyhow!("{} is one of {names}: say which", self.kind)));
-            }
-        };
-        let mut stream = Found {
-            kind: code.kind().to_owned(),
-            id: self.id.clone(),
-            key: None,
+        if named.is_empty() {
+            return Err(Exit::Usage(anyhow!("there is no kind {}", self.kind)));
+        }
+        let mut search = Search {
+            id: &self.id,
+            number: self.id.parse().ok(),
+            kinds: named.iter().map(KindCode::kind).collect(),
             unit: String::new(),
-            here: String::new(),
-            records: Vec::new(),
+            found: Vec::new(),
             damage: None,
         };
-        for (unit, _) in &found.units {
-            let progress = bar(unit.clone(), found.bytes(unit));
-            stream.unit.clone_from(unit);
-            found.look(unit, &mut stream).map_err(not_read)?;
+        for (unit, _) in &directory.units {
+            let progress = bar(unit.clone(), directory.bytes(unit));
+            search.unit.clone_from(unit);
+            directory.look(unit, &mut search).map_err(not_read)?;
             progress.finish_and_clear();
         }
-        if let Some(damage) = &stream.damage {
+        if let Some(damage) = &search.damage {
             return Err(Exit::Damaged(anyhow!("what is left does not tell all of it: {damage}")));
         }
-        if stream.records.is_empty() {
-            return Err(Exit::Usage(anyhow!("there is no {} {} in {}", code.kind(), self.id, found.data.display())));
+        let kinds = search.kinds.join(" or ");
+        let mut found = search.found.into_iter();
+        match (found.next(), found.next()) {
+            (None, _) => Err(Exit::Usage(anyhow!("there is no {kinds} {} in {}", self.id, directory.data.display()))),
+            (Some(one), None) => {
+                let code = named.into_iter().find(|code| code.kind() == one.kind).expect("found by its kind");
+                Ok((code, one))
+            }
+            (Some(one), Some(other)) => Err(Exit::Usage(anyhow!(
+                "{} {} is {}/{} or {}/{}: say which",
+                self.kind,
+                self.id,
+                one.kind,
+                one.key,
+                other.kind,
+                other.key
+            ))),
         }
-        Ok((code, stream))
     }
 }
 
@@ -151,12 +161,12 @@ fn state(which: &Which, code: KindCode, found: &Found, sequence: u64) -> Result<
     let at = found.records.iter().find(of).map_or(0, |record| record.append.at_millis);
     if which.data.json {
         return say_json(&json!({
-            "kind": found.kind, "key": found.key, "number": number, "unit": found.here, "sequence": sequence,
+            "kind": found.kind, "key": found.key, "number": number, "unit": found.unit, "sequence": sequence,
             "at": at, "state": state,
         }));
     }
-    let key = found.key.as_deref().unwrap_or_default();
-    say(&format!("{} {number} ({key}) in {}, after event {sequence} of {}", found.kind, found.here, moment(at)));
+    let key = &found.key;
+    say(&format!("{} {number} ({key}) in {}, after event {sequence} of {}", found.kind, found.unit, moment(at)));
     say_json(&state)
 }
 
@@ -174,7 +184,7 @@ fn history(which: &Which, found: &Found) -> Result<(), Exit> {
             json!({
                 "sequence": record.first_sequence() + index, "at": append.at_millis, "event": *event.name,
                 "version": event.version, "public": event.public,
-                "position": format!("{}:{}:{}", found.here, append.lease.partition.0, record.offset + index),
+                "position": format!("{}:{}:{}", found.unit, append.lease.partition.0, record.offset + index),
                 "command": format!("{:032x}", append.command), "correlation": *append.correlation, "cause": cause,
                 "fields": fields(&event.payload),
             })

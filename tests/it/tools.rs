@@ -119,7 +119,8 @@ fn an_entity_is_shown_as_it_is_as_it_was_and_how_it_came_about() {
     assert_ne!(then["state"], json_of(&data, &["entity", "show", "order", "2"])["state"]);
 
     for (arguments, says) in [
-        (["entity", "show", "order", "99"].as_slice(), "there is no store.order 99"),
+        (["entity", "show", "store.order", "99"].as_slice(), "there is no store.order 99"),
+        (&["entity", "show", "order", "99"], "store.order"),
         (&["entity", "show", "nothing", "1"], "there is no kind nothing"),
         (&["entity", "at", "order", "2", "--sequence", "999"], "not 999"),
     ] {
