@@ -1,6 +1,6 @@
 use super::{Collection, Key, System, call};
 
-const STAY: System = System {
+const STAY: System<'_> = System {
     name: "stay",
     services: &["room", "pay", "booking", "mypage", "alarm", "review"],
     collections: &[
