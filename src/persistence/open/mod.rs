@@ -30,7 +30,10 @@ pub use self::{
     place::{Elsewhere, Placed},
     report::{OpenReport, TornTail},
 };
-pub(super) use self::{directory::partitions_of, place::backend_of};
+pub(super) use self::{
+    directory::partitions_of,
+    place::{backend_of, journal_dir, survey_database},
+};
 use super::{
     Faults, Journal, MemoryStore, Projections, Snapshots, faults,
     segments::{SegmentsConfig, SegmentsJournal},

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Backend, OpenError, Storage};
-use crate::persistence::{sled::journal, survey};
+use crate::persistence::{Look, sled::journal, survey};
 
 /// A service and the unit that it is to keep its streams in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,20 @@ pub(super) fn segments(data: &Path, unit: &str) -> PathBuf {
 
 pub(super) fn sled(data: &Path, unit: &str) -> PathBuf {
     data.join(unit).join("journal-sled")
+}
+
+/// Where a unit's journal is.
+pub(in crate::persistence) fn journal_dir(data: &Path, unit: &str, backend: Backend) -> PathBuf {
+    if backend == Backend::Sled { sled(data, unit) } else { segments(data, unit) }
+}
+
+/// Shows every record of a journal in sled that nobody has open.
+pub(in crate::persistence) fn survey_database(
+    dir: &Path,
+    partitions: u16,
+    look: &mut dyn Look,
+) -> Result<(), OpenError> {
+    journal::survey::survey(dir, partitions, look)
 }
 
 /// What keeps the journal that is on disk; `None` when there is none.

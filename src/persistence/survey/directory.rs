@@ -9,9 +9,8 @@ use std::{
 use super::{Look, SurveyError};
 use crate::persistence::{
     Backend, OpenError,
-    open::{backend_of, partitions_of},
+    open::{backend_of, journal_dir, partitions_of, survey_database},
     segments,
-    sled::journal,
 };
 
 /// A data directory that is looked at, not opened.
@@ -71,8 +70,8 @@ impl DataDirectory {
 
     /// The directory of a unit's journal.
     pub fn journal(&self, unit: &str) -> PathBuf {
-        let sled = self.units.iter().any(|(name, backend)| name == unit && *backend == Backend::Sled);
-        self.data.join(unit).join(if sled { "journal-sled" } else { "journal" })
+        let known = self.units.iter().find(|(name, _)| name == unit);
+        journal_dir(&self.data, unit, known.map_or(Backend::Segments, |(_, backend)| *backend))
     }
 
     /// Bytes of a unit's journal on the disk, at most: what a look has to pass.
@@ -100,7 +99,7 @@ impl DataDirectory {
                 if self.in_use()? {
                     return Err(SurveyError::InUse { unit: unit.to_owned() });
                 }
-                match journal::survey::survey(&dir, self.partitions, look) {
+                match survey_database(&dir, self.partitions, look) {
                     Err(OpenError::Damaged { file, at, what }) => {
                         look.damage(super::Spot { file: &file, at }, None, &what);
                         Ok(())
