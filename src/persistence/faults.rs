@@ -99,7 +99,9 @@ impl Faults {
                 }
                 std::mem::take(&mut held.appends)
             };
-            appends.into_iter().for_each(|append| append());
+            for append in appends {
+                append();
+            }
         }
     }
 

@@ -234,9 +234,9 @@ impl SystemBuilder {
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
         assembly.kinds.fill(&kinds);
-        let placed = placed(&services, &assembly.hosts);
-        check_places(&units, &placed)?;
-        self.storage.place(&placed)?;
+        let homes = placed(&services, &assembly.hosts);
+        check_places(&units, &homes)?;
+        self.storage.place(&homes)?;
         for unit in &units {
             learn(unit, &assembly.hosts);
         }

@@ -66,9 +66,10 @@ fn upcast(upcasts: &[Upcast], name: &str, version: u16, value: Value) -> (Value,
         fields = (upcast.fields)(fields);
         (name, version) = (upcast.into, version.saturating_add(1));
     }
-    let value = match fields {
-        Value::Null => Value::String(name.to_owned()),
-        fields => Value::Object(Map::from_iter([(name.to_owned(), fields)])),
+    let value = if fields.is_null() {
+        Value::String(name.to_owned())
+    } else {
+        Value::Object(Map::from_iter([(name.to_owned(), fields)]))
     };
     (value, version)
 }

@@ -177,7 +177,9 @@ pub(super) fn the_tail_is_handed_over_without_a_gap_and_without_a_double(mut ope
                     journal.append(append, Box::new(told));
                     waiting.push(receiver);
                 }
-                waiting.into_iter().for_each(|told| told.recv().unwrap());
+                for told in waiting {
+                    told.recv().unwrap();
+                }
             });
         }
         // Somewhere in the middle.

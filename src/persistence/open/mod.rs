@@ -169,8 +169,8 @@ impl Storage {
     #[must_use]
     pub fn with_faults(&self, faults: &Arc<Faults>) -> Self {
         let mut opened = Opened::default();
-        let faulty = |(name, unit): (&str, &Unit)| (name.to_owned(), faults::in_front_of(unit, faults));
-        opened.units = self.units().map(faulty).collect();
+        let in_front = |(name, unit): (&str, &Unit)| (name.to_owned(), faults::in_front_of(unit, faults));
+        opened.units = self.units().map(in_front).collect();
         opened.data.clone_from(&self.opened.data);
         opened.behind = Some(self.clone());
         Self { opened: Arc::new(opened) }

@@ -184,7 +184,8 @@ impl Walk {
             rest = rest.get(length..).unwrap_or_default();
             byte += length as u64;
         }
-        if !named && !(whole && rest.is_empty()) {
+        let tidy = whole && rest.is_empty();
+        if !named && !tidy {
             look.damage(spot(at), None, "a frame does not match its checksum");
         }
         Ok(Next::At(frame.next(at)))

@@ -25,16 +25,16 @@ pub(super) fn stream(
     let mut position = head.offset;
     let mut next = head.sequence;
     loop {
-        let wrong = |what: String| damaged(shared, partition, position, what);
+        let wrong = |what: &str| damaged(shared, partition, position, what);
         let key = keys::record(partition, position);
         let bytes =
             shared.store.access(|db| values::get(db, &key)).map_err(|failure| shared.store.not_read(failure))?;
-        let bytes = bytes.ok_or_else(|| wrong("the record is missing".to_owned()))?;
-        let linked = record::decode(&bytes, &shared.names).map_err(|what| wrong(what.to_string()))?;
+        let bytes = bytes.ok_or_else(|| wrong("the record is missing"))?;
+        let linked = record::decode(&bytes, &shared.names).map_err(|what| wrong(&what.to_string()))?;
         let before = linked.previous;
         let record = linked.record;
         if record.append.stream != *stream || record.last_sequence() != next || record.offset != position {
-            return Err(wrong(format!("the record does not continue {stream}")));
+            return Err(wrong(&format!("the record does not continue {stream}")));
         }
         next = record.append.expected;
         kept.push_front(record);
@@ -44,7 +44,7 @@ pub(super) fn stream(
         }
         let before = (u64::from(before.segment) << 32) | u64::from(before.byte);
         if before == 0 || before >= position {
-            return Err(wrong("it does not say where its stream's record before it stands".to_owned()));
+            return Err(wrong("it does not say where its stream's record before it stands"));
         }
         position = before;
     }
@@ -90,15 +90,15 @@ pub(super) fn feed(
     scanned.map_err(|failure| shared.store.not_read(failure))?;
     let last = records.last().map_or(after, Record::last_offset);
     match wrong {
-        Some((position, what)) => Err(damaged(shared, partition, position, what)),
+        Some((position, what)) => Err(damaged(shared, partition, position, &what)),
         None if records.len() < limit && last < durable => {
-            Err(damaged(shared, partition, last + 1, "the record is missing".to_owned()))
+            Err(damaged(shared, partition, last + 1, "the record is missing"))
         }
         None => Ok(records),
     }
 }
 
-fn damaged(shared: &Shared, partition: PartitionId, position: u64, what: String) -> ReadError {
+fn damaged(shared: &Shared, partition: PartitionId, position: u64, what: &str) -> ReadError {
     let what = format!("partition {}: position {position}: {what}", partition.0);
     shared.store.not_read(Failure::Damaged(what))
 }
