@@ -36,13 +36,12 @@ pub enum UnreadableEvent {
 pub(crate) fn decode<V: DomainEvent>(name: &str, version: u16, payload: &[u8]) -> Result<V, UnreadableEvent> {
     let undecodable =
         |error: serde_json::Error| UnreadableEvent::Undecodable { name: name.into(), version, why: error.to_string() };
-    let (event, reached): (V, u16) = match next(V::UPCASTS, name, version) {
-        None => (serde_json::from_slice(payload).map_err(undecodable)?, version),
-        Some(_) => {
-            let (value, reached) =
-                upcast(V::UPCASTS, name, version, serde_json::from_slice(payload).map_err(undecodable)?);
-            (serde_json::from_value(value).map_err(undecodable)?, reached)
-        }
+    let (event, reached): (V, u16) = if next(V::UPCASTS, name, version).is_some() {
+        let value = serde_json::from_slice(payload).map_err(undecodable)?;
+        let (value, reached) = upcast(V::UPCASTS, name, version, value);
+        (serde_json::from_value(value).map_err(undecodable)?, reached)
+    } else {
+        (serde_json::from_slice(payload).map_err(undecodable)?, version)
     };
     if event.version() == reached {
         return Ok(event);

@@ -100,6 +100,7 @@ enum Where<V: View> {
     Rows(fn(&Value) -> Option<Vec<u8>>),
 }
 
+#[expect(clippy::expl_impl_clone_on_copy, reason = "a derive would want the view to be Copy")]
 impl<V: View> Clone for Where<V> {
     fn clone(&self) -> Self {
         *self
