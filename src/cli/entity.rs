@@ -195,9 +195,10 @@ fn history(which: &Which, found: &Found) -> Result<(), Exit> {
         return say_json(&events);
     }
     for event in events {
-        let (sequence, at) = (&event["sequence"], moment(event["at"].as_u64().unwrap_or(0)));
-        let name = event["event"].as_str().unwrap_or_default();
-        say(&format!("{sequence:>6}  {at}  {name} v{}  {}", event["version"], event["fields"]));
+        let of = |name: &str| event.get(name).unwrap_or(&Value::Null);
+        let at = moment(of("at").as_u64().unwrap_or(0));
+        let name = of("event").as_str().unwrap_or_default();
+        say(&format!("{:>6}  {at}  {name} v{}  {}", of("sequence").as_u64().unwrap_or(0), of("version"), of("fields")));
     }
     Ok(())
 }

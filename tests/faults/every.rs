@@ -53,15 +53,12 @@ impl Inside {
     async fn open(config: StorageConfig, faults: Arc<Faults>) -> Self {
         let storage = open(&config).unwrap();
         // A system that does not even start with the fault is started without it.
-        let system = match start(&storage.with_faults(&faults)).await {
-            Ok(system) => system,
-            Err(_) => {
-                assert!(faults.fired().is_some());
-                let storage = again(&config, &storage);
-                let system = start(&storage).await.unwrap();
-                return Self { config, storage, faults, system };
-            }
-        };
+        if let Ok(system) = start(&storage.with_faults(&faults)).await {
+            return Self { config, storage, faults, system };
+        }
+        assert!(faults.fired().is_some());
+        let storage = again(&config, &storage);
+        let system = start(&storage).await.unwrap();
         Self { config, storage, faults, system }
     }
 
