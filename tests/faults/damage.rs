@@ -227,7 +227,7 @@ fn a_journal_that_failed_is_opened_again_while_the_process_lives() {
     let journal = shop.data().join("main").join("journal");
     let mut process = None;
     for (round, segment) in (2..=3).enumerate() {
-        let next = (segment..).find(|number| !journal.join(format!("{number:010}.seg")).exists()).unwrap();
+        let next = (segment..segment + 100).find(|number| !journal.join(format!("{number:010}.seg")).exists()).unwrap();
         let obstacle = journal.join(format!("{next:010}.seg.new"));
         fs::create_dir(&obstacle).unwrap();
         let mut open = Vec::new();

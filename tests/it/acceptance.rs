@@ -93,8 +93,9 @@ impl Script {
     #[track_caller]
     fn run(&self, by: By, send: &dyn Fn(&str, &str) -> Response) {
         let server = Setup::default().system(self.system).flag("--service-ports=free").start();
-        let sent = script::run(self.text, &server, self.system, &|line| send(&self.address(by, line, &server), line));
-        assert_eq!(sent, self.commands, "{} {by:?}", self.system);
+        let commands =
+            script::run(self.text, &server, self.system, &|line| send(&self.address(by, line, &server), line));
+        assert_eq!(commands, self.commands, "{} {by:?}", self.system);
     }
 
     /// Where a command goes.
@@ -103,12 +104,12 @@ impl Script {
         let (port, path) = url.trim_start_matches(':').split_once('/').unwrap_or_else(|| panic!("no URL: {line}"));
         let port: u16 = port.parse().unwrap_or_else(|_| panic!("no port: {line}"));
         let collection = path.split(['/', '?']).next().unwrap_or_default();
-        let serves = |collections: &[&str]| collections.iter().any(|name| name.eq_ignore_ascii_case(collection));
+        let is_theirs = |collections: &[&str]| collections.iter().any(|name| name.eq_ignore_ascii_case(collection));
         let found = match by {
             By::Gateway => None,
             By::Written if port == self.gateway => None,
             By::Written => self.services.iter().find(|(_, of, _)| *of == port),
-            By::Services => self.services.iter().find(|(.., collections)| serves(collections)),
+            By::Services => self.services.iter().find(|(.., collections)| is_theirs(collections)),
         };
         assert!(
             found.is_some() || matches!(by, By::Gateway) || port == self.gateway,

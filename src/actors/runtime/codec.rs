@@ -37,8 +37,8 @@ pub(crate) fn decode<V: DomainEvent>(name: &str, version: u16, payload: &[u8]) -
     let undecodable =
         |error: serde_json::Error| UnreadableEvent::Undecodable { name: name.into(), version, why: error.to_string() };
     let (event, reached): (V, u16) = if next(V::UPCASTS, name, version).is_some() {
-        let written = serde_json::from_slice(payload).map_err(undecodable)?;
-        let (value, reached) = upcast(V::UPCASTS, name, version, written);
+        let value = serde_json::from_slice(payload).map_err(undecodable)?;
+        let (value, reached) = upcast(V::UPCASTS, name, version, value);
         (serde_json::from_value(value).map_err(undecodable)?, reached)
     } else {
         (serde_json::from_slice(payload).map_err(undecodable)?, version)

@@ -82,6 +82,7 @@ fn of_order(order: &Value) -> Option<NumberedId> {
 }
 
 /// The rent of the order in the body: there is one for each order.
+#[expect(clippy::unnecessary_wraps, reason = "the type of an address")]
 fn by_order(call: &Call) -> Result<NumberedId, Problem> {
     Ok(key_of_order(order_id(&call.fields)))
 }

@@ -69,12 +69,12 @@ impl Resource {
 
     /// A segment that is a procedure's name means the procedure.
     fn named(&self, target: Target) -> Target {
-        match target {
-            Target::Item(name) if self.procedures.iter().any(|procedure| procedure.name == name) => {
-                Target::Procedure(name)
-            }
-            other => other,
+        if let Target::Item(name) = &target
+            && self.procedures.iter().any(|procedure| procedure.name == name)
+        {
+            return Target::Procedure(name.clone());
         }
+        target
     }
 
     /// An item under its own key, when it was asked for under another.
@@ -93,8 +93,8 @@ impl Resource {
         let mut methods = match target {
             Target::Procedure(_) => Vec::new(),
             Target::Collection if self.source.is_none() => Vec::new(),
-            _ if self.source.is_none() => return None,
-            _ => vec!["GET", "HEAD"],
+            Target::Item(_) | Target::Search | Target::Finder(_) if self.source.is_none() => return None,
+            Target::Collection | Target::Item(_) | Target::Search | Target::Finder(_) => vec!["GET", "HEAD"],
         };
         match target {
             Target::Collection => {

@@ -73,11 +73,11 @@ impl Resource {
     fn key_of(&self, body: &Map<String, Value>) -> Result<String, Problem> {
         let field = self.shape.key;
         let value = body.get(field.name).map(|value| field.coerce(value)).transpose()?.unwrap_or_default();
-        let text = match value {
+        let text = match &value {
             Value::Null => return Err(Problem::missing(field.name)),
             Value::String(text) if text.trim().is_empty() => return Err(Problem::missing(field.name)),
-            Value::String(text) => text,
-            other => other.to_string(),
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
         };
         Key::new(&text).map_err(|why| Problem::field(field.name, format_args!("is refused: {why}")))?;
         Ok(text)

@@ -100,6 +100,15 @@ enum Where<V: View> {
     Rows(fn(&Value) -> Option<Vec<u8>>),
 }
 
+#[expect(clippy::expl_impl_clone_on_copy, reason = "a derive would want the view to be Copy")]
+impl<V: View> Clone for Where<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V: View> Copy for Where<V> {}
+
 impl<V: View> Lookup<V> {
     /// The row with the key that the value names; `None` when it can name none.
     pub fn row(rows: Views<V>, key: fn(&Value) -> Option<V::Key>) -> Self {
@@ -194,11 +203,7 @@ impl<V: View> Lookup<V> {
 
 impl<V: View> Clone for Lookup<V> {
     fn clone(&self) -> Self {
-        let by = match self.by {
-            Where::Row(key) => Where::Row(key),
-            Where::Rows(prefix) => Where::Rows(prefix),
-        };
-        Self { rows: self.rows.clone(), by }
+        Self { rows: self.rows.clone(), by: self.by }
     }
 }
 

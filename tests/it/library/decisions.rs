@@ -147,7 +147,7 @@ fn library_d11_a_body_that_is_no_json_is_refused_and_the_corrected_one_is_not() 
         client.send(&request)
     };
     siege(r#"item="COSMOS" status="Ordered""#).is(400);
-    client.http(r#"POST :8088/requests memberId=100 qty:=5"#).is(404);
+    client.http("POST :8088/requests memberId=100 qty:=5").is(404);
     siege(r#"{"item":"COSMOS","status":"Ordered"}"#).created();
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{World, kind::Came};
 use crate::actors::entity::{
     Address, DeadLetter, DeadLetterId, DispatchTarget, Entity, EntityId, Key, Number, Policy, PolicyProgress,
-    PolicyProgressEvent, ProgressId, Recorded,
+    PolicyProgressEvent, ProgressId, Recorded, Unavailable,
 };
 
 /// A policy whose type is forgotten.
@@ -77,23 +77,36 @@ impl World {
         let follower = self.policies.get(policy).expect("it was offered above");
         let sent = (follower.react)(&key, self.hosted(follower.source).kind.event(source, event));
         let (name, target) = (follower.name, follower.target);
-        self.cursors.insert((name, key), event + 1);
+        self.cursors.insert((name, key.clone()), event + 1);
         for (index, sent) in sent.into_iter().enumerate() {
-            self.dispatch(name, target, index, sent);
+            if let Err(why) = self.dispatch(name, target, index, sent) {
+                assert!(
+                    index == 0,
+                    "the world repeats whole events, but {name} was told {why} after something was done"
+                );
+                self.cursors.insert((name, key), event); // it waits, and is tried again
+                break;
+            }
         }
         true
     }
 
-    /// Delivers one dispatch; what is refused becomes a dead letter.
-    fn dispatch(&mut self, policy: &'static str, target: &'static str, index: usize, sent: Sent) {
+    /// Delivers one dispatch; what is refused becomes a dead letter, what is not done is the error.
+    fn dispatch(
+        &mut self,
+        policy: &'static str,
+        target: &'static str,
+        index: usize,
+        sent: Sent,
+    ) -> Result<(), Unavailable> {
         let came = self.decide(target, &sent.to, sent.command, None);
         let came = self.follow(came, &[]);
         let (not_found, rejection) = match came {
-            Came::Reply(..) => return,
-            Came::NotFound if sent.may_be_unknown => return,
+            Came::Reply(..) => return Ok(()),
+            Came::NotFound if sent.may_be_unknown => return Ok(()),
             Came::NotFound => (true, None),
             Came::Rejected(_, json) => (false, Some(json)),
-            Came::NotDone(why) => panic!("the world repeats no dispatch, but {policy} was told {why}"),
+            Came::NotDone(why) => return Err(why),
             Came::Asks(_) => unreachable!("asks are followed"),
         };
         let id = ProgressId { policy: policy.to_owned(), unit: "world".to_owned(), partition: 0 };
@@ -119,5 +132,6 @@ impl World {
             hosted.kind.as_any_mut().downcast_mut().expect("a kind is hosted as its own type");
         let (stream, event) = letters.write(&progress, Number::NONE, PolicyProgressEvent::PutAside(Box::new(letter)));
         self.log.push((PolicyProgress::KIND, stream, event));
+        Ok(())
     }
 }

@@ -69,6 +69,7 @@ fn goods(system: &System) -> Resource {
         .finder(by_proc_no(by, |goods: &GoodsDelivery| goods.item().map(of_goods)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `Option::map` takes")]
 fn of_goods(goods: GoodsDeliveryItem) -> Item {
     item(goods.id, &goods)
 }

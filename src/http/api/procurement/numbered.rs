@@ -95,12 +95,12 @@ impl<C: Counter, E: Entity<Id = Key, Rejection: Refusal>> ByNumber<C, E> {
 
 /// A refusal that only says "not now" is no conflict that the client has to resolve.
 pub(super) fn of_ask<R: Refusal>(error: AskError<R>) -> Problem {
-    match error {
-        AskError::Rejected(refusal) if refusal.code() == BUSY => {
-            Problem::unavailable(BUSY, refusal.to_string(), Duration::from_secs(1))
-        }
-        error => Problem::of_ask(error),
+    if let AskError::Rejected(refusal) = &error
+        && refusal.code() == BUSY
+    {
+        return Problem::unavailable(BUSY, refusal.to_string(), Duration::from_secs(1));
     }
+    Problem::of_ask(error)
 }
 
 /// Such items: each is asked of its entity, lists are read from a view.

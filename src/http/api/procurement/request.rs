@@ -102,11 +102,13 @@ where
         async move {
             let key = proc_no(call.fields.text(PROC_NO.name)).map_err(|refusal| Problem::refused(&refusal))?;
             let command = make(&call.fields, key.clone(), call.origin.stream.clone());
-            let answered = by.ask(&call, &key, command, within).await.map_err(|error| match error {
-                AskError::Rejected(refusal) if refusal.code() == REUSED => {
-                    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, REUSED, refusal.to_string())
+            let answered = by.ask(&call, &key, command, within).await.map_err(|error| {
+                if let AskError::Rejected(refusal) = &error
+                    && refusal.code() == REUSED
+                {
+                    return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, REUSED, refusal.to_string());
                 }
-                error => of_ask(error),
+                of_ask(error)
             })?;
             let (sequence, replayed) = (Some(answered.sequence), answered.replayed);
             let shown = item(answered.reply).ok_or_else(|| Problem::not_found("it is gone already"))?;

@@ -21,6 +21,7 @@ const LINK: Duration = RENT_WITHIN;
 /// What a client is told when the rent service does not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+#[expect(clippy::unnecessary_wraps, reason = "what commands take")]
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

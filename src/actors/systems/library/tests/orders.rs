@@ -39,7 +39,7 @@ fn library_f1_f2_d13_a_request_is_confirmed_by_its_rent_at_once() {
 
 #[test]
 fn library_d15_the_rent_has_the_time_that_the_link_allows() {
-    assert_eq!(RENT_WITHIN, Duration::from_millis(1000));
+    assert_eq!(RENT_WITHIN, Duration::from_secs(1));
     let within = Duration::from_millis(700);
     given::<Order>([])
         .when(PlaceOrder { within, ..place() })

@@ -35,6 +35,7 @@ fn p01() -> Key {
     key("p01")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what commands take")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -129,7 +129,10 @@ fn d8_whatever_happens_on_the_link_a_sale_and_its_row_come_about_together() {
             let of_sales = rows.iter().filter(|row| row.sale_id.is_some()).count();
             assert_eq!(of_sales, usize::from(sold), "{fault:?} {rows:?}");
             assert_eq!(stock(&world), Some(if sold { 70.0 } else { 100.0 }), "{fault:?}");
-            assert_eq!(sold, matches!(fault, Fault::None | Fault::CrashBefore | Fault::CrashAfter), "{fault:?}");
+            // after a crash the station may still be at it when it is asked again: that is an unknown outcome
+            if fault != Fault::CrashAfter {
+                assert_eq!(sold, matches!(fault, Fault::None | Fault::CrashBefore), "{fault:?}");
+            }
         }
     }
 }
