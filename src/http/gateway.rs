@@ -11,8 +11,8 @@ use super::{
     admin::Admin,
     hal::{Place, link, template},
     health::{Health, Ready},
-    request::{HAL, Request, Response, empty, json as json_response, set},
-    resource::Target,
+    request::{HAL, JSON, Request, Response, empty, json as json_response, set},
+    resource::{Target, document},
     routes::Routes,
 };
 use crate::{System, Unavailable};
@@ -89,6 +89,9 @@ fn now(system: &System) -> super::routes::Now {
     Arc::new(move || clock.now())
 }
 
+/// Where the description for programs is, at the root and below each system.
+const OPENAPI: &str = "openapi.json";
+
 /// Resources by system and collection.
 pub(crate) struct Gateway {
     systems: Vec<Catalog>,
@@ -155,6 +158,9 @@ impl Gateway {
         if let Some(response) = self.health.answer(&segments).await {
             return reading(request, || response);
         }
+        if segments == [OPENAPI] {
+            return reading(request, || self.openapi(&self.systems));
+        }
         if segments.is_empty() && !self.rooted {
             return reading(request, || self.root(request));
         }
@@ -162,6 +168,7 @@ impl Gateway {
         let base = format!("{}{prefix}", request.origin());
         match rest {
             [] => reading(request, || catalog.root(&base)),
+            [name] if name == OPENAPI => reading(request, || self.openapi([catalog])),
             [profile] if profile == "profile" => reading(request, || catalog.profile(&base)),
             [profile, name] if profile == "profile" => {
                 let resource = catalog.get(name).ok_or_else(|| self.lost(request))?;
@@ -178,6 +185,15 @@ impl Gateway {
                 resource.handle(request, target, &Place { base, asked }).await
             }
         }
+    }
+
+    /// What these systems' declarations say to programs, at the addresses that this listener has for them.
+    fn openapi<'a>(&self, systems: impl IntoIterator<Item = &'a Catalog>) -> Response {
+        let prefix = |system| if self.rooted { String::new() } else { format!("/{system}") };
+        let resources = systems
+            .into_iter()
+            .flat_map(|catalog| catalog.resources.iter().map(move |resource| (resource, prefix(catalog.system))));
+        json_response(StatusCode::OK, JSON, &document(resources))
     }
 
     /// With several systems, the root lists them.

@@ -54,6 +54,29 @@ fn all_systems_live_in_one_process_each_under_its_name() {
 }
 
 #[test]
+fn what_is_declared_is_told_to_programs() {
+    let server = fleet();
+    let document = server.client().json("/openapi.json");
+    let operation = |path: &str, method: &str| document["paths"][path][method].clone();
+    for (system, collection) in COLLECTIONS {
+        assert!(operation(&format!("/{system}/{collection}"), "get").is_object(), "{system}/{collection}");
+    }
+    assert!(operation("/stay/bookings", "post").is_object());
+    assert!(operation("/stay/bookings/{id}", "delete")["responses"]["204"].is_object());
+    assert!(operation("/station/orders/placeOrder", "post")["requestBody"].is_object());
+    assert!(operation("/library/rents/search/findByOrderId", "get").is_object());
+    let booking = &document["components"]["schemas"]["stay.booking"]["properties"];
+    assert_eq!(booking["price"]["type"], json!(["integer", "null"]));
+    let text = document.to_string();
+    let references = text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for name in references {
+        assert!(document["components"]["schemas"][name].is_object(), "{name} is referred to and not there");
+    }
+    let own = server.client().json("/stay/openapi.json");
+    assert!(own["paths"].as_object().unwrap().keys().all(|path| path.starts_with("/stay/")), "{own}");
+}
+
+#[test]
 fn one_system_is_stopped_and_the_others_do_not_notice() {
     let server = fleet();
     let client = server.client();

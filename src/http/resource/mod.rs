@@ -27,6 +27,7 @@ mod entities;
 mod filter;
 mod finder;
 mod handle;
+mod openapi;
 mod perform;
 mod procedure;
 mod read;
@@ -46,6 +47,7 @@ pub use entities::{ClientId, EntitySource, Segment, numeric};
 pub use filter::{Filter, Prepare, Wanted};
 pub use finder::{By, Find, FindKeys, Finder, Found};
 pub(crate) use handle::Target;
+pub(crate) use openapi::document;
 pub use procedure::{Perform, Procedure, Said, perform};
 pub use source::{Keep, RowPage, Source};
 pub use typed::{
