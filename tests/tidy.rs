@@ -240,3 +240,17 @@ fn the_check_itself_bites() {
     );
     assert_eq!(acquainted_systems(planted.path()).len(), 1);
 }
+
+/// A file that nobody declares as a module is not compiled, and its tests never run.
+#[test]
+fn every_test_file_is_part_of_its_binary() {
+    for binary in ["tests/it", "tests/faults"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(binary);
+        let main = fs::read_to_string(folder.join("main.rs")).expect("source files are text");
+        for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+            let path = entry.path();
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            assert!(name == "main" || main.contains(&format!("mod {name};")), "{binary}: {name} is in no binary");
+        }
+    }
+}

@@ -14,6 +14,8 @@ mod decisions;
 #[cfg(test)]
 mod depot;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod idempotency;
