@@ -254,6 +254,7 @@ impl SystemBuilder {
             hosts: assembly.hosts,
             consumers: assembly.consumers,
             retries: assembly.retries,
+            rebuilds: assembly.rebuilds,
             bulkheads: assembly.channels.bulkheads().map(|(_, bulkhead)| bulkhead.clone()).collect(),
             handles: assembly.handles,
             guardian: tokio::sync::SetOnce::new(),

@@ -49,6 +49,7 @@ mod tests;
 mod tree;
 mod turn;
 mod unit;
+mod views;
 
 pub use builder::{StartError, SystemBuilder};
 pub use bulkhead::BulkheadStatus;
@@ -61,6 +62,6 @@ pub use declare::Service;
 pub use dispatcher::LetterError;
 pub use entities::{Answered, AskRequest, Current, Entities};
 pub use operate::{ConsumerStatus, InspectError, ServiceError, ServiceStatus, WaitingLetter};
-pub use projector::{ViewError, Views};
+pub use projector::{RebuildError, RebuildState, RebuildStatus, ViewError, Views};
 pub use reload::{Configuration, ConfigurationSource, ReloadError, Reloaded};
 pub use system::{ShutdownReport, System};

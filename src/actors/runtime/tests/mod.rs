@@ -8,6 +8,7 @@ pub(super) mod fixture;
 mod following;
 mod odd;
 mod operating;
+mod rebuilding;
 mod reopening;
 mod resting;
 mod storm;
