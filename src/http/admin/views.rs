@@ -52,11 +52,9 @@ fn problem(known: Vec<String>, error: &RebuildError) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RebuildStatus;
-
     #[test]
     fn a_second_one_while_it_runs_is_a_conflict() {
-        let running = RebuildError::Running(Box::new(RebuildStatus::default()));
+        let running = RebuildError::Running(Box::default());
         assert_eq!(problem(Vec::new(), &running).status(), StatusCode::CONFLICT);
         assert_eq!(problem(Vec::new(), &RebuildError::Unknown("x/y".to_owned())).status(), StatusCode::NOT_FOUND);
     }

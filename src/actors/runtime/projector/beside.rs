@@ -110,31 +110,13 @@ impl<V: View> Beside<V> {
     /// Folds every event up to these positions, one per lane.
     pub(super) fn up_to(&mut self, positions: &[u64]) -> Result<(), StoreError> {
         let (consumer, kinds) = (self.consumer.clone(), self.kinds.clone());
-        let followed: Vec<&'static str> = self.sources.kinds().collect();
         let behind = consumer.lanes.iter().zip(self.applied.clone()).zip(positions).enumerate();
         let behind: Vec<Reading<'_>> = behind
             .filter(|(_, ((_, after), upto))| after < *upto)
             .map(|(index, ((lane, after), upto))| Reading { index, lane, after, upto: *upto })
             .collect();
-        let readers = thread::available_parallelism().map_or(1, usize::from).min(READERS).min(behind.len());
-        let (pages, folding) = sync_channel(PAGES);
-        thread::scope(|scope| {
-            for reader in 0..readers {
-                let (pages, behind, kinds, followed) = (pages.clone(), &behind, &kinds, &followed);
-                scope.spawn(move || {
-                    let own = behind.iter().skip(reader).step_by(readers);
-                    // Whoever folds has given up when there is nobody to send to.
-                    own.map(|reading| reading.all(kinds, followed, &pages)).take_while(|goes_on| *goes_on).count()
-                });
-            }
-            drop(pages);
-            // Leaving early drops the receiving end, which ends the readers.
-            for page in folding {
-                let (index, upto, batch) = page?;
-                self.fold(index, &batch.items, batch.upto.min(upto))?;
-            }
-            Ok(())
-        })
+        let followed: Vec<&'static str> = self.sources.kinds().collect();
+        read(&behind, &kinds, &followed, &mut |index, items, upto| self.fold(index, items, upto))
     }
 
     /// Folds the events of a lane up to `upto`.
@@ -206,18 +188,16 @@ impl<V: View> Beside<V> {
         self.rebuild.note(|status| {
             status.rows += expected.len() as u64;
             for (key, row) in &expected {
-                let key_shown = V::Key::from_bytes(key);
+                let shown = || shown::<V>(key);
                 match found.remove(key) {
-                    None => status.differs(|status| &mut status.missing, &key_shown),
-                    Some(Err(_)) => status.differs(|status| &mut status.unreadable, &key_shown),
-                    Some(Ok(other)) if !is_same(row, &other) => {
-                        status.differs(|status| &mut status.changed, &key_shown)
-                    }
+                    None => status.differs(|status| &mut status.missing, shown),
+                    Some(Err(_)) => status.differs(|status| &mut status.unreadable, shown),
+                    Some(Ok(other)) if !is_same(row, &other) => status.differs(|status| &mut status.changed, shown),
                     Some(Ok(_)) => {}
                 }
             }
             for key in found.keys() {
-                status.differs(|status| &mut status.superfluous, &V::Key::from_bytes(key));
+                status.differs(|status| &mut status.superfluous, || shown::<V>(key));
             }
         });
         let is_last = end.is_none();
@@ -258,6 +238,9 @@ struct Reading<'a> {
     upto: u64,
 }
 
+/// Takes the events of a lane, up to a position.
+type Fold<'a> = dyn FnMut(usize, &[FeedItem], u64) -> Result<(), StoreError> + 'a;
+
 /// A lane, how far it is to be folded, and what was read.
 type Page = Result<(usize, u64, Batch), StoreError>;
 
@@ -285,6 +268,34 @@ impl Reading<'_> {
     }
 }
 
+/// Folds events lane by lane, read and decoded by threads of their own.
+fn read(
+    behind: &[Reading<'_>],
+    kinds: &Kinds,
+    followed: &[&'static str],
+    fold: &mut Fold<'_>,
+) -> Result<(), StoreError> {
+    let readers = thread::available_parallelism().map_or(1, usize::from).min(READERS).min(behind.len());
+    let (pages, folding) = sync_channel(PAGES);
+    thread::scope(|scope| {
+        for reader in 0..readers {
+            let pages = pages.clone();
+            scope.spawn(move || {
+                let mut own = behind.iter().skip(reader).step_by(readers);
+                // Whoever folds has given up when there is nobody to send to.
+                own.all(|reading| reading.all(kinds, followed, &pages))
+            });
+        }
+        drop(pages);
+        // Leaving early drops the receiving end, which ends the readers.
+        for page in folding {
+            let (index, upto, batch) = page?;
+            fold(index, &batch.items, batch.upto.min(upto))?;
+        }
+        Ok(())
+    })
+}
+
 /// Throws away what is stored beside the rows in use.
 pub(super) fn clear_others<V: View>(
     run: u64,
@@ -308,6 +319,11 @@ pub(super) fn stopped() -> StoreError {
 
 fn present<V>(rows: BTreeMap<Vec<u8>, Option<V>>) -> BTreeMap<Vec<u8>, V> {
     rows.into_iter().filter_map(|(key, row)| Some((key, row?))).collect()
+}
+
+/// A row's key for people to read.
+fn shown<V: View>(key: &[u8]) -> String {
+    V::Key::from_bytes(key).map_or_else(|| format!("{key:?}"), |key| format!("{key:?}"))
 }
 
 /// Whether two rows are stored alike, whatever the order of a map in them.

@@ -1,7 +1,6 @@
 //! A rebuild of a view as operators ask for it and see it.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -75,10 +74,10 @@ impl RebuildStatus {
         !matches!(self.state, RebuildState::Done | RebuildState::Failed)
     }
 
-    pub(super) fn differs(&mut self, how: fn(&mut Self) -> &mut u64, key: &dyn fmt::Debug) {
+    pub(super) fn differs(&mut self, how: fn(&mut Self) -> &mut u64, key: impl FnOnce() -> String) {
         *how(self) += 1;
         if self.examples.len() < EXAMPLES {
-            self.examples.push(format!("{key:?}"));
+            self.examples.push(key());
         }
     }
 }

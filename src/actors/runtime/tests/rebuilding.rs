@@ -101,8 +101,9 @@ async fn wrong_rows_are_found_and_repaired_while_the_old_ones_are_read() {
     let status = ended(&system).await;
     assert_eq!((status.state, status.error.clone()), (RebuildState::Done, None));
     assert_eq!((status.missing, status.superfluous, status.changed, status.unreadable), (1, 1, 1, 0), "{status:?}");
-    assert_eq!((status.rows, status.events, status.of), (ROWS, ROWS, ROWS), "{status:?}");
-    assert_eq!(status.examples.len(), 3, "{status:?}");
+    // The policy's progress is among the events that are passed.
+    assert!(status.rows == ROWS && status.events == status.of && status.of >= ROWS, "{status:?}");
+    assert_eq!(status.examples, ["5", "6", "9999"]);
     assert_eq!(all_rows(&system).await, once_each(ROWS));
     assert_eq!(counts.count().await.expect("readable"), ROWS);
     // It goes on from there, and comes back as it is.
@@ -146,6 +147,8 @@ async fn events_that_come_meanwhile_are_in_the_rows() {
                 if done.load(Ordering::Relaxed) {
                     return added;
                 }
+                // In memory an append is answered at once: nobody else would have a turn.
+                tokio::task::yield_now().await;
             }
             added
         }
