@@ -78,7 +78,7 @@ fn a_view_is_rebuilt_and_what_differed_is_told_and_repaired() {
         json!(["done", 1, 1, 0, 5]),
         "{status}"
     );
-    assert_eq!(status["events"], status["of"], "{status}");
+    assert!(status["events"].as_u64() >= status["of"].as_u64(), "{status}");
     assert_eq!(status["examples"].as_array().unwrap().len(), 2, "{status}");
     assert_eq!(numbers(&server, "orders"), before);
     // Killed, it comes back with the rows that were built, and they go on.

@@ -102,7 +102,7 @@ async fn wrong_rows_are_found_and_repaired_while_the_old_ones_are_read() {
     assert_eq!((status.state, status.error.clone()), (RebuildState::Done, None));
     assert_eq!((status.missing, status.superfluous, status.changed, status.unreadable), (1, 1, 1, 0), "{status:?}");
     // The policy's progress is among the events that are passed.
-    assert!(status.rows == ROWS && status.events == status.of && status.of >= ROWS, "{status:?}");
+    assert!(status.rows == ROWS && status.events >= status.of && status.of >= ROWS, "{status:?}");
     assert_eq!(status.examples, ["5", "6", "9999"]);
     assert_eq!(all_rows(&system).await, once_each(ROWS));
     assert_eq!(counts.count().await.expect("readable"), ROWS);
