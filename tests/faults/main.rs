@@ -23,6 +23,8 @@ mod every;
 #[cfg(test)]
 mod exits;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod load;

@@ -28,6 +28,11 @@ impl Shop {
         Self(Setup::default().config(config).start())
     }
 
+    /// In a fresh directory, not started yet.
+    pub(crate) fn prepared(setup: Setup) -> Self {
+        Self(setup.prepare())
+    }
+
     pub(crate) fn wire(&self) -> Wire {
         Wire::new(&self.client())
     }

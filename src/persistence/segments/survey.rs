@@ -3,15 +3,16 @@
 use std::{fs::File, io, ops::ControlFlow, path::Path};
 
 use super::{
+    bases,
     frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId},
     segment::{self, SEGMENT_HEADER, SegmentHeader, Window},
     witness,
 };
 use crate::persistence::{
-    TornTail,
+    OpenError, TornTail,
     glance::Glance,
     record,
-    survey::{Look, Spot},
+    survey::{BaseGlance, Look, Spot},
 };
 
 /// Read at once; a frame has at most 4 MiB, or one record.
@@ -24,17 +25,22 @@ const SEARCH: usize = 1 << 16;
 pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn Look) -> io::Result<()> {
     // Before the segments: what it says is then in them.
     let acknowledged = witness::last(dir, partitions)?;
-    let segments = segment::list(dir)?;
     let mut walk = Walk { id: None, next_frame: None, last: 0 };
     let mut before = None;
+    if let Some(start) = start(dir, look)? {
+        walk = Walk { id: Some(start.id), next_frame: Some(start.next_frame), last: start.next_frame - 1 };
+        before = Some(start.segment);
+    }
+    let mut segments = segment::list(dir)?;
+    segments.retain(|segment| before.is_none_or(|deleted| *segment > deleted));
     for number in &segments {
         if let Some(missing) = before.map(|before: u32| before + 1).filter(|next| next != number) {
             look.damage(Spot { file: &segment::path(dir, missing), at: 0 }, None, "the segment is missing");
             walk.next_frame = None;
         }
         before = Some(*number);
-        let path = segment::path(dir, *number);
-        let file = File::open(&path)?;
+        let path = segment::place(dir, *number);
+        let file = File::open(&path).map_err(|error| deleted_meanwhile(dir, *number, error))?;
         if walk.segment(&path, &file, segments.last() == Some(number), look)?.is_break() {
             return Ok(());
         }
@@ -45,6 +51,45 @@ pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn
         look.damage(Spot { file: &file, at: file.metadata().map_or(0, |meta| meta.len()) }, None, &what);
     }
     Ok(())
+}
+
+/// Shows what stands for deleted segments, and says where the journal goes on.
+fn start(dir: &Path, look: &mut dyn Look) -> io::Result<Option<bases::Surveyed>> {
+    let mut found = Vec::new();
+    let start = bases::survey(dir, &mut |_, entry| found.push(entry));
+    match start {
+        Ok(Some(start)) => {
+            look.deleted(&start.positions);
+            for bases::Entry { stream, tip, base } in &found {
+                look.base(BaseGlance {
+                    kind: &stream.kind,
+                    key: &stream.key,
+                    deleted: tip.head.sequence,
+                    open_asks: tip.head.open_asks,
+                    number: tip.head.number,
+                    epoch: tip.head.epoch,
+                    sequence: base.sequence,
+                    bytes: base.bytes.len(),
+                });
+            }
+            Ok(Some(start))
+        }
+        Ok(None) => Ok(None),
+        Err(OpenError::Damaged { file, at, what }) => {
+            look.damage(Spot { file: &file, at }, None, &what);
+            Ok(None)
+        }
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+/// A segment that was there a moment ago: a running process may have deleted it.
+fn deleted_meanwhile(dir: &Path, segment: u32, error: io::Error) -> io::Error {
+    let deleted = bases::survey(dir, &mut |_, _| ()).ok().flatten().is_some_and(|start| start.segment >= segment);
+    if error.kind() == io::ErrorKind::NotFound && deleted {
+        return io::Error::other("history was deleted meanwhile: look again");
+    }
+    error
 }
 
 /// Behind the last whole frame of a segment: what stands before it never changes.

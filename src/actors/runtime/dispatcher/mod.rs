@@ -119,8 +119,18 @@ impl<C: Carrier> Process for Dispatcher<C> {
                 let known = known.map(|current| current.state).unwrap_or_default();
                 let cursor = known.cursor();
                 consumer.set_cursor(index, cursor);
+                consumer.set_kept(index, cursor);
                 let window = Window::default();
                 partitions.push(Partition { read: cursor, window, journaled: cursor, dispatched: false, known });
+            }
+            let cursors: Vec<u64> = partitions.iter().map(|partition| partition.journaled).collect();
+            if consumer.begin(&cursors).is_err() {
+                let waits = async move {
+                    stop.requested().await;
+                    consumer.set_state(ConsumerState::Stopped);
+                    Ok(())
+                };
+                return Ok(waits.boxed());
             }
             let dispatching = Dispatching {
                 delivery: Arc::new(delivery),
@@ -161,7 +171,11 @@ impl<C: Carrier> Dispatching<C> {
                     true
                 }
             };
-            if Instant::now() >= journal_at {
+            let keep = consumer.is_to_keep();
+            if keep {
+                self.partitions.iter_mut().for_each(|partition| partition.dispatched = true);
+            }
+            if keep || Instant::now() >= journal_at {
                 self.journal_progress().await;
                 journal_at = Instant::now() + PROGRESS_EVERY;
             }
@@ -294,14 +308,16 @@ impl<C: Carrier> Dispatching<C> {
     /// Journals the cursors that moved, in one group commit. One that cannot be journaled now is tried again
     /// later.
     async fn journal_progress(&mut self) {
-        let progress = &self.progress;
-        let lanes = self.consumer.lanes.iter().zip(&mut self.partitions);
-        let advances = lanes.filter(|(_, partition)| partition.is_worth_journaling()).map(|(lane, partition)| async {
+        let (progress, consumer) = (&self.progress, &self.consumer);
+        let lanes = consumer.lanes.iter().zip(&mut self.partitions).enumerate();
+        let worth = lanes.filter(|(_, (_, partition))| partition.is_worth_journaling());
+        let advances = worth.map(|(index, (lane, partition))| async move {
             let cursor = partition.cursor();
             let id = progress_id::<C>(&lane.unit.name, lane.partition);
             match progress.ask(&id, Advance { cursor }).await {
                 Ok(()) => {
                     partition.journaled = cursor;
+                    consumer.set_kept(index, cursor);
                     partition.dispatched = partition.window.len() > 0;
                 }
                 Err(error) => tracing::debug!(consumer = C::NAME, %error, "progress is journaled later"),

@@ -101,6 +101,11 @@ impl<'a> Section<'a> {
         self.bounded(key, least, bounds).map(|placed| Some(placed.value))
     }
 
+    /// Where a value stands, if it is there.
+    pub(super) fn place(&self, key: &str) -> Option<Place> {
+        self.entries.get(key).map(|entry| entry.place.clone())
+    }
+
     /// The section `key`, empty when it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Result<Self, ConfigError> {
         let path = self.key(key);
