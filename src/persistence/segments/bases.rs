@@ -31,15 +31,13 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{
-    frame::JournalId,
-    segment::{self, Window},
-};
+use super::segment::{self, Window};
 use crate::persistence::{
-    OpenError, ReadError, StoredSnapshot, StreamId,
+    BaseOf, OpenError, ReadError, StoreError, StoredSnapshot, StreamId, TruncateError,
     codec::{Decoder, Encoder, MAX_TEXT, Malformed, Names},
     heads::Tip,
     history::MAX_BASE,
+    survey::{BaseGlance, Look, Spot},
 };
 
 const MAGIC: u64 = u64::from_le_bytes(*b"SFBASE01");
@@ -61,42 +59,42 @@ const AHEAD: usize = 1 << 20;
 
 /// Where the journal begins that is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Start {
-    pub(super) id: JournalId,
+pub(in crate::persistence) struct Start {
+    pub(in crate::persistence) id: u128,
     /// The last deleted segment.
-    pub(super) segment: u32,
-    pub(super) next_frame: u64,
-    pub(super) chain: u64,
-    pub(super) epoch: u64,
+    pub(in crate::persistence) segment: u32,
+    pub(in crate::persistence) next_frame: u64,
+    pub(in crate::persistence) chain: u64,
+    pub(in crate::persistence) epoch: u64,
     /// The last deleted position of each partition.
-    pub(super) positions: Vec<u64>,
+    pub(in crate::persistence) positions: Vec<u64>,
 }
 
 /// Where it begins, with the tips that the streams had there.
 #[derive(Clone, Debug)]
-pub(super) struct Beginning {
-    pub(super) start: Start,
-    pub(super) tips: Vec<(StreamId, Tip)>,
+pub(in crate::persistence) struct Beginning {
+    pub(in crate::persistence) start: Start,
+    pub(in crate::persistence) tips: Vec<(StreamId, Tip)>,
 }
 
 /// What is kept of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) stream: StreamId,
+pub(in crate::persistence) struct Entry {
+    pub(in crate::persistence) stream: StreamId,
     /// After its last deleted record.
-    pub(super) tip: Tip,
-    pub(super) base: StoredSnapshot,
+    pub(in crate::persistence) tip: Tip,
+    pub(in crate::persistence) base: StoredSnapshot,
 }
 
 /// The file, open: whoever has it reads on when it is replaced.
 #[derive(Debug)]
-pub(super) struct Bases {
+pub(in crate::persistence) struct Bases {
     file: File,
     path: PathBuf,
-    pub(super) start: Start,
+    pub(in crate::persistence) start: Start,
     /// By the hash of the stream: where its entry stands. 16 bytes a stream.
     places: Vec<(u64, u64)>,
-    pub(super) bytes: u64,
+    pub(in crate::persistence) bytes: u64,
 }
 
 pub(super) fn path(dir: &Path) -> PathBuf {
@@ -108,7 +106,7 @@ fn unfinished(dir: &Path) -> PathBuf {
 }
 
 /// Removes what was never finished.
-pub(super) fn remove_unfinished(dir: &Path) -> io::Result<()> {
+pub(in crate::persistence) fn remove_unfinished(dir: &Path) -> io::Result<()> {
     match fs::remove_file(unfinished(dir)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,
@@ -123,7 +121,7 @@ impl Start {
         to.u32(self.segment);
         to.u16(u16::try_from(self.positions.len()).expect("partitions are counted by a u16"));
         to.u16(0);
-        to.u128(self.id.0);
+        to.u128(self.id);
         to.u64(self.next_frame);
         to.u64(self.chain);
         to.u64(self.epoch);
@@ -148,7 +146,7 @@ impl Start {
         from.u64()?;
         let segment = from.u32()?;
         from.u32()?;
-        let (id, next_frame, chain, epoch) = (JournalId(from.u128()?), from.u64()?, from.u64()?, from.u64()?);
+        let (id, next_frame, chain, epoch) = (from.u128()?, from.u64()?, from.u64()?, from.u64()?);
         let positions = (0..count).map(|_| from.u64()).collect::<Result<_, _>>()?;
         Ok((Self { id, segment, next_frame, chain, epoch, positions }, checked.len() + 4))
     }
@@ -231,7 +229,11 @@ impl Bases {
     }
 
     /// With the tips, for reading the segments that are left.
-    pub(super) fn begin(dir: &Path, partitions: u16, names: &Names) -> Result<Option<(Self, Beginning)>, OpenError> {
+    pub(in crate::persistence) fn begin(
+        dir: &Path,
+        partitions: u16,
+        names: &Names,
+    ) -> Result<Option<(Self, Beginning)>, OpenError> {
         let mut tips = Vec::new();
         let Some(bases) = Self::open(dir, names, &mut |_, entry| tips.push((entry.stream, entry.tip)))? else {
             return Ok(None);
@@ -245,7 +247,7 @@ impl Bases {
     }
 
     /// The tips once more, from the file that is open.
-    pub(super) fn beginning(&self, names: &Names) -> Result<Beginning, ReadError> {
+    pub(in crate::persistence) fn beginning(&self, names: &Names) -> Result<Beginning, ReadError> {
         let mut tips = Vec::with_capacity(self.places.len());
         let mut at = self.start.encode().len() as u64;
         let read = each(&self.file, &mut at, names, &mut |_, entry| tips.push((entry.stream, entry.tip)));
@@ -261,7 +263,7 @@ impl Bases {
     }
 
     /// What is kept of a stream.
-    pub(super) fn get(&self, stream: &StreamId, names: &Names) -> Result<Option<Entry>, ReadError> {
+    pub(in crate::persistence) fn get(&self, stream: &StreamId, names: &Names) -> Result<Option<Entry>, ReadError> {
         let hash = stream.hash();
         let from = self.places.partition_point(|(known, _)| *known < hash);
         for (_, at) in self.places.iter().skip(from).take_while(|(known, _)| *known == hash) {
@@ -382,24 +384,102 @@ impl Made {
     }
 }
 
-/// Where the journal goes on, for a look at it.
-pub(super) struct Surveyed {
-    /// The last deleted segment.
-    pub(super) segment: u32,
-    pub(super) id: JournalId,
-    pub(super) next_frame: u64,
-    pub(super) positions: Vec<u64>,
+/// Shows what stands for deleted history to `look`, and says where the journal goes on.
+///
+/// # Errors
+/// Whoever looks was told of damage; anything else.
+pub(in crate::persistence) fn survey(dir: &Path, look: &mut dyn Look) -> io::Result<Option<Start>> {
+    let mut found = Vec::new();
+    match Bases::open(dir, &Names::default(), &mut |_, entry| found.push(entry)) {
+        Ok(None) => Ok(None),
+        Ok(Some(Bases { start, .. })) => {
+            look.deleted(&start.positions);
+            for Entry { stream, tip, base } in &found {
+                look.base(BaseGlance {
+                    kind: &stream.kind,
+                    key: &stream.key,
+                    deleted: tip.head.sequence,
+                    open_asks: tip.head.open_asks,
+                    number: tip.head.number,
+                    epoch: tip.head.epoch,
+                    sequence: base.sequence,
+                    bytes: base.bytes.len(),
+                });
+            }
+            Ok(Some(start))
+        }
+        Err(OpenError::Damaged { file, at, what }) => {
+            look.damage(Spot { file: &file, at }, None, &what);
+            Ok(None)
+        }
+        Err(error) => Err(io::Error::other(error)),
+    }
 }
 
-/// Shows all base records in `dir` with the byte where each stands.
-pub(super) fn survey(dir: &Path, visit: &mut dyn FnMut(u64, Entry)) -> Result<Option<Surveyed>, OpenError> {
-    let found = Bases::open(dir, &Names::default(), visit)?;
-    Ok(found.map(|Bases { start: Start { id, segment, next_frame, positions, .. }, .. }| Surveyed {
-        segment,
-        id,
-        next_frame,
-        positions,
-    }))
+/// Is asked before each step that changes something on the disk, so that a test can stop there.
+pub(in crate::persistence) type Before<'a> = dyn FnMut(&'static str) -> io::Result<()> + 'a;
+
+/// Where a new file comes from.
+pub(in crate::persistence) struct Renewal<'a> {
+    pub(in crate::persistence) dir: &'a Path,
+    pub(in crate::persistence) names: &'a Names,
+    /// What is there now.
+    pub(in crate::persistence) old: Option<&'a Bases>,
+    /// The sequence of a stream's last durable event.
+    pub(in crate::persistence) durable: &'a dyn Fn(&StreamId) -> u64,
+}
+
+impl Renewal<'_> {
+    /// Makes the file that stands for everything up to `start`, where the streams have these tips, durably. Returns it, and
+    /// how many base records are new.
+    ///
+    /// # Errors
+    /// Nothing is deleted, or, when the storage failed in the end, all of it.
+    pub(in crate::persistence) fn make(
+        &self,
+        start: &Start,
+        tips: impl Iterator<Item = (StreamId, Tip)>,
+        base: &mut BaseOf<'_>,
+        before: &mut Before<'_>,
+    ) -> Result<(Bases, u64), TruncateError> {
+        before("create").map_err(failed)?;
+        let mut making = Making::begin(self.dir, start).map_err(failed)?;
+        let mut made = 0;
+        for (stream, tip) in tips {
+            let sequence = tip.head.sequence;
+            let kept = self.old.map(|old| old.get(&stream, self.names)).transpose()?.flatten();
+            let base = match kept.filter(|kept| kept.base.sequence >= sequence) {
+                Some(kept) => kept.base,
+                None => {
+                    made += 1;
+                    let made = base(&stream, sequence);
+                    TruncateError::unless_of_use(&stream, sequence, (self.durable)(&stream), made)?
+                }
+            };
+            making.add(&Entry { stream, tip, base }).map_err(failed)?;
+        }
+        before("sync").map_err(failed)?;
+        making.sync().map_err(failed)?;
+        before("check").map_err(failed)?;
+        let checked = making.check(start, self.names).map_err(not_read)?;
+        before("rename").map_err(failed)?;
+        checked.replace().map_err(failed)?;
+        before("settle").map_err(failed)?;
+        Ok((checked.settle().map_err(failed)?, made))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(in crate::persistence) fn failed(error: io::Error) -> TruncateError {
+    TruncateError::Store(StoreError { doing: "deleting history", reason: error.to_string() })
+}
+
+pub(in crate::persistence) fn not_read(error: OpenError) -> TruncateError {
+    TruncateError::Read(match error {
+        OpenError::Damaged { file, at, what } => ReadError::Damaged { file, at, what },
+        OpenError::Io { file, source } => ReadError::Io { file, source },
+        other => return failed(io::Error::other(other.to_string())),
+    })
 }
 
 #[cfg(test)]
@@ -408,7 +488,7 @@ mod tests {
     use crate::persistence::{record::Location, rules::Head, sample};
 
     fn start() -> Start {
-        Start { id: JournalId(9), segment: 7, next_frame: 40, chain: 3, epoch: 2, positions: vec![5, 0, 11] }
+        Start { id: 9, segment: 7, next_frame: 40, chain: 3, epoch: 2, positions: vec![5, 0, 11] }
     }
 
     fn sample_entry(key: &str, state: &str) -> Entry {

@@ -10,7 +10,7 @@
 //!                 \--(reopen)------> a new Run under a new epoch
 //! ```
 
-mod bases;
+pub(super) mod bases;
 mod epoch;
 mod frame;
 mod index;

@@ -9,10 +9,11 @@ use super::{
     witness,
 };
 use crate::persistence::{
-    OpenError, TornTail,
+    TornTail,
+    codec::Names,
     glance::Glance,
     record,
-    survey::{BaseGlance, Look, Spot},
+    survey::{Look, Spot},
 };
 
 /// Read at once; a frame has at most 4 MiB, or one record.
@@ -27,8 +28,8 @@ pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn
     let acknowledged = witness::last(dir, partitions)?;
     let mut walk = Walk { id: None, next_frame: None, last: 0 };
     let mut before = None;
-    if let Some(start) = start(dir, look)? {
-        walk = Walk { id: Some(start.id), next_frame: Some(start.next_frame), last: start.next_frame - 1 };
+    if let Some(start) = bases::survey(dir, look)? {
+        walk = Walk { id: Some(JournalId(start.id)), next_frame: Some(start.next_frame), last: start.next_frame - 1 };
         before = Some(start.segment);
     }
     let mut segments = segment::list(dir)?;
@@ -53,39 +54,10 @@ pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn
     Ok(())
 }
 
-/// Shows what stands for deleted segments, and says where the journal goes on.
-fn start(dir: &Path, look: &mut dyn Look) -> io::Result<Option<bases::Surveyed>> {
-    let mut found = Vec::new();
-    let start = bases::survey(dir, &mut |_, entry| found.push(entry));
-    match start {
-        Ok(Some(start)) => {
-            look.deleted(&start.positions);
-            for bases::Entry { stream, tip, base } in &found {
-                look.base(BaseGlance {
-                    kind: &stream.kind,
-                    key: &stream.key,
-                    deleted: tip.head.sequence,
-                    open_asks: tip.head.open_asks,
-                    number: tip.head.number,
-                    epoch: tip.head.epoch,
-                    sequence: base.sequence,
-                    bytes: base.bytes.len(),
-                });
-            }
-            Ok(Some(start))
-        }
-        Ok(None) => Ok(None),
-        Err(OpenError::Damaged { file, at, what }) => {
-            look.damage(Spot { file: &file, at }, None, &what);
-            Ok(None)
-        }
-        Err(error) => Err(io::Error::other(error)),
-    }
-}
-
 /// A segment that was there a moment ago: a running process may have deleted it.
 fn deleted_meanwhile(dir: &Path, segment: u32, error: io::Error) -> io::Error {
-    let deleted = bases::survey(dir, &mut |_, _| ()).ok().flatten().is_some_and(|start| start.segment >= segment);
+    let now = bases::Bases::open(dir, &Names::default(), &mut |_, _| ()).ok().flatten();
+    let deleted = now.is_some_and(|now| now.start.segment >= segment);
     if error.kind() == io::ErrorKind::NotFound && deleted {
         return io::Error::other("history was deleted meanwhile: look again");
     }

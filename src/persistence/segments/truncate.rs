@@ -7,23 +7,20 @@
 //! A crash before the renaming leaves everything as it was; one behind it leaves segments that are void, and that the
 //! next opening removes.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     SegmentsJournal,
-    bases::{Bases, Beginning, Entry, Making, Start},
+    bases::{Bases, Before, Beginning, Renewal, Start, failed, not_read},
     count,
     recovery::{self, Recovered},
     run::Run,
     segment,
 };
 use crate::persistence::{
-    BaseOf, OpenError, ReadError, StoreError, TruncateError, Truncated, Truncation,
+    BaseOf, StreamId, TruncateError, Truncated, Truncation,
     sync::{lock, read, write},
 };
-
-/// Is asked before each step that changes something on the disk, so that a test can stop there.
-pub(super) type Before<'a> = dyn FnMut(&'static str) -> io::Result<()> + 'a;
 
 impl SegmentsJournal {
     /// See `Journal::truncate`.
@@ -49,7 +46,19 @@ impl SegmentsJournal {
         let events = events(&found, beginning.as_ref());
         drop(beginning);
 
-        let (new, bases) = self.write_bases(&run, old.as_deref(), upto, &found, base, before)?;
+        let start = Start {
+            id: found.id.0,
+            segment: upto,
+            next_frame: found.next_frame,
+            chain: found.index.end.chain,
+            epoch: found.epoch,
+            positions: found.index.positions(),
+        };
+        let durable =
+            |stream: &StreamId| read(&run.shared.index).streams.get(stream).map_or(0, |tip| tip.head.sequence);
+        let tips = (0..).map_while(|part| found.index.streams.part(part)).flatten();
+        let renewal = Renewal { dir, names, old: old.as_deref(), durable: &durable };
+        let (new, bases) = renewal.make(&start, tips, base, before)?;
         {
             // Together: whoever finds something deleted finds the base record.
             let mut index = write(&run.shared.index);
@@ -96,71 +105,10 @@ impl SegmentsJournal {
         // All base records are written anew, so that each deletes at least as much as it writes.
         Ok(upto.filter(|_| old.is_none_or(|old| bytes >= old.bytes)))
     }
-
-    /// Makes the file that stands for everything up to `upto`, durably. Returns it, and how many base records are new.
-    fn write_bases(
-        &self,
-        run: &Run,
-        old: Option<&Bases>,
-        upto: u32,
-        found: &Recovered,
-        base: &mut BaseOf<'_>,
-        before: &mut Before<'_>,
-    ) -> Result<(Bases, u64), TruncateError> {
-        let (dir, names) = (&self.config.dir, &run.reader.names);
-        let start = Start {
-            id: found.id,
-            segment: upto,
-            next_frame: found.next_frame,
-            chain: found.index.end.chain,
-            epoch: found.epoch,
-            positions: found.index.positions(),
-        };
-        before("create").map_err(failed)?;
-        let mut making = Making::begin(dir, &start).map_err(failed)?;
-        let mut made = 0;
-        for number in 0.. {
-            let Some(part) = found.index.streams.part(number) else { break };
-            for (stream, tip) in part {
-                let sequence = tip.head.sequence;
-                let kept = old.map(|old| old.get(&stream, names)).transpose()?.flatten();
-                let base = match kept.filter(|kept| kept.base.sequence >= sequence) {
-                    Some(kept) => kept.base,
-                    None => {
-                        made += 1;
-                        let durable = read(&run.shared.index).streams.get(&stream).map_or(0, |tip| tip.head.sequence);
-                        TruncateError::unless_of_use(&stream, sequence, durable, base(&stream, sequence))?
-                    }
-                };
-                making.add(&Entry { stream, tip, base }).map_err(failed)?;
-            }
-        }
-        before("sync").map_err(failed)?;
-        making.sync().map_err(failed)?;
-        before("check").map_err(failed)?;
-        let checked = making.check(&start, names).map_err(not_read)?;
-        before("rename").map_err(failed)?;
-        checked.replace().map_err(failed)?;
-        before("settle").map_err(failed)?;
-        Ok((checked.settle().map_err(failed)?, made))
-    }
 }
 
 /// How many events are deleted.
 fn events(found: &Recovered, beginning: Option<&Beginning>) -> u64 {
     let before = beginning.map_or(0, |beginning| beginning.start.positions.iter().sum());
     found.index.positions().iter().sum::<u64>() - before
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn failed(error: io::Error) -> TruncateError {
-    TruncateError::Store(StoreError { doing: "deleting history", reason: error.to_string() })
-}
-
-fn not_read(error: OpenError) -> TruncateError {
-    TruncateError::Read(match error {
-        OpenError::Damaged { file, at, what } => ReadError::Damaged { file, at, what },
-        OpenError::Io { file, source } => ReadError::Io { file, source },
-        other => return failed(io::Error::other(other.to_string())),
-    })
 }

@@ -101,11 +101,6 @@ impl<'a> Section<'a> {
         self.bounded(key, least, bounds).map(|placed| Some(placed.value))
     }
 
-    /// Where a value stands, if it is there.
-    pub(super) fn place(&self, key: &str) -> Option<Place> {
-        self.entries.get(key).map(|entry| entry.place.clone())
-    }
-
     /// The section `key`, empty when it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Result<Self, ConfigError> {
         let path = self.key(key);
@@ -275,7 +270,7 @@ impl Read for SocketAddr {
 }
 
 impl Read for Duration {
-    const EXPECTED: &'static str = "a duration with its unit, as \"250ms\", \"2s\", \"5m\" or \"1h\"";
+    const EXPECTED: &'static str = "a duration with its unit, as \"250ms\", \"2s\", \"5m\", \"1h\" or \"90d\"";
     fn read(value: &Value) -> Option<Self> {
         units::duration(text(value)?)
     }

@@ -91,7 +91,6 @@ impl Read for JournalKind {
 
 pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigError> {
     let default = StorageConfig::default();
-    let place = section.place("history");
     let segment_bounds = ByteCount::kib(64)..=ByteCount::mib(1024);
     let cache_bounds = ByteCount::mib(1)..=ByteCount::mib(16 * 1024);
     let listed = units(section.section("unit")?)?;
@@ -114,11 +113,6 @@ pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigE
         unit_journals,
     };
     section.finish()?;
-    let sled = || config.unit_journals.values().any(|kind| *kind == JournalKind::Sled);
-    if let Some(place) = place.filter(|_| config.history.is_some() && (config.journal == JournalKind::Sled || sled())) {
-        let problem = Problem::NoEffect { key: "storage.history".to_owned(), other: "journal = \"sled\"".to_owned() };
-        return Err(ConfigError::refused(place, problem));
-    }
     Ok(config)
 }
 

@@ -58,7 +58,7 @@ impl<'a> Frames<'a> {
         start: Option<&Start>,
     ) -> Self {
         let (id, next_frame, segment) =
-            start.map_or((JournalId(0), 1, 0), |start| (start.id, start.next_frame, start.segment));
+            start.map_or((JournalId(0), 1, 0), |start| (JournalId(start.id), start.next_frame, start.segment));
         Self { dir, records, id, next_frame, segment, end: 0, last_frame: None, torn: None, witness, until: None }
     }
 
