@@ -1,6 +1,6 @@
 //! Old history is deleted while the process lives, dies and comes back.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use steadfast::{
@@ -41,7 +41,7 @@ async fn long_ago(shop: &Shop) {
         let command = Command { key: format!("old-{n}"), act };
         every::send(&system, &command).await.expect("an answer");
     }
-    system.quiesce(Duration::from_secs(60)).await.unwrap();
+    system.quiesce(Duration::from_mins(1)).await.unwrap();
     system.shutdown(Duration::from_secs(30)).await;
     storage.close();
 }
@@ -118,8 +118,7 @@ async fn history_is_deleted_and_the_shop_answers_as_before_also_when_it_is_kille
         assert!(consumers.iter().filter(refused).count() > 0, "{consumers:?}");
         assert!(consumers.iter().any(|row| row["state"] == "running"), "policies have their cursors in the journal");
         shop.close();
-        let left = fs::read_dir(&journal).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
-        assert!(left.filter(|name| name.ends_with(".new")).count() == 0);
+        assert!(!exists("bases.new") && !exists("0000000001.seg"));
     });
 }
 
@@ -128,6 +127,6 @@ fn rows(answer: &Value) -> Vec<&Value> {
     match answer {
         Value::Array(rows) => rows.iter().collect(),
         Value::Object(fields) => fields.values().filter_map(Value::as_array).flatten().collect(),
-        _ => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }

@@ -183,15 +183,15 @@ suite! {
     ];
     memory_deletes_history: super::memory_journal() => truncation [
         what_is_old_is_deleted_and_all_else_goes_on, what_a_reader_has_not_dealt_with_is_kept,
-        nothing_is_deleted_without_base_records,
+        nothing_is_deleted_without_base_records, others_write_and_read_meanwhile,
     ];
     segments_delete_history: super::segments_journal() => truncation [
         what_is_old_is_deleted_and_all_else_goes_on, what_a_reader_has_not_dealt_with_is_kept,
-        nothing_is_deleted_without_base_records,
+        nothing_is_deleted_without_base_records, others_write_and_read_meanwhile,
     ];
     sled_deletes_history: super::sled_journal() => truncation [
         what_is_old_is_deleted_and_all_else_goes_on, what_a_reader_has_not_dealt_with_is_kept,
-        nothing_is_deleted_without_base_records,
+        nothing_is_deleted_without_base_records, others_write_and_read_meanwhile,
     ];
     memory_after_an_injected_error: super::failing_memory() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];
     segments_after_an_injected_error: super::failing_segments() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];

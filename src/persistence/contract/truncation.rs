@@ -1,5 +1,10 @@
 //! Deleting old events.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
 use bytes::Bytes;
 
 use super::{Reopen, next, wait};
@@ -200,4 +205,58 @@ pub(super) fn nothing_is_deleted_without_base_records(mut open: Reopen<dyn Journ
     // As of the last deleted event is enough.
     assert!(journal.truncate(what, &mut |stream, sequence| Ok(state(stream, sequence))).unwrap().events > 0);
     written.assert_left(&*journal);
+}
+
+/// Deleting holds up neither writers nor readers, who find everything or are told where it begins.
+pub(super) fn others_write_and_read_meanwhile(mut open: Reopen<dyn Journal>) {
+    let journal = open();
+    let written = AtomicBool::new(false);
+    let mut deleted = 0;
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..4u64)
+            .map(|writer| {
+                let journal = &journal;
+                scope.spawn(move || {
+                    let stream = stream(&writer.to_string());
+                    for n in 0..150 {
+                        let events = vec![event(vec![b'x'; 200])];
+                        wait(&**journal, Append { events, ..next(&**journal, &stream, n, u128::from(n)) }).unwrap();
+                    }
+                })
+            })
+            .collect();
+        for key in 0..2 {
+            let (journal, written) = (&journal, &written);
+            scope.spawn(move || {
+                let stream = stream(&key.to_string());
+                let partition = stream.partition(journal.partitions());
+                while !written.load(Ordering::Acquire) {
+                    let after = journal.base(&stream).unwrap().map_or(0, |base| base.sequence);
+                    match journal.read_stream(&stream, after, 9) {
+                        Ok(records) => {
+                            assert!(records.first().is_none_or(|record| record.first_sequence() == after + 1))
+                        }
+                        Err(ReadError::Deleted { first }) => assert!(first > after + 1),
+                        Err(error) => panic!("{error}"),
+                    }
+                    let first = journal.first(partition);
+                    match journal.read_feed(partition, first - 1, 9) {
+                        Ok(records) => assert!(records.first().is_none_or(|record| record.offset == first)),
+                        Err(ReadError::Deleted { first: told }) => assert!(told > first),
+                        Err(error) => panic!("{error}"),
+                    }
+                    thread::yield_now();
+                }
+            });
+        }
+        while writers.iter().any(|writer| !writer.is_finished()) {
+            // As of the deleted events, so that a reader behind a base record has something to read.
+            let dealt_with = durable(&*journal);
+            let what = Truncation { before_millis: u64::MAX, dealt_with: &dealt_with };
+            deleted += journal.truncate(what, &mut |stream, sequence| Ok(state(stream, sequence))).unwrap().events;
+        }
+        written.store(true, Ordering::Release);
+    });
+    assert!(deleted > 0);
+    assert_eq!(durable(&*journal).iter().sum::<u64>(), 4 * 150);
 }

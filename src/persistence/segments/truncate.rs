@@ -34,7 +34,8 @@ impl SegmentsJournal {
         let run = self.run();
         let dir = &self.config.dir;
         // What an earlier one has deleted and could not remove.
-        segment::remove_upto(dir, read(&run.shared.index).cut()).map_err(failed)?;
+        let cut = read(&run.shared.index).cut();
+        segment::remove_upto(dir, cut).map_err(failed)?;
         let old = read(&run.bases).clone();
         let Some(upto) = self.deletable(&run, what, old.as_deref())? else { return Ok(Truncated::default()) };
 
@@ -58,7 +59,12 @@ impl SegmentsJournal {
             |stream: &StreamId| read(&run.shared.index).streams.get(stream).map_or(0, |tip| tip.head.sequence);
         let tips = (0..).map_while(|part| found.index.streams.part(part)).flatten();
         let renewal = Renewal { dir, names, old: old.as_deref(), durable: &durable };
-        let (new, bases) = renewal.make(&start, tips, base, before)?;
+        // Whoever wants to open it again waits for this to end.
+        let mut unless_poisoned = |stream: &StreamId, sequence| match run.shared.poisoned.get() {
+            Some(reason) => Err(format!("the journal takes no writes: {reason}")),
+            None => base(stream, sequence),
+        };
+        let (new, bases) = renewal.make(&start, tips, &mut unless_poisoned, before)?;
         {
             // Together: whoever finds something deleted finds the base record.
             let mut index = write(&run.shared.index);
@@ -78,7 +84,9 @@ impl SegmentsJournal {
     /// The last segment that may be deleted and is worth it.
     fn deletable(&self, run: &Run, what: Truncation<'_>, old: Option<&Bases>) -> Result<Option<u32>, TruncateError> {
         let (mut upto, mut bytes) = (None, 0);
-        for segment in read(&run.shared.index).cut() + 1.. {
+        // Not in the loop's head: a lock taken there is held all along, and a second one behind a waiting writer never comes.
+        let first = read(&run.shared.index).cut() + 1;
+        for segment in first.. {
             let (end, above) = {
                 let index = read(&run.shared.index);
                 // The last one with a frame always stays: the writer, or a reopening, may be at it.

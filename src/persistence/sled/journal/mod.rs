@@ -73,7 +73,8 @@ pub(in crate::persistence) struct SledJournal {
     thread: Mutex<Option<JoinHandle<()>>>,
     dir: PathBuf,
     /// One at a time deletes history.
-    truncating: Mutex<truncate::Counted>,
+    truncating: Mutex<()>,
+    counted: Mutex<truncate::Counted>,
 }
 
 /// What the writer and everyone else share.
@@ -143,7 +144,16 @@ impl SledJournal {
         let thread = spawned.map_err(|error| OpenError::io(&config.dir, error))?;
         let room = Arc::clone(&config.room);
         let (thread, dir) = (Mutex::new(Some(thread)), config.dir.clone());
-        Ok(Self { shared, partitions: config.partitions, epoch, room, thread, dir, truncating: Mutex::default() })
+        Ok(Self {
+            shared,
+            partitions: config.partitions,
+            epoch,
+            room,
+            thread,
+            dir,
+            truncating: Mutex::default(),
+            counted: Mutex::default(),
+        })
     }
 
     /// The epoch of this opening.
@@ -236,7 +246,7 @@ impl Journal for SledJournal {
 
     /// Counts deletions only.
     fn metrics(&self) -> JournalMetrics {
-        let (truncations, deleted) = *lock(&self.truncating);
+        let (truncations, deleted) = *lock(&self.counted);
         JournalMetrics { truncations, deleted, ..JournalMetrics::default() }
     }
 

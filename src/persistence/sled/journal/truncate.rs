@@ -43,7 +43,7 @@ impl SledJournal {
         base: &mut BaseOf<'_>,
         before: &mut Before<'_>,
     ) -> Result<Truncated, TruncateError> {
-        let mut truncating = lock(&self.truncating);
+        let _one = lock(&self.truncating);
         let (shared, dir) = (&self.shared, self.dir.as_path());
         let old = read(&shared.bases).clone();
         let mut found = Deletable::default();
@@ -82,8 +82,10 @@ impl SledJournal {
             index.deleted.clone_from(&found.positions);
             *write(&shared.bases) = Some(Arc::new(new));
         }
-        truncating.0 += 1;
-        truncating.1 += events;
+        {
+            let mut counted = lock(&self.counted);
+            *counted = (counted.0 + 1, counted.1 + events);
+        }
         before("remove").map_err(failed)?;
         remove_upto(&shared.store, &found.positions).map_err(|failure| shared.store.not_read(failure))?;
         Ok(Truncated { pieces: found.records, events, bases })
