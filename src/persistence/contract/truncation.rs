@@ -234,7 +234,7 @@ pub(super) fn others_write_and_read_meanwhile(mut open: Reopen<dyn Journal>) {
                     let after = journal.base(&stream).unwrap().map_or(0, |base| base.sequence);
                     match journal.read_stream(&stream, after, 9) {
                         Ok(records) => {
-                            assert!(records.first().is_none_or(|record| record.first_sequence() == after + 1))
+                            assert!(records.first().is_none_or(|record| record.first_sequence() == after + 1));
                         }
                         Err(ReadError::Deleted { first }) => assert!(first > after + 1),
                         Err(error) => panic!("{error}"),

@@ -509,7 +509,9 @@ mod tests {
 
     fn made(dir: &Path, entries: &[Entry]) -> Bases {
         let mut making = Making::begin(dir, &start()).unwrap();
-        entries.iter().for_each(|entry| making.add(entry).unwrap());
+        for entry in entries {
+            making.add(entry).unwrap();
+        }
         making.sync().unwrap();
         let made = making.check(&start(), &Names::default()).unwrap();
         made.replace().unwrap();
