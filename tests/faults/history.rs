@@ -80,7 +80,7 @@ fn items(shop: &Shop) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn history_is_deleted_and_the_shop_answers_as_before_also_when_it_is_killed_and_its_tables_are_lost() {
-    let mut shop = Shop::prepared(Setup::default().config(CONFIG));
+    let mut shop = Shop::of(Setup::default().config(CONFIG).prepare());
     long_ago(&shop).await;
     tokio::task::block_in_place(|| {
         let journal = shop.data().join("main/journal");
