@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    consumer::Consumer,
+    consumer::{Consumer, Lane},
     projector::{Rebuild, RebuildError, RebuildStatus},
     system::System,
 };
+use crate::persistence::PartitionId;
 
 impl System {
     /// Begins to build the rows of a view anew from the first event on, beside those in use. Reads are served from the
@@ -19,6 +20,14 @@ impl System {
     pub fn rebuild_view(&self, system: &str, view: &str) -> Result<RebuildStatus, RebuildError> {
         let (consumer, rebuild) = self.view(system, view)?;
         self.accepts(consumer.system, consumer.service).map_err(RebuildError::Unavailable)?;
+        let first = |lane: &Lane| lane.unit.journal.first(PartitionId(lane.partition));
+        if let Some(lane) = consumer.lanes.iter().find(|lane| first(lane) > 1) {
+            let (view, unit, partition, first) = (consumer.name, &lane.unit.name, lane.partition, first(lane));
+            return Err(RebuildError::HistoryDeleted(format!(
+                "{view} would be made of all events, and the first that is there of {unit}/{partition} is at position \
+                 {first}: older history was deleted"
+            )));
+        }
         let asked = rebuild.ask(consumer.system, consumer.name)?;
         consumer.wake.notify_one();
         Ok(asked)

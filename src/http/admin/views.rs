@@ -45,6 +45,7 @@ fn problem(known: Vec<String>, error: &RebuildError) -> Problem {
         RebuildError::Running(status) => {
             Problem::new(StatusCode::CONFLICT, "REBUILD_RUNNING", message).with("rebuild", json!(status))
         }
+        RebuildError::HistoryDeleted(_) => Problem::new(StatusCode::CONFLICT, "HISTORY_DELETED", message),
         RebuildError::Unavailable(_) => Problem::unavailable("UNAVAILABLE", message, Duration::from_secs(1)),
     }
 }

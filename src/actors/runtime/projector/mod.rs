@@ -118,6 +118,10 @@ impl<V: View> Process for Projector<V> {
             let known = progress.filter(|progress| is_of_these_journals(progress, &consumer));
             let (used, progress) = if let Some(progress) = known {
                 (used, progress)
+            } else if consumer.begin(&vec![0; consumer.lanes.len()]).is_err() {
+                // Rows of another version stay for the release that has them.
+                rows.switch(Arc::new(Generation::new(view_name::<V>(0), 0)));
+                return Ok(refused(consumer, stop).boxed());
             } else {
                 let projections = unit.projections.clone();
                 let cleared = blocking(move || projections.clear(used)).await;
@@ -136,6 +140,10 @@ impl<V: View> Process for Projector<V> {
                 consumer.lanes.iter().map(|lane| cursor_of(&lane.unit.name, lane.partition)).collect();
             for (index, cursor) in cursors.iter().enumerate() {
                 consumer.set_cursor(index, *cursor);
+                consumer.set_kept(index, *cursor);
+            }
+            if consumer.begin(&cursors).is_err() {
+                return Ok(refused(consumer, stop).boxed());
             }
             let mut projecting = Projecting {
                 run,
@@ -161,6 +169,13 @@ impl<V: View> Process for Projector<V> {
         }
         .boxed()
     }
+}
+
+/// A view that cannot be brought up to date waits for a stop.
+async fn refused(consumer: Arc<Consumer>, stop: Stop) -> Result<(), Failure> {
+    stop.requested().await;
+    consumer.set_state(ConsumerState::Stopped);
+    Ok(())
 }
 
 /// Whether the journals have every event that the stored rows know of. Rows of a unit that is not open now
@@ -256,7 +271,8 @@ impl<V: View> Projecting<V> {
             }
         }
         let skipped = self.applied.iter().zip(&self.stored).any(|(applied, stored)| applied - stored >= SKIPPED);
-        if self.commit_at.is_none() && (self.used.dirty() > 0 || skipped) {
+        let keep = self.consumer.is_to_keep() && self.applied != self.stored;
+        if self.commit_at.is_none() && (self.used.dirty() > 0 || skipped || keep) {
             let now = Instant::now();
             self.commit_at = Some(now + COALESCE);
         }
@@ -311,6 +327,9 @@ impl<V: View> Projecting<V> {
 
     fn committed(&mut self, committed: Result<Vec<u64>, StoreError>) -> Result<(), StoreError> {
         self.stored = committed?;
+        for (index, cursor) in self.stored.iter().enumerate() {
+            self.consumer.set_kept(index, *cursor);
+        }
         self.used.changes_are_stored();
         Ok(())
     }

@@ -95,6 +95,9 @@ pub enum RebuildError {
     /// Its service is stopped.
     #[error("{0}")]
     Unavailable(Unavailable),
+    /// Events from before these positions were deleted: rows that stand for them cannot be made again.
+    #[error("{0}")]
+    HistoryDeleted(String),
 }
 
 /// Where a rebuild is asked for and told of; one per view.

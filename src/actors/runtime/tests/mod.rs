@@ -6,6 +6,7 @@ mod declared;
 mod failing;
 pub(super) mod fixture;
 mod following;
+mod history;
 mod odd;
 mod operating;
 mod rebuilding;
