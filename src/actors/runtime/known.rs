@@ -1,0 +1,270 @@
+//! The known outcome: what became of a command, read from what its own entity keeps of it.
+//!
+//! ```text
+//! outcome --> the entity's turn: one of its steps is open --> Pending
+//!               |                its first answer is kept  --> Done
+//!               +--(everything decided before is durable)--> the stream's records of the last 24 hours
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    cell::{Active, Cell},
+    dedup::KEPT_FOR,
+    entities::Entities,
+    host::Host,
+    mailbox::{Body, Meta},
+    system::System,
+};
+use crate::{
+    actors::entity::{
+        AskError, CommandAddress, CommandId, Entity, EntityId, Key, Number, ReplyValue, Timestamp, Unavailable,
+    },
+    persistence::{Append, ReadError, Record},
+};
+
+/// When an outcome that cannot be read now is worth another try.
+pub(super) const OUTCOME_RETRY: Duration = Duration::from_secs(1);
+
+/// How many of a stream's last records are looked through, in steps: most commands are among the first few, and an
+/// entity that writes more than this in 24 hours forgets commands without an `Idempotency-Key` so much earlier.
+const REACH: [u64; 3] = [64, 1_024, 8_192];
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum CommandOutcome {
+    /// It was done.
+    Done {
+        /// Its first answer, as JSON.
+        reply: Value,
+        /// The entity's public number, [`Number::NONE`] for kinds without.
+        number: Number,
+        /// Sequence of the entity's last event: when it was answered; for a command that may be repeated, now.
+        sequence: u64,
+    },
+    /// It began a step, and what came of it is the entity's own "no". Nothing of it remains.
+    Refused {
+        /// The rejection, as JSON.
+        rejection: Value,
+        /// The same for people.
+        message: String,
+    },
+    /// It began a step that was taken back. Nothing of it remains, and the same command may be sent again. Without a
+    /// reason, an earlier release did not write down whether it was this or a refusal.
+    NotDone(Option<Unavailable>),
+    /// It is not finished.
+    Pending,
+    /// It began a step that is over, and how it ended was not written. The entity itself has to be looked at.
+    Ended,
+    /// Its entity has no record of it. It wrote nothing (it was refused at once, or not begun) and may be sent again;
+    /// or it is older than 24 hours.
+    Unknown,
+}
+
+/// Why it cannot be told now what became of a command.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutcomeError {
+    /// No running system has entities of this kind: the address was never given out here.
+    #[error("there is no kind {0}")]
+    UnknownKind(String),
+    /// The entity cannot be asked, or the storage does not know yet. Ask again.
+    #[error("what became of it cannot be told now: {reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+        /// When to ask again.
+        retry_after: Duration,
+    },
+}
+
+/// What an entity's turn says of a command.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// One of its steps is open.
+    Pending,
+    /// It is kept for repeats.
+    Kept(Bytes),
+    /// Neither; the records up to here may say more.
+    Nothing,
+}
+
+impl System {
+    /// What became of a command, also after a restart: at least for 24 hours. See [`CommandOutcome`] for what can be
+    /// known of one that wrote nothing.
+    ///
+    /// # Errors
+    /// [`OutcomeError`].
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn outcome(&self, of: &CommandAddress) -> Result<CommandOutcome, OutcomeError> {
+        let host = self.inner.hosts.iter().find(|host| host.kind() == of.kind);
+        let host = host.ok_or_else(|| OutcomeError::UnknownKind(of.kind.clone().into_owned()))?;
+        host.clone().outcome(of.key.clone(), of.command).await
+    }
+}
+
+impl<E: Entity> Entities<E> {
+    /// What became of the command `command` to the entity `id`; as [`System::outcome`].
+    ///
+    /// # Errors
+    /// `NotFound`, and everything that means "ask again": `Unavailable`, `Overloaded`, `Expired`.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn outcome(&self, id: &E::Id, command: CommandId) -> Result<CommandOutcome, AskError<E::Rejection>> {
+        self.0.outcome_of(&self.0.resolve(&id.address())?, command).await
+    }
+
+    /// Where what became of the command `command` to the entity `id` can be read; `None` for a number that nothing has.
+    pub fn address_of(&self, id: &E::Id, command: CommandId) -> Option<CommandAddress> {
+        let key = self.0.resolve(&id.address()).ok()?;
+        Some(CommandAddress { kind: E::KIND.into(), key, command })
+    }
+}
+
+impl<E: Entity> Host<E> {
+    pub(super) async fn outcome_of(
+        self: &Arc<Self>,
+        key: &Key,
+        command: CommandId,
+    ) -> Result<CommandOutcome, AskError<E::Rejection>> {
+        self.service.intake().map_err(AskError::Unavailable)?;
+        let epoch = self.unit.epoch();
+        // An entity whose first event is on its way is in memory.
+        if self.cell(key).is_none() && self.unit.journal.head(&self.stream(key)).is_none() {
+            return Ok(CommandOutcome::Unknown);
+        }
+        let deadline = Instant::now() + self.config.deadline;
+        let answer = self.ask(key, Body::Outcome(command), Meta::fresh(""), deadline, None).await?;
+        let (number, sequence) = (answer.number, answer.sequence);
+        let told = match answer.value {
+            ReplyValue::Fresh(told) => told.downcast::<Told>().map_or(Told::Nothing, |told| *told),
+            ReplyValue::Recorded(_) => Told::Nothing, // a question is never kept
+        };
+        match told {
+            Told::Pending => Ok(CommandOutcome::Pending),
+            Told::Kept(reply) => Ok(CommandOutcome::Done { reply: json(&reply)?, number, sequence }),
+            Told::Nothing => {
+                let found = self.recorded(key, command).await?;
+                // While the journal does not know of its last append, neither does anybody else.
+                if let Some(reason) = self.unit.journal.poisoned() {
+                    let reason = reason.to_string();
+                    return Err(AskError::Unavailable(Unavailable::Storage { reason }));
+                }
+                if self.unit.epoch() != epoch {
+                    let reason = "the journal was opened again meanwhile".to_owned();
+                    return Err(AskError::Unavailable(Unavailable::Storage { reason }));
+                }
+                self.of_record(found)
+            }
+        }
+    }
+
+    /// Called in a turn, so that no decision is half way.
+    pub(super) fn told(&self, cell: &Cell<E>, active: &mut Active<E>, command: CommandId) -> Told {
+        let bits = command.to_bits();
+        // A step that was begun without an event is open in memory alone.
+        let is_asking = || cell.lock().asks.iter().any(|ask| ask.opened.origin == bits);
+        if active.book.is_pending(bits) || is_asking() {
+            return Told::Pending;
+        }
+        active.book.dedup.kept(bits, self.clock().now()).map_or(Told::Nothing, Told::Kept)
+    }
+
+    /// What the stream's last records say of a command, read off the async threads, as few at a time as recoveries.
+    async fn recorded(self: &Arc<Self>, key: &Key, command: CommandId) -> Result<Found, AskError<E::Rejection>> {
+        let permit = self.service.recoveries.acquire().await.expect("the semaphore is never closed");
+        let (host, stream, now) = (self.clone(), self.stream(key), self.clock().now());
+        let read = tokio::task::spawn_blocking(move || {
+            let head = host.unit.journal.head(&stream).map_or(0, |head| head.sequence);
+            for reach in REACH {
+                let after = head.saturating_sub(reach);
+                let limit = usize::try_from(reach).unwrap_or(usize::MAX);
+                let records = host.unit.journal.read_stream(&stream, after, limit)?;
+                let found = look(&records, command, now);
+                let is_young = |record: &Record| now.since(at(&record.append)) < KEPT_FOR;
+                if found != Found::Nothing || after == 0 || !records.first().is_some_and(is_young) {
+                    return Ok(found);
+                }
+            }
+            Ok(Found::Nothing)
+        });
+        let found: Result<Found, ReadError> = match read.await {
+            Ok(found) => found,
+            Err(error) => {
+                let reason = error.to_string();
+                return Err(AskError::Unavailable(Unavailable::NotRecovered { reason }));
+            }
+        };
+        drop(permit);
+        found.map_err(|error| AskError::Unavailable(Unavailable::NotRecovered { reason: error.to_string() }))
+    }
+
+    #[expect(clippy::unused_self, reason = "for the entity's type")]
+    fn of_record(&self, found: Found) -> Result<CommandOutcome, AskError<E::Rejection>> {
+        Ok(match found {
+            Found::Nothing => CommandOutcome::Unknown,
+            Found::Begun => CommandOutcome::Ended,
+            Found::Done { reply, number, sequence } => {
+                CommandOutcome::Done { reply: json(&reply)?, number: Number::new(number), sequence }
+            }
+            Found::NotDone(None) => CommandOutcome::NotDone(None),
+            Found::NotDone(Some(why)) => match serde_json::from_slice::<AskError<E::Rejection>>(&why) {
+                Ok(AskError::Rejected(rejection)) => {
+                    let message = rejection.to_string();
+                    CommandOutcome::Refused { rejection: serde_json::to_value(&rejection).unwrap_or_default(), message }
+                }
+                Ok(AskError::Unavailable(why)) => CommandOutcome::NotDone(Some(why)),
+                Ok(_) | Err(_) => CommandOutcome::NotDone(None),
+            },
+        })
+    }
+}
+
+fn json<X>(reply: &Bytes) -> Result<Value, AskError<X>> {
+    serde_json::from_slice(reply).map_err(|error| AskError::Unreadable { reason: error.to_string() })
+}
+
+/// What records say of a command.
+#[derive(Debug, PartialEq)]
+enum Found {
+    Nothing,
+    Begun,
+    Done { reply: Bytes, number: u64, sequence: u64 },
+    NotDone(Option<Bytes>),
+}
+
+fn at(append: &Append) -> Timestamp {
+    Timestamp::from_millis(append.at_millis)
+}
+
+/// The last that these records, oldest first, say of a command; what is older than [`KEPT_FOR`] says nothing any more.
+fn look(records: &[Record], command: CommandId, now: Timestamp) -> Found {
+    let command = command.to_bits();
+    let mut found = Found::Nothing;
+    for Record { append, .. } in records {
+        let sequence = append.expected + append.events.len() as u64;
+        let done = |reply: &Bytes| Found::Done { reply: reply.clone(), number: append.number, sequence };
+        if let Some(settled) = append.settled.as_ref().filter(|settled| settled.origin == command) {
+            found = settled.reply.as_ref().map_or_else(|| Found::NotDone(settled.why.clone()), done);
+        } else if append.begun.as_ref().is_some_and(|begun| begun.origin == command) {
+            found = Found::Begun;
+            continue; // open for as long as it takes
+        } else if append.command == command && let Some(reply) = &append.reply {
+            found = done(reply);
+        } else {
+            continue;
+        }
+        if now.since(at(append)) >= KEPT_FOR {
+            found = Found::Nothing;
+        }
+    }
+    found
+}
