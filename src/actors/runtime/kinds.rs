@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{
     actors::entity::{
-        Address, AskError, AskedAnswer, CommandId, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded, Timestamp,
-        Unavailable,
+        Address, AskError, AskedAnswer, CommandId, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded,
+        Timestamp, Unavailable,
     },
     persistence::{Record, StreamHead},
 };
@@ -68,7 +68,11 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     /// Entities in memory.
     fn live(&self) -> usize;
     /// What became of a command.
-    fn outcome(self: Arc<Self>, key: Key, command: CommandId) -> BoxFuture<'static, Result<CommandOutcome, OutcomeError>>;
+    fn outcome(
+        self: Arc<Self>,
+        key: Key,
+        command: CommandId,
+    ) -> BoxFuture<'static, Result<CommandOutcome, OutcomeError>>;
     /// An entity that is in memory need not remember this command any more.
     fn forget(&self, to: &Address, command: CommandId);
     /// An entity as operators see it; `None` when there is none.
@@ -259,7 +263,11 @@ impl<E: Entity> KindHost for Host<E> {
         self.in_memory()
     }
 
-    fn outcome(self: Arc<Self>, key: Key, command: CommandId) -> BoxFuture<'static, Result<CommandOutcome, OutcomeError>> {
+    fn outcome(
+        self: Arc<Self>,
+        key: Key,
+        command: CommandId,
+    ) -> BoxFuture<'static, Result<CommandOutcome, OutcomeError>> {
         Box::pin(async move {
             self.outcome_of(&key, command).await.map_err(|error| OutcomeError::Unavailable {
                 retry_after: error.retry_after().unwrap_or(OUTCOME_RETRY),
