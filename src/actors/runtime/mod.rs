@@ -34,6 +34,7 @@ mod known;
 mod limits;
 mod mailbox;
 mod numbers;
+mod off_thread;
 mod operate;
 mod outcome;
 mod patience;
