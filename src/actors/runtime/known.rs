@@ -241,7 +241,11 @@ fn last_records(unit: &UnitRuntime, stream: &StreamId, command: CommandId, now: 
     let head = unit.journal.head(stream).map_or(0, |head| head.sequence);
     for reach in REACH {
         let after = head.saturating_sub(reach);
-        let records = unit.journal.read_stream(stream, after, usize::try_from(reach).unwrap_or(usize::MAX))?;
+        let records = match unit.journal.read_stream(stream, after, usize::try_from(reach).unwrap_or(usize::MAX)) {
+            Ok(records) => records,
+            // Each kind is named: what cannot be read now says nothing of the command, what is gone for good would.
+            Err(error @ (ReadError::Damaged { .. } | ReadError::Io { .. })) => return Err(error),
+        };
         let found = look(&records, command, now);
         let is_young = |record: &Record| now.since(at(&record.append)) < KEPT_FOR;
         if found != Found::Nothing || after == 0 || !records.first().is_some_and(is_young) {
