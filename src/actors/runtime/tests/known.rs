@@ -78,10 +78,10 @@ async fn after_24_hours_it_is_not_known_any_more() {
     ask(&system, "a", 1, Add { n: 2 }).await;
     let repeatable = system.entities::<Tally>().ask(&key("a"), Add { n: 3 }).command_id(id(2));
     repeatable.await.expect("added");
-    tokio::time::sleep(ALMOST_A_DAY).await;
+    tokio::time::advance(ALMOST_A_DAY).await;
     assert_eq!(outcome::<Tally>(&system, "a", 1).await, done(2, 1, 1));
     assert_eq!(outcome::<Tally>(&system, "a", 2).await, done(5, 1, 2));
-    tokio::time::sleep(Duration::from_mins(2)).await;
+    tokio::time::advance(Duration::from_mins(2)).await;
     assert_eq!(outcome::<Tally>(&system, "a", 1).await, CommandOutcome::Unknown);
     assert_eq!(outcome::<Tally>(&system, "a", 2).await, CommandOutcome::Unknown);
 }
