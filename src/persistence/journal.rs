@@ -153,6 +153,9 @@ pub struct Begun {
     pub step: Arc<str>,
     /// The step's round.
     pub round: u32,
+    /// Whether the asker has been told that it will be finished: it waits for another entity that is away, however
+    /// long that takes.
+    pub patient: bool,
 }
 
 /// An earlier command that is settled now.
@@ -164,6 +167,8 @@ pub struct Settled {
     pub how: Origin,
     /// Its reply; `None` when it was not done and may be repeated.
     pub reply: Option<Bytes>,
+    /// What its asker was told instead of a reply; `None` when there is one, and in records of the first layout.
+    pub why: Option<Bytes>,
 }
 
 /// What directly caused a command.

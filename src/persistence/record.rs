@@ -16,7 +16,10 @@ use super::{
 };
 
 /// The layout that is written. On disk: raised with every change, and older ones stay readable.
-const VERSION: u8 = 1;
+///
+/// 2 has two flags more, for [`Begun::patient`] and [`Settled::why`].
+const VERSION: u8 = 2;
+const OLDEST: u8 = 1;
 
 /// Length and checksum.
 pub(super) const RECORD_HEADER: usize = 8;
@@ -30,6 +33,8 @@ const REPLY: u8 = 1 << 1;
 const BEGUN: u8 = 1 << 2;
 const SETTLED: u8 = 1 << 3;
 const SETTLED_REPLY: u8 = 1 << 4;
+const SETTLED_WHY: u8 = 1 << 5;
+const PATIENT: u8 = 1 << 6;
 
 /// Where a record stands: a segment's number and a byte within it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,10 +79,10 @@ pub(super) struct Skimmed {
 pub(super) fn encoded_len(append: &Append) -> usize {
     let reply = append.reply.as_ref().map_or(0, |reply| 4 + reply.len());
     let begun = append.begun.as_ref().map_or(0, |begun| 16 + origin_len(&begun.how) + 2 + begun.step.len() + 4);
-    let settled = append
-        .settled
-        .as_ref()
-        .map_or(0, |settled| 16 + origin_len(&settled.how) + settled.reply.as_ref().map_or(0, |reply| 4 + reply.len()));
+    let settled = append.settled.as_ref().map_or(0, |settled| {
+        let texts = [&settled.reply, &settled.why].into_iter().flatten().map(|text| 4 + text.len());
+        16 + origin_len(&settled.how) + texts.sum::<usize>()
+    });
     let causation = 1 + match &append.causation {
         Causation::Request => 0,
         Causation::Command(_) => 16,
@@ -141,8 +146,8 @@ pub(super) fn encode(append: &Append, offset: u64, previous: Location, out: &mut
     if let Some(settled) = &append.settled {
         to.u128(settled.origin);
         encode_origin(&settled.how, &mut to);
-        if let Some(reply) = &settled.reply {
-            to.bytes(reply);
+        for text in [&settled.reply, &settled.why].into_iter().flatten() {
+            to.bytes(text);
         }
     }
     to.text(&append.correlation);
@@ -161,13 +166,17 @@ pub(super) fn encode(append: &Append, offset: u64, previous: Location, out: &mut
 
 fn flags(append: &Append) -> u8 {
     let mut flags = 0;
-    let settled_reply = append.settled.as_ref().is_some_and(|settled| settled.reply.is_some());
+    let settled = append.settled.as_ref();
+    let settled_reply = settled.is_some_and(|settled| settled.reply.is_some());
+    let settled_why = settled.is_some_and(|settled| settled.why.is_some());
     for (set, flag) in [
         (append.open_asks, OPEN_ASKS),
         (append.reply.is_some(), REPLY),
         (append.begun.is_some(), BEGUN),
         (append.settled.is_some(), SETTLED),
         (settled_reply, SETTLED_REPLY),
+        (settled_why, SETTLED_WHY),
+        (append.begun.as_ref().is_some_and(|begun| begun.patient), PATIENT),
     ] {
         if set {
             flags |= flag;
@@ -222,7 +231,7 @@ pub(super) fn skim(bytes: &[u8]) -> Result<Skimmed, Malformed> {
     const SHORT: Malformed = Malformed("a record ends too early");
     let length = full_length(bytes).filter(|length| *length <= bytes.len()).ok_or(SHORT)?;
     let body = bytes.get(RECORD_HEADER..length).ok_or(SHORT)?;
-    if body.first() != Some(&VERSION) {
+    if !body.first().is_some_and(|version| is_known(*version)) {
         return Err(Malformed("a record has a version that is not known"));
     }
     let previous = Location { segment: u32::from_le_bytes(fixed(body, 2)?), byte: u32::from_le_bytes(fixed(body, 6)?) };
@@ -264,8 +273,12 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline, Malformed> {
     Ok(decode_fixed(&mut from)?.1)
 }
 
+fn is_known(version: u8) -> bool {
+    (OLDEST..=VERSION).contains(&version)
+}
+
 fn decode_fixed(from: &mut Decoder) -> Result<(u8, Outline), Malformed> {
-    if from.u8()? != VERSION {
+    if !is_known(from.u8()?) {
         return Err(Malformed("a record has a version that is not known"));
     }
     let flags = from.u8()?;
@@ -292,8 +305,8 @@ pub(super) fn decode(bytes: &[u8], names: &Names) -> Result<Linked, Malformed> {
     let origin = decode_origin(&mut from, names)?;
     let has = |flag: u8| flags & flag != 0;
     let reply = has(REPLY).then(|| from.bytes()).transpose()?;
-    let begun = has(BEGUN).then(|| decode_begun(&mut from, names)).transpose()?;
-    let settled = has(SETTLED).then(|| decode_settled(&mut from, names, has(SETTLED_REPLY))).transpose()?;
+    let begun = has(BEGUN).then(|| decode_begun(&mut from, names, has(PATIENT))).transpose()?;
+    let settled = has(SETTLED).then(|| decode_settled(&mut from, names, has)).transpose()?;
     let correlation = from.own_text()?;
     let causation = decode_causation(&mut from, names)?;
     let events = decode_events(&mut from, names)?;
@@ -341,15 +354,17 @@ fn decode_origin(from: &mut Decoder, names: &Names) -> Result<Origin, Malformed>
     })
 }
 
-fn decode_begun(from: &mut Decoder, names: &Names) -> Result<Begun, Malformed> {
-    Ok(Begun { origin: from.u128()?, how: decode_origin(from, names)?, step: from.text(names)?, round: from.u32()? })
+fn decode_begun(from: &mut Decoder, names: &Names, patient: bool) -> Result<Begun, Malformed> {
+    let (origin, how) = (from.u128()?, decode_origin(from, names)?);
+    Ok(Begun { origin, how, step: from.text(names)?, round: from.u32()?, patient })
 }
 
-fn decode_settled(from: &mut Decoder, names: &Names, has_reply: bool) -> Result<Settled, Malformed> {
+fn decode_settled(from: &mut Decoder, names: &Names, has: impl Fn(u8) -> bool) -> Result<Settled, Malformed> {
     Ok(Settled {
         origin: from.u128()?,
         how: decode_origin(from, names)?,
-        reply: has_reply.then(|| from.bytes()).transpose()?,
+        reply: has(SETTLED_REPLY).then(|| from.bytes()).transpose()?,
+        why: has(SETTLED_WHY).then(|| from.bytes()).transpose()?,
     })
 }
 
@@ -413,6 +428,21 @@ mod tests {
             prop_assert_eq!(skim(&bytes).unwrap(), Skimmed { length, previous, offset, partition, epoch });
             let linked = decode(&bytes, &Names::default()).unwrap();
             prop_assert_eq!(linked, Linked { record: Record { append, offset }, previous });
+        }
+
+        /// The second layout only has flags more.
+        #[test]
+        fn a_record_of_the_first_layout_is_read(append in sample::any_append()) {
+            let mut append = append;
+            append.begun.iter_mut().for_each(|begun| begun.patient = false);
+            append.settled.iter_mut().for_each(|settled| settled.why = None);
+            let mut bytes = Vec::new();
+            encode(&append, 1, Location::NONE, &mut bytes);
+            bytes[RECORD_HEADER] = 1;
+            let length = u32::try_from(bytes.len() - RECORD_HEADER).unwrap();
+            let checksum = checksum(length, &bytes[RECORD_HEADER..]).to_le_bytes();
+            bytes[4..RECORD_HEADER].copy_from_slice(&checksum);
+            prop_assert_eq!(decode(&bytes, &Names::default()).unwrap().record.append, append);
         }
 
         #[test]

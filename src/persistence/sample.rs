@@ -76,17 +76,10 @@ fn events() -> impl Strategy<Value = Vec<NewEvent>> {
 
 /// Every field with every shape that it can have.
 pub(super) fn any_append() -> impl Strategy<Value = Append> {
-    let begun = (any::<u128>(), origin(), text(), any::<u32>()).prop_map(|(origin, how, step, round)| Begun {
-        origin,
-        how,
-        step,
-        round,
-    });
-    let settled = (any::<u128>(), origin(), prop::option::of(payload())).prop_map(|(origin, how, reply)| Settled {
-        origin,
-        how,
-        reply,
-    });
+    let begun = (any::<u128>(), origin(), text(), any::<u32>(), any::<bool>())
+        .prop_map(|(origin, how, step, round, patient)| Begun { origin, how, step, round, patient });
+    let settled = (any::<u128>(), origin(), prop::option::of(payload()), prop::option::of(payload()))
+        .prop_map(|(origin, how, reply, why)| Settled { origin, how, reply, why });
     let numbers = (any::<u16>(), any::<u64>(), any::<u64>(), 0..u64::MAX / 2, any::<u64>(), any::<u64>());
     let identity = (text(), text(), any::<u128>(), origin(), text(), causation());
     let effects =

@@ -44,6 +44,10 @@ pub enum AskError<R> {
         /// When it may be done.
         retry_after: Duration,
     },
+    /// It was begun, another entity that has to agree is not available, and the asker said that it does not wait for
+    /// that. The runtime goes on until the other entity has said yes or no; ask for the outcome.
+    #[error("begun; it is finished when another entity is available")]
+    Accepted,
     /// No answer within the deadline, and the command was already begun.
     #[error("no answer within {0:?}; the outcome is not known yet")]
     TimedOut(Duration),
@@ -139,9 +143,11 @@ impl<R> AskError<R> {
         match self {
             Self::Rejected(_) | Self::NotFound { .. } | Self::Reused | Self::Moved { .. } => Outcome::Refused,
             Self::Overloaded { .. } | Self::Unavailable(_) | Self::Expired(_) => Outcome::NotDone,
-            Self::InProgress { .. } | Self::TimedOut(_) | Self::Unsettled { .. } | Self::Unreadable { .. } => {
-                Outcome::Unknown
-            }
+            Self::InProgress { .. }
+            | Self::Accepted
+            | Self::TimedOut(_)
+            | Self::Unsettled { .. }
+            | Self::Unreadable { .. } => Outcome::Unknown,
         }
     }
 
@@ -155,6 +161,7 @@ impl<R> AskError<R> {
             | Self::NotFound { .. }
             | Self::Reused
             | Self::Moved { .. }
+            | Self::Accepted
             | Self::TimedOut(_)
             | Self::Unsettled { .. }
             | Self::Unreadable { .. } => None,
@@ -172,6 +179,7 @@ impl<R> AskError<R> {
             Self::Unavailable(why) => AskError::Unavailable(why),
             Self::Expired(after) => AskError::Expired(after),
             Self::InProgress { retry_after } => AskError::InProgress { retry_after },
+            Self::Accepted => AskError::Accepted,
             Self::TimedOut(after) => AskError::TimedOut(after),
             Self::Unsettled { reason } => AskError::Unsettled { reason },
             Self::Unreadable { reason } => AskError::Unreadable { reason },

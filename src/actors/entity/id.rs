@@ -1,6 +1,6 @@
 //! Who is meant: keys, public numbers, command ids.
 
-use std::{fmt, hash::Hash, sync::Arc};
+use std::{borrow::Cow, fmt, hash::Hash, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -122,7 +122,8 @@ impl fmt::Display for Number {
 }
 
 /// Identifies one command for ever: the same id again gets the first answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CommandId(u128);
 
 impl CommandId {
@@ -148,11 +149,35 @@ impl fmt::Display for CommandId {
     }
 }
 
+impl From<CommandId> for String {
+    fn from(id: CommandId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for CommandId {
+    type Error = std::num::ParseIntError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 impl std::str::FromStr for CommandId {
     type Err = std::num::ParseIntError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         u128::from_str_radix(text, 16).map(Self)
     }
+}
+
+/// Where what became of a command can be read: one stream, so that no index of commands is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CommandAddress {
+    /// Kind of the entity that was asked.
+    pub kind: Cow<'static, str>,
+    /// Key of its stream.
+    pub key: Key,
+    /// The command.
+    pub command: CommandId,
 }
 
 /// The first 128 bits of SHA-256 over length-prefixed parts: clients choose some of them, so neither

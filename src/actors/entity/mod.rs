@@ -37,7 +37,7 @@ pub use declare::ServiceDeclaration;
 pub use effects::{Effects, Persist, persist};
 pub use error::{AskError, Outcome, Unavailable};
 pub use event::{DomainEvent, Position, Recorded};
-pub use id::{Address, CommandId, EntityId, Key, KeyError, Number, NumberedId};
+pub use id::{Address, CommandAddress, CommandId, EntityId, Key, KeyError, Number, NumberedId};
 pub use model::{EntityModel, OutboundModel, PolicyModel, ServiceModel, ViewModel};
 pub use notification::{Notice, Notification, Outbound};
 pub use policy::{Dispatch, DispatchOrder, DispatchTarget, Policy, create, send};

@@ -4,13 +4,16 @@
 //! been done (before a crash, or beyond a deadline), it says nothing: the entity would take back what its
 //! partner has done. So from then on a step is asked, with the same command id, until the partner says what
 //! became of it, or the time of the ask is up and the outcome stays unknown.
+//!
+//! A patient step has no such time: its asker is told that it was accepted, and the partner is asked until it says
+//! yes or no. So nothing of it is ever taken back because the partner was away.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
-    cell::{Cell, Earlier, FollowUp, Phase},
+    cell::{Asked, Cell, Earlier, FollowUp, Phase},
     host::Host,
     mailbox::Meta,
     outcome::panic_text,
@@ -36,6 +39,7 @@ struct Asking {
     meta: Meta,
     within: Duration,
     earlier: Earlier,
+    step: Step,
 }
 
 /// Whether the command did not get as far as the memory of what was done before.
@@ -54,8 +58,28 @@ fn is_only_of_this_try<R>(error: &AskError<R>) -> bool {
         | AskError::Reused
         | AskError::Moved { .. }
         | AskError::InProgress { .. }
+        | AskError::Accepted
         | AskError::TimedOut(_)
         | AskError::Unsettled { .. }
+        | AskError::Unreadable { .. } => false,
+    }
+}
+
+/// Whether the partner may still say yes or no to the same ask. A decision that panics will do so at every repeat, and
+/// in the end costs the partner more than this step.
+fn may_still_be_answered<R>(error: &AskError<R>) -> bool {
+    match error {
+        AskError::Overloaded { .. }
+        | AskError::Expired(_)
+        | AskError::InProgress { .. }
+        | AskError::Accepted
+        | AskError::TimedOut(_)
+        | AskError::Unsettled { .. } => true,
+        AskError::Unavailable(why) => !matches!(why, Unavailable::Panicked),
+        AskError::Rejected(_)
+        | AskError::NotFound { .. }
+        | AskError::Reused
+        | AskError::Moved { .. }
         | AskError::Unreadable { .. } => false,
     }
 }
@@ -63,54 +87,55 @@ fn is_only_of_this_try<R>(error: &AskError<R>) -> bool {
 impl<E: Entity> Host<E> {
     /// Begins the ask of an open step, once: whoever comes second joins it.
     pub(crate) fn begin(self: &Arc<Self>, cell: &Arc<Cell<E>>, step: Step) {
+        let stream = Self::stream_name(&cell.key);
         let taken = {
             let mut inner = cell.lock();
             let ask = inner.asks.iter_mut().find(|ask| ask.step == step);
             ask.and_then(|ask| {
-                let continuation = ask.continuation.take()?;
+                let continuation = ask.continuation.take()?.take_up();
                 if let Some(port) = &ask.port {
-                    port.claim.set_under_way();
+                    port.claim.set_under_way(ask.opened.patient);
                 }
-                Some((continuation.take_up(), ask.opened.correlation.clone(), ask.opened.origin, ask.earlier))
+                let created = || Address::Key(continuation.step.creates(E::KIND, &cell.key));
+                let address = continuation.address.clone().unwrap_or_else(created);
+                let asked = Asked { kind: continuation.kind, address, command: step_command(&stream, step, "ask") };
+                ask.asked = Some(asked.clone());
+                Some((continuation, asked, ask.opened.clone(), ask.earlier))
             })
         };
-        let Some((asked, correlation, origin, earlier)) = taken else { return };
-        debug_assert!(E::ASKS.contains(&asked.kind), "{} is missing in the ASKS of {}", asked.kind, E::KIND);
-        let stream = Self::stream_name(&cell.key);
-        let address = asked.address.unwrap_or_else(|| Address::Key(asked.step.creates(E::KIND, &cell.key)));
-        let meta = Meta {
-            command: step_command(&stream, step, "ask"),
-            origin: Origin::Repeatable { fingerprint: 0 },
-            correlation,
-            causation: Causation::Command(origin),
-        };
-        let (kind, question, within) = (asked.kind, asked.question, asked.within);
-        let asking = Asking { kind, address, question, meta, within, earlier };
+        let Some((taken, asked, opened, earlier)) = taken else { return };
+        let Asked { kind, address, command } = asked;
+        debug_assert!(E::ASKS.contains(&kind), "{kind} is missing in the ASKS of {}", E::KIND);
+        let (correlation, patient) = (opened.correlation, opened.patient);
+        let (origin, causation) = (Origin::Repeatable { fingerprint: 0 }, Causation::Command(opened.origin));
+        let meta = Meta { command, origin, correlation, causation, patient };
+        let (question, within, next) = (taken.question, taken.within, taken.next);
+        let asking = Asking { kind, address, question, meta, within, earlier, step };
         let (host, cell, stopping) = (self.clone(), cell.clone(), self.service.stop_token());
         self.service.spawn(async move {
             // What is only being repeated does not hold a stop up: the step is resumed at the next start.
             let answer = tokio::select! {
-                answer = host.until_known(asking) => answer,
-                () = stopping.cancelled(), if earlier != Earlier::Nothing => return,
+                answer = host.until_known(&cell, asking) => answer,
+                () = stopping.cancelled(), if patient || earlier != Earlier::Nothing => return,
             };
             let in_doubt = answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown);
             // The constructor of the follow-up is the author's code.
-            let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || (asked.next)(answer)));
+            let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || next(answer)));
             // A panic fails the entity in its own turn, not here beside one that may be running.
             let command =
-                next.map_err(|panic| format!("the follow-up of {step} {}", panic_text(panic.as_ref())).into());
+                made.map_err(|panic| format!("the follow-up of {step} {}", panic_text(panic.as_ref())).into());
             host.follow_up(&cell, FollowUp { step, command, in_doubt });
         });
     }
 
     /// Asks until the outcome is known or the time is up. When it comes back without one, the time is up: an
     /// entity that then goes on asking does not keep a core busy.
-    async fn until_known(&self, asking: Asking) -> AskedAnswer {
-        let Asking { kind, address, question, meta, within, earlier } = asking;
+    async fn until_known(&self, cell: &Cell<E>, asking: Asking) -> AskedAnswer {
+        let Asking { kind, address, question, meta, within, earlier, step } = asking;
         if earlier != Earlier::Nothing {
             tokio::time::sleep(AGAIN).await;
         }
-        let deadline = Instant::now() + within;
+        let mut deadline = Instant::now() + within;
         let mut in_doubt = earlier == Earlier::InDoubt;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -119,16 +144,30 @@ impl<E: Entity> Host<E> {
                 None => Err(AskError::Unavailable(Unavailable::ServiceStopped { service: kind.to_owned() })),
             };
             match &answer {
+                Err(error) if meta.patient && may_still_be_answered(error) => Self::accepted(cell, step),
                 Err(error) if error.outcome() == Outcome::Unknown => in_doubt = true,
                 Err(error) if in_doubt && is_only_of_this_try(error) => {}
                 Ok(_) | Err(_) => return answer,
             }
             let again = Instant::now() + pause;
-            tokio::time::sleep_until(again.min(deadline)).await;
-            if again >= deadline {
-                return Err(AskError::TimedOut(within));
+            if meta.patient {
+                tokio::time::sleep_until(again).await;
+                deadline = again + within;
+            } else {
+                tokio::time::sleep_until(again.min(deadline)).await;
+                if again >= deadline {
+                    return Err(AskError::TimedOut(within));
+                }
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Tells the asker of a patient step that it will be finished. Whoever asks for the outcome learns the rest.
+    fn accepted(cell: &Cell<E>, step: Step) {
+        let port = cell.lock().asks.iter_mut().find(|ask| ask.step == step).and_then(|ask| ask.port.take());
+        if let Some(port) = port {
+            port.send(Err(AskError::Accepted));
         }
     }
 

@@ -21,9 +21,15 @@ pub(crate) struct OpenStep {
     /// How that command came here.
     pub(crate) how: Origin,
     pub(crate) correlation: Arc<str>,
+    /// Whether it is asked for as long as it takes.
+    pub(crate) patient: bool,
 }
 
 impl OpenStep {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (&self.step, self.round) == (&other.step, other.round)
+    }
+
     pub(crate) fn is(&self, step: Step) -> bool {
         self.step.as_ref() == step.0 && self.round == step.1
     }
@@ -81,10 +87,10 @@ impl Book {
                 self.dedup.done(settled.origin, &settled.how, reply, at);
             }
         }
-        if let Some(Begun { origin, how, step, round }) = &append.begun {
+        if let Some(Begun { origin, how, step, round, patient }) = &append.begun {
             self.open.retain(|open| open.origin != *origin);
             let (step, how, correlation) = (step.clone(), how.clone(), append.correlation.clone());
-            self.open.push(OpenStep { step, round: *round, origin: *origin, how, correlation });
+            self.open.push(OpenStep { step, round: *round, origin: *origin, how, correlation, patient: *patient });
         }
         self.tail.events = self.tail.events.saturating_add(u32::try_from(append.events.len()).unwrap_or(u32::MAX));
         self.tail.bytes += append.events.iter().map(|event| event.payload.len()).sum::<usize>();
@@ -141,6 +147,9 @@ struct SavedStep {
     origin: String,
     how: SavedOrigin,
     correlation: Arc<str>,
+    /// Not in snapshots of the first release.
+    #[serde(default)]
+    patient: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -185,6 +194,7 @@ pub(crate) fn save<E: Entity>(state: &E, book: &Book) -> Result<Bytes, UnusableS
                     Origin::Dispatch(mark) => SavedOrigin::Dispatch(mark.into()),
                 },
                 correlation: open.correlation.clone(),
+                patient: open.patient,
             })
             .collect(),
     };
@@ -249,8 +259,8 @@ fn loaded<E>(
             SavedOrigin::Repeatable(fingerprint) => Origin::Repeatable { fingerprint: unhex(&fingerprint)? },
             SavedOrigin::Dispatch(mark) => Origin::Dispatch(mark.into()),
         };
-        let (origin, correlation) = (unhex(&open.origin)?, open.correlation);
-        book.open.push(OpenStep { step: open.step, round: open.round, origin, how, correlation });
+        let SavedStep { step, round, correlation, patient, .. } = open;
+        book.open.push(OpenStep { step, round, origin: unhex(&open.origin)?, how, correlation, patient });
     }
     Ok((saved.state, book))
 }

@@ -19,10 +19,11 @@ use tokio::time::Instant;
 use super::{
     book::{Book, OpenStep},
     gate::Gate,
-    mailbox::{Envelope, ReplyPort},
+    mailbox::{Envelope, OPEN_ASKS, ReplyPort},
+    patience::CountedPatience,
 };
 use crate::{
-    actors::entity::{AnyCommand, AnyContinuation, Entity, Key, Step},
+    actors::entity::{Address, AnyCommand, AnyContinuation, CommandId, Entity, Key, Step},
     persistence::PartitionId,
 };
 
@@ -62,6 +63,8 @@ pub(crate) struct Inner<E: Entity> {
     pub(crate) failures: Vec<Instant>,
     /// Second of the last turn, for passivation.
     pub(crate) touched: u32,
+    /// Commands that need not be remembered any more, at most [`OPEN_ASKS`]: until the state is at hand.
+    forgettable: Vec<CommandId>,
 }
 
 /// State and book of an entity that has been recovered.
@@ -103,6 +106,19 @@ pub(crate) struct OpenAsk<E: Entity> {
     pub(crate) earlier: Earlier,
     /// What to ask; taken when the asking begins.
     pub(crate) continuation: Option<AnyContinuation<E>>,
+    /// Who is asked, once the asking began.
+    pub(crate) asked: Option<Asked>,
+    /// Its share of the service's patience, when it is asked for as long as it takes.
+    #[expect(dead_code, reason = "it counts until it is dropped")]
+    pub(crate) patience: Option<CountedPatience>,
+}
+
+/// A command that a step has asked of another entity.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) kind: &'static str,
+    pub(crate) address: Address,
+    pub(crate) command: CommandId,
 }
 
 impl<E: Entity> Cell<E> {
@@ -120,6 +136,7 @@ impl<E: Entity> Cell<E> {
                 lost: false,
                 failures: Vec::new(),
                 touched: 0,
+                forgettable: Vec::new(),
             }),
         })
     }
@@ -144,6 +161,22 @@ impl<E: Entity> Inner<E> {
     /// Whether this step is being asked, or will be once its append is durable.
     pub(crate) fn is_asking(&self, step: Step) -> bool {
         self.asks.iter().any(|ask| ask.step == step)
+    }
+
+    /// A command need not be remembered any more. Beyond the limit it is, for the time that all are.
+    pub(crate) fn forget(&mut self, command: CommandId) {
+        if let Some(active) = &mut self.active {
+            active.book.dedup.forget(command.to_bits());
+        } else if self.forgettable.len() < OPEN_ASKS {
+            self.forgettable.push(command);
+        }
+    }
+
+    /// Forgets what came while the state was not at hand.
+    pub(crate) fn forget_in(&mut self, active: &mut Active<E>) {
+        for command in std::mem::take(&mut self.forgettable) {
+            active.book.dedup.forget(command.to_bits());
+        }
     }
 
     /// Takes the ask of this step out of the table; `None` when the step is not open.

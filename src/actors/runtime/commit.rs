@@ -117,6 +117,11 @@ impl<E: Entity> Host<E> {
             Effect::Answer(port, result) => port.send(result),
             Effect::Begin(step) => self.begin(cell, step),
             Effect::Save(snapshot) => self.unit.save_later(self.stream(&cell.key), snapshot),
+            Effect::Forget(asked) => {
+                if let Some(target) = self.kinds.find(asked.kind) {
+                    target.forget(&asked.address, asked.command);
+                }
+            }
         }
     }
 
@@ -133,7 +138,7 @@ impl<E: Entity> Host<E> {
                     }
                 }
             }
-            Effect::Save(_) => {}
+            Effect::Save(_) | Effect::Forget(_) => {}
         }
     }
 

@@ -33,7 +33,12 @@ impl KeyBudget {
 
     /// Whether a command with a new explicit id may be taken. None that is held is dropped early for it.
     pub(crate) fn has_room(&self) -> bool {
-        self.held.load(Ordering::Relaxed) < self.max
+        self.held() < self.max
+    }
+
+    /// How many are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 }
 
@@ -110,6 +115,23 @@ impl Dedup {
                 Some(_) => {}
                 None => self.marks.push(mark.clone()),
             },
+        }
+    }
+
+    /// The first answer to an explicit id, whatever was asked under it.
+    pub(crate) fn kept(&mut self, command: u128, now: Timestamp) -> Option<Bytes> {
+        self.expire(now);
+        self.keys.get(&command).map(|kept| kept.reply.clone())
+    }
+
+    /// Forgets an explicit id before its time: nobody will repeat it. Recent ones are found soonest.
+    pub(crate) fn forget(&mut self, command: u128) {
+        if self.keys.remove(&command).is_none() {
+            return;
+        }
+        if let Some(at) = self.order.iter().rposition(|id| *id == command) {
+            self.order.remove(at);
+            self.budget.held.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -193,6 +215,25 @@ mod tests {
         assert_eq!(dedup.look(2, &mark("q", 3, 9, 0), at(0)), Seen::New, "another policy");
         dedup.done(1, &mark("p", 3, 9, 0), &Bytes::new(), at(0));
         assert_eq!(dedup.look(2, &mark("p", 3, 10, 1), at(0)), done, "a mark never goes back");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_new_again_and_makes_room() {
+        let budget = KeyBudget::new(2);
+        let mut dedup = Dedup::new(budget.clone());
+        for id in [1, 2] {
+            dedup.done(id, &KEY, &Bytes::new(), at(1));
+        }
+        assert!(!budget.has_room());
+        dedup.forget(1);
+        dedup.forget(1);
+        dedup.forget(7);
+        assert!(budget.has_room());
+        assert_eq!((dedup.look(1, &KEY, at(3)), dedup.kept(1, at(3))), (Seen::New, None));
+        assert_eq!(dedup.keys().map(|(id, _)| id).collect::<Vec<_>>(), [2]);
+        assert_eq!(dedup.kept(2, at(3)), Some(Bytes::new()));
+        drop(dedup);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -61,6 +61,8 @@ impl<E: Entity> Entities<E> {
             to: id.address(),
             command,
             id: None,
+            repeatable: false,
+            patient: false,
             fingerprint: 0,
             correlation: None,
             expecting: None,
@@ -110,6 +112,8 @@ pub struct AskRequest<E: Entity, C> {
     command: C,
     within: Duration,
     id: Option<CommandId>,
+    repeatable: bool,
+    patient: bool,
     fingerprint: u128,
     correlation: Option<Arc<str>>,
     expecting: Option<u64>,
@@ -125,7 +129,23 @@ impl<E: Entity, C: Command<E>> AskRequest<E, C> {
     /// An id that the asker may repeat, from an `Idempotency-Key` for instance: within 24 hours the same id gets the
     /// first answer, and nothing is done again.
     pub fn command_id(mut self, id: CommandId) -> Self {
-        self.id = Some(id);
+        (self.id, self.repeatable) = (Some(id), true);
+        self
+    }
+
+    /// An id that nobody repeats, by which the outcome can be asked for: see [`Entities::outcome`].
+    pub fn known_as(mut self, id: CommandId) -> Self {
+        (self.id, self.repeatable) = (Some(id), false);
+        self
+    }
+
+    /// The asker does not wait for another entity that has to agree and is not available: it gets
+    /// [`AskError::Accepted`], and the runtime asks that entity until it says yes or no, also after a restart. Without
+    /// this, what was begun is taken back.
+    ///
+    /// At most 10,000 such commands of a service wait at a time; beyond, this has no effect.
+    pub fn patient(mut self) -> Self {
+        self.patient = true;
         self
     }
 
@@ -158,13 +178,11 @@ impl<E: Entity, C: Command<E>> AskRequest<E, C> {
         // First, so that a stopped service tells nothing: not even that something is not there.
         self.host.service.intake().map_err(AskError::Unavailable)?;
         let key = self.host.resolve(&self.to)?;
-        let origin = match self.id {
-            Some(_) => Origin::Repeatable { fingerprint: self.fingerprint },
-            None => Origin::Fresh,
-        };
+        let origin = if self.repeatable { Origin::Repeatable { fingerprint: self.fingerprint } } else { Origin::Fresh };
         let command = self.id.unwrap_or_else(|| CommandId::from_bits(fresh_bits()));
         let correlation = self.correlation.unwrap_or_else(|| made_up(command));
-        let meta = Meta { command, origin, correlation, causation: Causation::Request };
+        let (causation, patient) = (Causation::Request, self.patient);
+        let meta = Meta { command, origin, correlation, causation, patient };
         let deadline = Instant::now() + self.within;
         let body = Body::Command(Box::new(self.command));
         let reply = self.host.ask(&key, body, meta, deadline, self.expecting).await?;
@@ -195,6 +213,9 @@ pub(crate) async fn wait<E: Entity>(
     let within = deadline.duration_since(asked);
     if claim.withdraw() {
         return Err(AskError::Expired(within));
+    }
+    if claim.is_accepted() {
+        return Err(AskError::Accepted);
     }
     if !claim.has_begun()
         && let Ok(answered) = tokio::time::timeout(APPEND_GRACE, answer).await

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::mailbox::{ReplyPort, TurnResult};
+use super::{
+    cell::Asked,
+    mailbox::{ReplyPort, TurnResult},
+};
 use crate::{
     actors::entity::{AskError, Entity, Step, Unavailable},
     persistence::{AppendError, Refusal, StoredSnapshot},
@@ -19,6 +22,8 @@ pub(crate) enum Effect<E: Entity> {
     Begin(Step),
     /// The state is saved.
     Save(StoredSnapshot),
+    /// An entity that was asked need not remember it any more.
+    Forget(Asked),
 }
 
 /// Holds back effects until one append is answered.

@@ -40,15 +40,19 @@ impl<E: Entity> Host<E> {
         let begun = match &outcome {
             Outcome::Then(next) if !cell.lock().is_asking(next.step()) => {
                 let Step(step, round) = next.step();
-                Some(Begun { origin, how: how.clone(), step: step.into(), round })
+                let patient = asker.meta.patient;
+                Some(Begun { origin, how: how.clone(), step: step.into(), round, patient })
             }
-            Outcome::Then(_) | Outcome::Reply { .. } | Outcome::NotDone(_) | Outcome::Rejected(_) => None,
+            Outcome::Then(_) | Outcome::Reply { .. } | Outcome::NotDone(..) | Outcome::Rejected(..) => None,
         };
-        let bytes = match &outcome {
-            Outcome::Reply { bytes, .. } => Some(bytes.clone()),
-            Outcome::Then(_) | Outcome::NotDone(_) | Outcome::Rejected(_) => None,
+        let (bytes, why) = match &outcome {
+            Outcome::Reply { bytes, .. } => (Some(bytes.clone()), None),
+            Outcome::NotDone(_, why) | Outcome::Rejected(_, why) => (None, Some(why.clone())),
+            Outcome::Then(_) => (None, None),
         };
-        let settled = (is_follow_up && begun.is_none()).then(|| Settled { origin, how, reply: bytes.clone() });
+        let settles = why.is_some() || (is_follow_up && begun.is_none());
+        let settled = settles.then(|| Settled { origin, how, reply: bytes.clone(), why });
+        let closes = asker.asked.clone().zip(asker.closes.clone());
         let (events, new_events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         let mut append = Append {
             stream: self.stream(&cell.key),
@@ -71,6 +75,10 @@ impl<E: Entity> Host<E> {
         append.open_asks = !active.book.open.is_empty();
 
         let mut effects = self.effects(cell, active, asker, outcome, Some(&append));
+        // Once this is durable the step is never asked again, so whoever was asked need not remember it.
+        let is_over = |closed: &OpenStep| !active.book.open.iter().any(|open| open.is_same(closed));
+        let forgotten = closes.filter(|(_, closed)| is_over(closed)).map(|(of, _)| Effect::Forget(of));
+        effects.splice(..0, forgotten);
         if active.book.tail.is_due(self.config.snapshot_every, self.config.snapshot_bytes) {
             effects.extend(Self::snapshot(active).map(Effect::Save));
         }
@@ -94,8 +102,8 @@ impl<E: Entity> Host<E> {
                 let reply = reply(active, ReplyValue::Fresh(value), false);
                 asker.answer(Ok(reply)).into_iter().collect()
             }
-            Outcome::NotDone(why) => asker.answer(Err(AskError::Unavailable(why))).into_iter().collect(),
-            Outcome::Rejected(rejection) => asker.answer(Err(AskError::Rejected(rejection))).into_iter().collect(),
+            Outcome::NotDone(why, _) => asker.answer(Err(AskError::Unavailable(why))).into_iter().collect(),
+            Outcome::Rejected(rejection, _) => asker.answer(Err(AskError::Rejected(rejection))).into_iter().collect(),
             Outcome::Then(continuation) => {
                 let step = continuation.step();
                 let opened = match append {
@@ -116,6 +124,7 @@ impl<E: Entity> Host<E> {
                         origin: asker.meta.command.to_bits(),
                         how: asker.meta.origin,
                         correlation: asker.meta.correlation,
+                        patient: asker.meta.patient,
                     },
                 });
                 let mut inner = cell.lock();
@@ -134,8 +143,9 @@ impl<E: Entity> Host<E> {
                     port.claim.begin();
                 }
                 self.service.ask_opened();
-                let ask = OpenAsk { step, opened, port: asker.port, earlier, continuation: Some(continuation) };
-                inner.asks.push(ask);
+                let patience = opened.patient.then(|| self.service.patience.clone().take());
+                let (port, continuation) = (asker.port, Some(continuation));
+                inner.asks.push(OpenAsk { step, opened, port, earlier, continuation, asked: None, patience });
                 vec![Effect::Begin(step)]
             }
         }

@@ -225,6 +225,6 @@ impl<E: Entity> Host<E> {
 fn body_bytes<E: Entity>(body: &Body<E>) -> usize {
     match body {
         Body::Command(command) => size_of_val(command.as_ref()),
-        Body::Read | Body::Kill => 0,
+        Body::Read | Body::Outcome(_) | Body::Kill => 0,
     }
 }

@@ -20,13 +20,14 @@ use super::{
     codec,
     feed::FeedItem,
     host::Host,
+    known::{CommandOutcome, OUTCOME_RETRY, OutcomeError},
     mailbox::{Body, Meta},
     service::ServiceRuntime,
 };
 use crate::{
     actors::entity::{
-        Address, AskError, AskedAnswer, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded, Timestamp,
-        Unavailable,
+        Address, AskError, AskedAnswer, CommandId, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded,
+        Timestamp, Unavailable,
     },
     persistence::{Record, StoredSnapshot, StreamHead},
 };
@@ -68,6 +69,14 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn sweep(self: Arc<Self>);
     /// Entities in memory.
     fn live(&self) -> usize;
+    /// What became of a command.
+    fn outcome(
+        self: Arc<Self>,
+        key: Key,
+        command: CommandId,
+    ) -> BoxFuture<'static, Result<CommandOutcome, OutcomeError>>;
+    /// An entity that is in memory need not remember this command any more.
+    fn forget(&self, to: &Address, command: CommandId);
     /// An entity as operators see it; `None` when there is none.
     fn inspect(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<Option<Value>, String>>;
     /// Makes an entity fail as a panic would.
@@ -258,6 +267,26 @@ impl<E: Entity> KindHost for Host<E> {
 
     fn live(&self) -> usize {
         self.in_memory()
+    }
+
+    fn outcome(
+        self: Arc<Self>,
+        key: Key,
+        command: CommandId,
+    ) -> BoxFuture<'static, Result<CommandOutcome, OutcomeError>> {
+        Box::pin(async move {
+            self.outcome_of(&key, command).await.map_err(|error| OutcomeError::Unavailable {
+                retry_after: error.retry_after().unwrap_or(OUTCOME_RETRY),
+                reason: error.to_string(),
+            })
+        })
+    }
+
+    fn forget(&self, to: &Address, command: CommandId) {
+        let cell = self.resolve(to).ok().and_then(|key| self.cell(&key));
+        if let Some(cell) = cell {
+            cell.lock().forget(command);
+        }
     }
 
     fn inspect(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<Option<Value>, String>> {

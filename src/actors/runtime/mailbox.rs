@@ -42,6 +42,8 @@ pub(crate) enum Body<E: Entity> {
     Command(Box<dyn AnyCommand<E>>),
     /// The state, once everything before it is durable.
     Read,
+    /// What is known of a command, once everything before it is durable.
+    Outcome(CommandId),
     /// Fail as a panic in a decision would; an operator's or a test's doing.
     Kill,
 }
@@ -53,6 +55,8 @@ pub(crate) struct Meta {
     pub(crate) origin: Origin,
     pub(crate) correlation: Arc<str>,
     pub(crate) causation: Causation,
+    /// Whether the asker wants it finished, however long another entity is away, and does not wait for that.
+    pub(crate) patient: bool,
 }
 
 impl Meta {
@@ -63,6 +67,7 @@ impl Meta {
             origin: Origin::Fresh,
             correlation: correlation.into(),
             causation: Causation::Request,
+            patient: false,
         }
     }
 }
@@ -88,6 +93,7 @@ impl Claim {
     const BEGUN: u8 = 2;
     const WITHDRAWN: u8 = 3;
     const UNDER_WAY: u8 = 4;
+    const ACCEPTED: u8 = 5;
 
     /// The cell takes the message to decide it; false when the asker has withdrawn it.
     pub(crate) fn take(&self) -> bool {
@@ -104,19 +110,24 @@ impl Claim {
         self.0.compare_exchange(Self::QUEUED, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The begun step is durable and the other entity is being asked.
-    pub(crate) fn set_under_way(&self) {
-        self.0.store(Self::UNDER_WAY, Ordering::Release);
+    /// The begun step is durable and the other entity is being asked; a patient one, for as long as it takes.
+    pub(crate) fn set_under_way(&self, patient: bool) {
+        self.0.store(if patient { Self::ACCEPTED } else { Self::UNDER_WAY }, Ordering::Release);
     }
 
     /// Whether a step was begun.
     pub(crate) fn has_begun(&self) -> bool {
-        matches!(self.0.load(Ordering::Acquire), Self::BEGUN | Self::UNDER_WAY)
+        matches!(self.0.load(Ordering::Acquire), Self::BEGUN | Self::UNDER_WAY | Self::ACCEPTED)
+    }
+
+    /// Whether what was begun will be finished, however long it takes.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::ACCEPTED
     }
 
     /// Whether something was done for the message that its entity goes on with, whatever happens now.
     fn is_under_way(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::UNDER_WAY
+        matches!(self.0.load(Ordering::Acquire), Self::UNDER_WAY | Self::ACCEPTED)
     }
 }
 

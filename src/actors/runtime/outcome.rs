@@ -5,16 +5,20 @@ use std::{any::Any, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    actors::entity::{AnyAnswer, AnyContinuation, AnyEffects, AnyReply, DomainEvent, Entity, Unavailable},
+    actors::entity::{AnyAnswer, AnyContinuation, AnyEffects, AnyReply, AskError, DomainEvent, Entity, Unavailable},
     persistence::NewEvent,
 };
 
 /// What a decision comes to, once its events are applied.
 pub(super) enum Outcome<E: Entity> {
-    Reply { value: Box<dyn Any + Send>, bytes: Bytes },
+    Reply {
+        value: Box<dyn Any + Send>,
+        bytes: Bytes,
+    },
     Then(AnyContinuation<E>),
-    NotDone(Unavailable),
-    Rejected(E::Rejection),
+    /// With what the asker is told, as the bytes that are kept.
+    NotDone(Unavailable, Bytes),
+    Rejected(E::Rejection, Bytes),
 }
 
 pub(super) type Evolved<E> = (Vec<(<E as Entity>::Event, NewEvent)>, Outcome<E>);
@@ -44,10 +48,24 @@ pub(super) fn evolve<E: Entity>(state: &mut E, effects: AnyEffects<E>) -> Result
             Outcome::Reply { bytes, value: reply.into_any() }
         }
         AnyAnswer::Then(next) => Outcome::Then(next(state)),
-        AnyAnswer::NotDone(why) => Outcome::NotDone(why),
-        AnyAnswer::Rejected(rejection) => Outcome::Rejected(rejection),
+        AnyAnswer::NotDone(why) => {
+            let bytes = keep::<E>(&AskError::Unavailable(why.clone()), events.is_empty())?;
+            Outcome::NotDone(why, bytes)
+        }
+        AnyAnswer::Rejected(rejection) => {
+            let bytes = keep::<E>(&AskError::Rejected(rejection.clone()), events.is_empty())?;
+            Outcome::Rejected(rejection, bytes)
+        }
     };
     Ok((events, outcome))
+}
+
+/// What the asker is told instead of a reply, as JSON. On disk, so the names of [`AskError`] and [`Unavailable`] are.
+fn keep<E: Entity>(why: &AskError<E::Rejection>, writes_nothing: bool) -> Result<Bytes, Arc<str>> {
+    if writes_nothing {
+        return Ok(Bytes::new());
+    }
+    serde_json::to_vec(why).map(Bytes::from).map_err(|error| format!("a refusal: {error}").into())
 }
 
 fn encode(reply: &dyn AnyReply) -> Result<Bytes, Arc<str>> {

@@ -130,7 +130,8 @@ impl<E: Entity> Host<E> {
             self.service.ask_opened();
             // It may have been asked before the crash.
             let (earlier, continuation) = (Earlier::InDoubt, Some(continuation));
-            inner.asks.push(OpenAsk { step, opened, port: None, earlier, continuation });
+            let patience = opened.patient.then(|| self.service.patience.clone().take());
+            inner.asks.push(OpenAsk { step, opened, port: None, earlier, continuation, asked: None, patience });
             begin.push(step);
         }
         drop(inner);
@@ -140,8 +141,9 @@ impl<E: Entity> Host<E> {
         Ok(())
     }
 
-    fn next(&self, cell: &Cell<E>, active: Box<Active<E>>) -> Next<E> {
+    fn next(&self, cell: &Cell<E>, mut active: Box<Active<E>>) -> Next<E> {
         let mut inner = cell.lock();
+        inner.forget_in(&mut active);
         if inner.phase == Phase::Gone {
             return Next::End; // dropped while it ran: whoever needs the entity has another cell by now
         }
@@ -168,6 +170,7 @@ impl<E: Entity> Host<E> {
         if inner.in_flight == 0 {
             active.gate = None;
         }
+        inner.forget_in(&mut active);
         inner.active = Some(active);
         inner.phase = Phase::Idle;
         inner.touched = self.service.second();

@@ -23,7 +23,7 @@ use tokio_util::{
 
 use super::{
     clock::Clock, dedup::KeyBudget, entities::stopped, kinds::KindHost, limits::ServiceLimits, mailbox::Budget,
-    numbers::Numbers, settings::SettingsCell, unit::UnitRuntime,
+    numbers::Numbers, patience::Patience, settings::SettingsCell, unit::UnitRuntime,
 };
 use crate::actors::{
     entity::{Key, Unavailable},
@@ -52,6 +52,7 @@ pub(crate) struct ServiceRuntime {
     pub(crate) settings: SettingsCell,
     pub(crate) budget: Arc<Budget>,
     pub(crate) keys: Arc<KeyBudget>,
+    pub(crate) patience: Arc<Patience>,
     pub(crate) numbers: Numbers,
     pub(crate) recoveries: Semaphore,
     phase: AtomicU8,
@@ -83,6 +84,7 @@ impl ServiceRuntime {
             settings,
             budget: Budget::new(limits.messages, limits.bytes),
             keys: KeyBudget::new(limits.command_keys),
+            patience: Arc::default(),
             numbers: Numbers::default(),
             recoveries: Semaphore::new(limits.recoveries),
             phase: AtomicU8::new(STOPPED),

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     book::OpenStep,
-    cell::{Active, Cell, FollowUp},
+    cell::{Active, Asked, Cell, FollowUp},
     dedup::Seen,
     gate::{Effect, append_failure},
     host::Host,
@@ -40,6 +40,8 @@ pub(super) struct Asker<E: Entity> {
     pub(super) meta: Meta,
     /// The step that is closed by this turn.
     pub(super) closes: Option<OpenStep>,
+    /// Who was asked in it.
+    pub(super) asked: Option<Asked>,
     /// Whether the answer to that step leaves open what the other entity did.
     pub(super) in_doubt: bool,
 }
@@ -72,8 +74,10 @@ impl<E: Entity> Host<E> {
                     origin: Origin::Fresh,
                     correlation: ask.opened.correlation.clone(),
                     causation: Causation::Command(ask.opened.origin),
+                    patient: ask.opened.patient,
                 };
-                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened), in_doubt: follow_up.in_doubt };
+                let in_doubt = follow_up.in_doubt;
+                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened), asked: ask.asked, in_doubt };
                 let done = match follow_up.command {
                     Ok(command) => self.command(cell, active, command, asker, Some(follow_up.step)),
                     Err(reason) => self.panicked(None, asker, "follow-up", &reason),
@@ -91,7 +95,7 @@ impl<E: Entity> Host<E> {
         active: &mut Active<E>,
         envelope: Envelope<E>,
     ) -> Result<(), Panicked> {
-        let Envelope { body, meta, port, deadline, expecting, permit } = envelope;
+        let Envelope { body, mut meta, port, deadline, expecting, permit } = envelope;
         // Given back when the turn is over, so that there is no moment at which nothing seems to be under way.
         let _room = permit;
         if !port.claim.take() || port.tx.is_closed() {
@@ -122,6 +126,12 @@ impl<E: Entity> Host<E> {
                 self.effect(cell, active, Effect::Answer(port, Ok(reply)));
                 return Ok(());
             }
+            Body::Outcome(command) => {
+                let told = self.told(cell, active, command);
+                let reply = reply(active, ReplyValue::Fresh(Box::new(told)), false);
+                self.effect(cell, active, Effect::Answer(port, Ok(reply)));
+                return Ok(());
+            }
             Body::Kill => {
                 port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
                 return Err(Panicked("killed by an operator".into()));
@@ -148,7 +158,10 @@ impl<E: Entity> Host<E> {
                 Err(AskError::Moved { sequence: active.book.sequence })
             }
             Seen::New => {
-                let asker = Asker { port: Some(port), meta, closes: None, in_doubt: false };
+                // What another entity asks goes with the request that it belongs to.
+                let is_request = matches!(meta.causation, Causation::Request);
+                meta.patient &= !is_request || self.service.patience.has_room();
+                let asker = Asker { port: Some(port), meta, closes: None, asked: None, in_doubt: false };
                 return self.command(cell, active, command, asker, None);
             }
             Seen::Done(bytes) => Ok(reply(active, ReplyValue::Recorded(bytes.to_vec()), true)),
@@ -214,7 +227,7 @@ impl<E: Entity> Host<E> {
                         (open.step, open.round) = (next.step().0.into(), next.step().1);
                     }
                 }
-                (closed, Outcome::Reply { .. } | Outcome::NotDone(_) | Outcome::Rejected(_)) => {
+                (closed, Outcome::Reply { .. } | Outcome::NotDone(..) | Outcome::Rejected(..)) => {
                     active.book.close(closed.as_ref());
                 }
                 (None, Outcome::Then(_)) => {}
