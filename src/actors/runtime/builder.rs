@@ -9,6 +9,7 @@ use super::{
     declare::{Assembly, Named, Place, Service, add_progress},
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
+    link::Links,
     reload::ConfigurationSource,
     service::{Cells, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
@@ -233,7 +234,7 @@ impl SystemBuilder {
         check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
-        assembly.kinds.fill(&kinds);
+        assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &self.config));
         let homes = placed(&services, &assembly.hosts);
         check_places(&units, &homes)?;
         self.storage.place(&homes)?;

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     actors::entity::{
-        AnyCommand, AskError, CommandContext, CommandId, Entity, EntityId, Number, ReplyValue, Step, Unavailable,
+        AnyAnswer, AnyCommand, AskError, CommandContext, CommandId, Entity, EntityId, Number, ReplyValue, Step,
+        Unavailable,
     },
     persistence::{Causation, Origin},
 };
@@ -189,19 +190,25 @@ impl<E: Entity> Host<E> {
         debug_assert!(E::COMMANDS.contains(&name), "{name} is missing in the COMMANDS of {}", E::KIND);
 
         // Everything that can panic happens before the hand-over, so that a panic has written nothing.
+        let is_new = asker.closes.is_none() && !asker.meta.patient;
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let effects = match command.decide_any(&active.state, &ctx) {
                 Ok(effects) => effects,
-                Err(rejection) => return Ok(Err(rejection)),
+                Err(rejection) => return Ok(Err(AskError::Rejected(rejection))),
             };
+            // A step whose partner is not even asked would only be written to be taken back.
+            let is_begun = is_new && matches!(effects.answer, AnyAnswer::Then(_));
+            if let Some(why) = is_begun.then(|| self.kinds.links().refuse(E::KIND, E::ASKS)).flatten() {
+                return Ok(Err(AskError::Unavailable(why)));
+            }
             evolve(&mut active.state, effects).map(Ok)
         }));
         let (events, outcome) = match decided {
             Ok(Ok(Ok(decided))) => decided,
-            Ok(Ok(Err(rejection))) => {
+            Ok(Ok(Err(no))) => {
                 self.unused(drawn);
                 active.book.close(asker.closes.as_ref());
-                if let Some(effect) = asker.answer(Err(AskError::Rejected(rejection))) {
+                if let Some(effect) = asker.answer(Err(no)) {
                     self.effect(cell, active, effect);
                 }
                 return Ok(());
