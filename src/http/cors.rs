@@ -4,6 +4,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::request::{Request, Response, empty};
 
+/// Every header of ours that is more than a page's browser shows by itself. A list, for `*` does not count for requests
+/// with credentials.
+const EXPOSED: &str = "Location, Retry-After, ETag, Link, X-Reason, X-View-Lag, Idempotency-Replayed, \
+                       Preference-Applied, X-Request-Id, traceparent";
+
 /// The answer to a preflight; `None` when `request` is none. A preflight asks about a request that is not
 /// sent yet, so it is answered for every path.
 pub(crate) fn preflight(request: &Request) -> Option<Response> {
@@ -28,6 +33,6 @@ pub(crate) fn preflight(request: &Request) -> Option<Response> {
 pub(crate) fn allow(origin: &HeaderValue, headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Location, Retry-After"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }

@@ -14,8 +14,9 @@ use super::{
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
     resource::{Target, document},
     routes::Routes,
+    status::{self, COMMANDS, Outcomes},
 };
-use crate::{System, Unavailable};
+use crate::{CommandOutcome, System, Unavailable};
 
 /// The public listener: the systems' `resources`, and the probes. A system that is `rooted` answers at the
 /// root as well as under its name; only a single one can be.
@@ -27,7 +28,8 @@ pub fn public(
     limits: HttpLimits,
     readiness: Readiness,
 ) -> HttpServer {
-    let gateway = Gateway::new(resources, rooted, Health::new(readiness.clone(), ready(system)), gate(system));
+    let health = Health::new(readiness.clone(), ready(system));
+    let gateway = Gateway::new(resources, rooted, health, gate(system)).telling(outcomes(system));
     HttpServer::new(listener, Edge::new(gateway, true, limits, now(system)), readiness)
 }
 
@@ -44,6 +46,7 @@ pub fn service_port(
 ) -> HttpServer {
     let health = Health::new(readiness.clone(), service_ready(system, system_name, service_name));
     let gateway = Gateway::of_service(system_name, service_name, resources, health, gate(system));
+    let gateway = gateway.telling(outcomes(system));
     HttpServer::new(listener, Edge::new(gateway, false, limits, now(system)), readiness)
 }
 
@@ -84,6 +87,14 @@ fn gate(system: &System) -> Gate {
     Arc::new(move |resource| system.accepts(resource.system, resource.service))
 }
 
+fn outcomes(system: &System) -> Outcomes {
+    let system = system.clone();
+    Arc::new(move |address| {
+        let system = system.clone();
+        async move { system.outcome(&address).await }.boxed()
+    })
+}
+
 fn now(system: &System) -> super::routes::Now {
     let clock = system.clock();
     Arc::new(move || clock.now())
@@ -98,6 +109,7 @@ pub(crate) struct Gateway {
     rooted: bool,
     health: Health,
     gate: Gate,
+    outcomes: Outcomes,
 }
 
 /// The resources of one system, in order of declaration, and by lower-case name.
@@ -122,7 +134,7 @@ impl Gateway {
             }
         }
         let rooted = rooted && systems.len() == 1;
-        Self { systems, rooted, health, gate }
+        Self { systems, rooted, health, gate, outcomes: untold() }
     }
 
     /// Of the resources, those of one service; at the root, also when there are none.
@@ -136,7 +148,13 @@ impl Gateway {
         let mut catalog = Catalog::new(system);
         let is_own = |resource: &Resource| resource.system == system && resource.service.eq_ignore_ascii_case(service);
         resources.into_iter().filter(is_own).for_each(|resource| catalog.add(resource));
-        Self { systems: vec![catalog], rooted: true, health, gate }
+        Self { systems: vec![catalog], rooted: true, health, gate, outcomes: untold() }
+    }
+
+    /// With whoever knows what became of commands; without, all of them are unknown.
+    pub(crate) fn telling(mut self, outcomes: Outcomes) -> Self {
+        self.outcomes = outcomes;
+        self
     }
 
     /// The system that serves these segments, its prefix in links, and what follows.
@@ -164,6 +182,11 @@ impl Gateway {
         if segments.is_empty() && !self.rooted {
             return reading(request, || self.root(request));
         }
+        if let [commands, id] = segments.as_slice()
+            && commands == COMMANDS
+        {
+            return self.status(request, id, None).await;
+        }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
         let base = format!("{}{prefix}", request.origin());
         match rest {
@@ -174,6 +197,7 @@ impl Gateway {
                 let resource = catalog.get(name).ok_or_else(|| self.lost(request))?;
                 reading(request, || described(resource, &base))
             }
+            [commands, id] if commands == COMMANDS => self.status(request, id, Some((catalog, base))).await,
             [asked, rest @ ..] => {
                 let resource = catalog.get(asked).ok_or_else(|| self.lost(request))?;
                 let target = Target::of(rest).ok_or_else(|| self.lost(request))?;
@@ -185,6 +209,34 @@ impl Gateway {
                 resource.handle(request, target, &Place { base, asked }).await
             }
         }
+    }
+
+    /// What became of a command of a resource here; `placed` when the request named its system.
+    async fn status(
+        &self,
+        request: &Request,
+        id: &str,
+        placed: Option<(&Catalog, String)>,
+    ) -> Result<Response, Problem> {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return reading(request, || empty(StatusCode::OK));
+        }
+        let text = id;
+        let id = status::parse(text)?;
+        let system = id.address.kind.split('.').next().unwrap_or_default();
+        let (catalog, base) = match placed {
+            Some((catalog, base)) => (Some(catalog).filter(|catalog| catalog.system == system), base),
+            None => {
+                let prefix = if self.rooted { String::new() } else { format!("/{system}") };
+                let catalog = self.systems.iter().find(|catalog| catalog.system == system);
+                (catalog, format!("{}{prefix}", request.origin()))
+            }
+        };
+        let resource = catalog.and_then(|catalog| catalog.get(&id.collection)).ok_or_else(|| self.lost(request))?;
+        let ended = status::ended(&id, (self.outcomes)(id.address.clone()).await)?;
+        let own = format!("{base}/{COMMANDS}/{text}");
+        let place = Place { base, asked: id.collection.clone() };
+        Ok(status::document(request, own, ended, |recalled| resource.recall(&id.route, recalled, &place)))
     }
 
     /// What these systems' declarations say to programs, at the addresses that this listener has for them.
@@ -219,6 +271,10 @@ impl Gateway {
             .collect();
         Problem::not_found(format!("{} does not exist", request.path)).with("available", exist)
     }
+}
+
+fn untold() -> Outcomes {
+    Arc::new(|_| async { Ok(CommandOutcome::Unknown) }.boxed())
 }
 
 impl fmt::Debug for Gateway {

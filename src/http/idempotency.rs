@@ -16,8 +16,10 @@ const SUBJECT: &str = "";
 /// What a command carries about the request that it comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
-    /// From the client's key; `None` when there is none, and the runtime draws one.
-    pub(crate) command_id: Option<CommandId>,
+    /// From the client's key; random when there is none.
+    pub(crate) command_id: CommandId,
+    /// Whether there is a key, so that the request may come again.
+    pub(crate) repeatable: bool,
     /// Key of the stream that a creation begins: a retry meets the same stream.
     pub(crate) stream: Key,
     /// Tells a retry from another request under the same key.
@@ -41,7 +43,11 @@ impl Origin {
             None => Key::new(format!("{:032x}", fastrand::u128(..))).expect("32 hexadecimal digits are a key"),
         };
         Ok(Self {
-            command_id: key.map(|key| CommandId::derived("http", &parts(key))),
+            command_id: match key {
+                Some(key) => CommandId::derived("http", &parts(key)),
+                None => CommandId::from_bits(fastrand::u128(..)),
+            },
+            repeatable: key.is_some(),
             stream,
             fingerprint: fingerprint(content, &request.query),
             correlation: request.correlation.id.clone(),
@@ -102,14 +108,15 @@ mod tests {
     #[test]
     fn derivation_is_fixed_because_retries_outlive_a_release() {
         let origin = origin("POST", "/store/orders", "k", "{}");
-        assert_eq!(origin.command_id.unwrap().to_string(), origin.stream.as_str());
+        assert_eq!(origin.command_id.to_string(), origin.stream.as_str());
         assert_eq!(origin.stream.as_str(), "134208001edd71edb8156e9a2fedbeea");
     }
 
     #[test]
     fn without_a_key_every_request_is_its_own() {
         let fresh = || Origin::of(&request("POST", "/x", &[], ""), "/store/orders", "{}").unwrap();
-        assert_eq!(fresh().command_id, None);
+        assert!(!fresh().repeatable);
+        assert_ne!(fresh().command_id, fresh().command_id);
         assert_ne!(fresh().stream, fresh().stream);
     }
 

@@ -28,6 +28,7 @@ mod request;
 mod resource;
 mod routes;
 mod serve;
+mod status;
 mod table;
 
 pub use api::{library, procurement, station, stay, store};
@@ -40,9 +41,9 @@ pub use limits::HttpLimits;
 pub use problem::Problem;
 pub use resource::{
     Action, Address, By, Call, Change, ClientId, Commands, Done, EntitySource, Filter, Find, FindKeys, Finder, Found,
-    Keep, Lookup, Make, Perform, Prepare, Procedure, Resolve, Resource, RowPage, Said, Segment, Source, Tells,
-    ViewSource, Wanted, action, ask, by_key, by_number, by_stream, command, key_in, keyed, number_in, numeric, perform,
-    procedure, said, shown, shows, unchanged, when_sent,
+    Keep, Lookup, Make, Operation, Perform, Prepare, Procedure, Recalled, Resolve, Resource, RowPage, Said, Segment,
+    Source, Tells, ViewSource, Wanted, action, ask, by_key, by_number, by_stream, command, key_in, keyed, number_in,
+    numeric, perform, procedure, said, shown, shows, unchanged, when_sent,
 };
 pub use routes::Edge;
 pub use serve::{BindError, HttpServer, Listener};

@@ -21,6 +21,10 @@ struct Details {
     message: String,
     retry_after: Option<Duration>,
     allow: Option<String>,
+    /// The command may have been done, or may come to be.
+    unsettled: bool,
+    /// Where what becomes of it is told.
+    status_link: Option<String>,
     extra: Map<String, Value>,
 }
 
@@ -28,7 +32,9 @@ impl Problem {
     /// A problem with this status; `code` is stable and in upper case, `message` is for people.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
-        Self(Box::new(Details { status, code, message, retry_after: None, allow: None, extra: Map::new() }))
+        let (retry_after, allow, status_link, extra) = (None, None, None, Map::new());
+        let details = Details { status, code, message, retry_after, allow, unsettled: false, status_link, extra };
+        Self(Box::new(details))
     }
 
     fn coming_back(mut self, after: Option<Duration>) -> Self {
@@ -92,8 +98,7 @@ impl Problem {
 
     /// The one table from a failed ask to a status.
     ///
-    /// `503` says that nothing was done, `504` that the outcome is not known yet. A `504` does not link
-    /// to the command's status yet: that resource comes with a later step.
+    /// `503` says that nothing was done, `504` that the outcome is not known yet: it links to the command's status.
     pub fn of_ask<R: Refusal>(error: AskError<R>) -> Self {
         let (outcome, message, retry_after) = (error.outcome(), error.to_string(), error.retry_after());
         let (status, code) = match error {
@@ -105,16 +110,33 @@ impl Problem {
             AskError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             AskError::Expired(_) => (StatusCode::SERVICE_UNAVAILABLE, "EXPIRED"),
             AskError::InProgress { .. } => (StatusCode::CONFLICT, "IN_PROGRESS"),
+            AskError::Accepted => (StatusCode::ACCEPTED, "ACCEPTED"),
             AskError::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, "TIMED_OUT"),
             AskError::Unsettled { .. } => (StatusCode::GATEWAY_TIMEOUT, "UNSETTLED"),
             AskError::Unreadable { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "UNREADABLE_REPLY"),
         };
+        // One that was done and cannot be read will not become readable.
+        let unsettled = outcome == Outcome::Unknown && status != StatusCode::INTERNAL_SERVER_ERROR;
         let outcome = match outcome {
             Outcome::Refused => "refused",
             Outcome::NotDone => "not done",
             Outcome::Unknown => "unknown",
         };
-        Self::new(status, code, message).coming_back(retry_after).with("outcome", outcome.into())
+        let mut problem = Self::new(status, code, message).coming_back(retry_after).with("outcome", outcome.into());
+        problem.0.unsettled = unsettled;
+        problem
+    }
+
+    /// Whether it says that the outcome is not known yet.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.0.unsettled
+    }
+
+    /// With the address at which the outcome will be told.
+    pub(crate) fn with_status(mut self, href: String) -> Self {
+        self.0.extra.insert("_links".into(), json!({ "status": { "href": href } }));
+        self.0.status_link = Some(href);
+        self
     }
 
     /// The status.
@@ -152,6 +174,9 @@ impl Problem {
         }
         if let Some(allow) = &self.0.allow {
             set(&mut response, header::ALLOW, allow);
+        }
+        if let Some(href) = &self.0.status_link {
+            set(&mut response, header::LINK, &format!("<{href}>; rel=\"status\""));
         }
         response
     }
@@ -247,6 +272,7 @@ mod tests {
             (AskError::Unavailable(partner), 503, Some("5")),
             (AskError::Expired(second), 503, Some("1")),
             (AskError::InProgress { retry_after: Duration::ZERO }, 409, Some("1")),
+            (AskError::Accepted, 202, None),
             (AskError::TimedOut(second), 504, None),
             (AskError::Unsettled { reason: "x".into() }, 504, None),
             (AskError::Unreadable { reason: "x".into() }, 500, None),

@@ -12,6 +12,7 @@ const FLAG_REPLY: u8 = 1 << 1;
 const FLAG_BEGUN: u8 = 1 << 2;
 const FLAG_SETTLED: u8 = 1 << 3;
 const FLAG_SETTLED_REPLY: u8 = 1 << 4;
+const FLAG_SETTLED_WHY: u8 = 1 << 5;
 
 /// A record whose checksum is right, as it lies in memory.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +86,10 @@ impl<'a> Glance<'a> {
         if has(FLAG_SETTLED) {
             from.skip(16)?;
             from.origin()?;
-            if has(FLAG_SETTLED_REPLY) {
-                from.bytes()?;
+            for flag in [FLAG_SETTLED_REPLY, FLAG_SETTLED_WHY] {
+                if has(flag) {
+                    from.bytes()?;
+                }
             }
         }
         from.text()?;

@@ -430,6 +430,21 @@ mod tests {
             prop_assert_eq!(linked, Linked { record: Record { append, offset }, previous });
         }
 
+        /// The second layout only has flags more.
+        #[test]
+        fn a_record_of_the_first_layout_is_read(append in sample::any_append()) {
+            let mut append = append;
+            append.begun.iter_mut().for_each(|begun| begun.patient = false);
+            append.settled.iter_mut().for_each(|settled| settled.why = None);
+            let mut bytes = Vec::new();
+            encode(&append, 1, Location::NONE, &mut bytes);
+            bytes[RECORD_HEADER] = 1;
+            let length = u32::try_from(bytes.len() - RECORD_HEADER).unwrap();
+            let checksum = checksum(length, &bytes[RECORD_HEADER..]).to_le_bytes();
+            bytes[4..RECORD_HEADER].copy_from_slice(&checksum);
+            prop_assert_eq!(decode(&bytes, &Names::default()).unwrap().record.append, append);
+        }
+
         #[test]
         fn a_flipped_bit_is_never_a_record(append in sample::any_append(), at in any::<prop::sample::Index>(), bit in 0..8) {
             let mut bytes = Vec::new();

@@ -46,6 +46,8 @@ mod shop;
 #[cfg(test)]
 mod station;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod stay;
 #[cfg(test)]
 mod tools;

@@ -109,6 +109,7 @@ pub(crate) struct OpenAsk<E: Entity> {
     /// Who is asked, once the asking began.
     pub(crate) asked: Option<Asked>,
     /// Its share of the service's patience, when it is asked for as long as it takes.
+    #[expect(dead_code, reason = "it counts until it is dropped")]
     pub(crate) patience: Option<CountedPatience>,
 }
 

@@ -33,7 +33,12 @@ impl KeyBudget {
 
     /// Whether a command with a new explicit id may be taken. None that is held is dropped early for it.
     pub(crate) fn has_room(&self) -> bool {
-        self.held.load(Ordering::Relaxed) < self.max
+        self.held() < self.max
+    }
+
+    /// How many are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 }
 

@@ -77,7 +77,8 @@ impl<E: Entity> Host<E> {
         let mut effects = self.effects(cell, active, asker, outcome, Some(&append));
         // Once this is durable the step is never asked again, so whoever was asked need not remember it.
         let is_over = |closed: &OpenStep| !active.book.open.iter().any(|open| open.is_same(closed));
-        effects.extend(asked.filter(|(_, closed)| is_over(closed)).map(|(asked, _)| Effect::Forget(asked)));
+        let forgotten = asked.filter(|(_, closed)| is_over(closed)).map(|(asked, _)| Effect::Forget(asked));
+        effects.splice(..0, forgotten);
         if active.book.tail.is_due(self.config.snapshot_every, self.config.snapshot_bytes) {
             effects.extend(Self::snapshot(active).map(Effect::Save));
         }

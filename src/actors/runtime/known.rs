@@ -137,6 +137,24 @@ impl<E: Entity> Host<E> {
     ) -> Result<CommandOutcome, AskError<E::Rejection>> {
         self.service.intake().map_err(AskError::Unavailable)?;
         let epoch = self.unit.epoch();
+        let outcome = self.outcome_now(key, command).await?;
+        if !matches!(outcome, CommandOutcome::Unknown | CommandOutcome::Ended) {
+            return Ok(outcome);
+        }
+        // While the journal does not know whether its last appends are there, neither does anybody else.
+        let poisoned = self.unit.journal.poisoned().map(|reason| reason.to_string());
+        let reopened = (self.unit.epoch() != epoch).then(|| "the journal was opened again meanwhile".to_owned());
+        match poisoned.or(reopened) {
+            None => Ok(outcome),
+            Some(reason) => Err(AskError::Unavailable(Unavailable::Storage { reason })),
+        }
+    }
+
+    async fn outcome_now(
+        self: &Arc<Self>,
+        key: &Key,
+        command: CommandId,
+    ) -> Result<CommandOutcome, AskError<E::Rejection>> {
         // An entity whose first event is on its way is in memory.
         if self.cell(key).is_none() && self.unit.journal.head(&self.stream(key)).is_none() {
             return Ok(CommandOutcome::Unknown);
@@ -151,19 +169,7 @@ impl<E: Entity> Host<E> {
         match told {
             Told::Pending => Ok(CommandOutcome::Pending),
             Told::Kept(reply) => Ok(CommandOutcome::Done { reply: json(&reply)?, number, sequence }),
-            Told::Nothing => {
-                let found = self.recorded(key, command).await?;
-                // While the journal does not know of its last append, neither does anybody else.
-                if let Some(reason) = self.unit.journal.poisoned() {
-                    let reason = reason.to_string();
-                    return Err(AskError::Unavailable(Unavailable::Storage { reason }));
-                }
-                if self.unit.epoch() != epoch {
-                    let reason = "the journal was opened again meanwhile".to_owned();
-                    return Err(AskError::Unavailable(Unavailable::Storage { reason }));
-                }
-                self.of_record(found)
-            }
+            Told::Nothing => Self::of_record(self.recorded(key, command).await?),
         }
     }
 
@@ -207,8 +213,7 @@ impl<E: Entity> Host<E> {
         found.map_err(|error| AskError::Unavailable(Unavailable::NotRecovered { reason: error.to_string() }))
     }
 
-    #[expect(clippy::unused_self, reason = "for the entity's type")]
-    fn of_record(&self, found: Found) -> Result<CommandOutcome, AskError<E::Rejection>> {
+    fn of_record(found: Found) -> Result<CommandOutcome, AskError<E::Rejection>> {
         Ok(match found {
             Found::Nothing => CommandOutcome::Unknown,
             Found::Begun => CommandOutcome::Ended,
@@ -257,7 +262,9 @@ fn look(records: &[Record], command: CommandId, now: Timestamp) -> Found {
         } else if append.begun.as_ref().is_some_and(|begun| begun.origin == command) {
             found = Found::Begun;
             continue; // open for as long as it takes
-        } else if append.command == command && let Some(reply) = &append.reply {
+        } else if append.command == command
+            && let Some(reply) = &append.reply
+        {
             found = done(reply);
         } else {
             continue;
@@ -267,4 +274,77 @@ fn look(records: &[Record], command: CommandId, now: Timestamp) -> Found {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::{Begun, Causation, Lease, NewEvent, Origin, PartitionId, Settled, StreamId};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn record(sequence: u64, command: u128, at: u64) -> Record {
+        let event = NewEvent { name: "e".into(), version: 1, public: true, payload: Bytes::new() };
+        let append = Append {
+            stream: StreamId { kind: "t.tally".into(), key: "a".into() },
+            lease: Lease { partition: PartitionId(0), epoch: 1 },
+            incarnation: 1,
+            expected: sequence - 1,
+            at_millis: at,
+            number: 3,
+            command,
+            origin: Origin::Fresh,
+            reply: None,
+            begun: None,
+            settled: None,
+            open_asks: false,
+            correlation: "c".into(),
+            causation: Causation::Request,
+            events: vec![event],
+        };
+        Record { append, offset: sequence }
+    }
+
+    fn begun(mut record: Record, origin: u128) -> Record {
+        let step = "s".into();
+        record.append.begun = Some(Begun { origin, how: Origin::Fresh, step, round: 1, patient: false });
+        record
+    }
+
+    fn settled(mut record: Record, reply: Option<&'static str>, why: Option<&'static str>) -> Record {
+        let (reply, why) = (reply.map(Bytes::from), why.map(Bytes::from));
+        record.append.settled = Some(Settled { origin: 7, how: Origin::Fresh, reply, why });
+        record
+    }
+
+    fn found(records: &[Record], now: Timestamp) -> Found {
+        look(records, CommandId::from_bits(7), now)
+    }
+
+    #[test]
+    fn the_last_that_is_said_of_a_command_counts() {
+        let mut done = record(1, 7, 0);
+        done.append.reply = Some(Bytes::from_static(b"1"));
+        let reply = |reply, sequence| Found::Done { reply: Bytes::from_static(reply), number: 3, sequence };
+        assert_eq!(found(&[done.clone(), record(2, 8, 0)], NOW), reply(b"1", 1));
+        let steps = [begun(record(1, 7, 0), 7), record(2, 8, 0), begun(record(3, 9, 0), 7)];
+        assert_eq!(found(&steps, NOW), Found::Begun);
+        let ended = |reply, why| [begun(record(1, 7, 0), 7), settled(record(2, 9, 0), reply, why)];
+        assert_eq!(found(&ended(Some("5"), None), NOW), reply(b"5", 2));
+        assert_eq!(found(&ended(None, Some("w")), NOW), Found::NotDone(Some(Bytes::from_static(b"w"))));
+        assert_eq!(found(&ended(None, None), NOW), Found::NotDone(None), "of the first release");
+        let mut again = ended(None, None).to_vec();
+        again.push(done);
+        assert_eq!(found(&again, NOW), reply(b"1", 1), "it was sent again");
+        assert_eq!(found(&[record(1, 8, 0)], NOW), Found::Nothing);
+    }
+
+    #[test]
+    fn what_ended_is_known_for_24_hours_and_what_is_open_as_long_as_it_is() {
+        let day = 24 * 60 * 60 * 1000;
+        let records = [begun(record(1, 7, 0), 7), settled(record(2, 9, 1), Some("5"), None)];
+        assert_ne!(found(&records, Timestamp::from_millis(day)), Found::Nothing);
+        assert_eq!(found(&records, Timestamp::from_millis(day + 1)), Found::Nothing);
+        assert_eq!(found(&records[..1], Timestamp::from_millis(9 * day)), Found::Begun);
+    }
 }

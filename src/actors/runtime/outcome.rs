@@ -11,7 +11,10 @@ use crate::{
 
 /// What a decision comes to, once its events are applied.
 pub(super) enum Outcome<E: Entity> {
-    Reply { value: Box<dyn Any + Send>, bytes: Bytes },
+    Reply {
+        value: Box<dyn Any + Send>,
+        bytes: Bytes,
+    },
     Then(AnyContinuation<E>),
     /// With what the asker is told, as the bytes that are kept.
     NotDone(Unavailable, Bytes),

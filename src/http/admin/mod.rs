@@ -1,5 +1,6 @@
-//! What operators ask: the tree, services, consumers, bulkheads, events, dead letters, one entity.
+//! What operators ask: the tree, services, consumers, bulkheads, events, dead letters, one entity, one command.
 
+mod commands;
 mod entities;
 mod events;
 mod letters;
@@ -42,6 +43,7 @@ impl Admin {
             .on(get.clone(), "/admin/breakers", |system, _| async move { Ok(ok(&system.links())) }.boxed())
             .on(get.clone(), "/admin/bulkheads", |system, _| async move { Ok(ok(&system.bulkheads())) }.boxed())
             .on(get.clone(), "/admin/events", events::page)
+            .on(get.clone(), "/admin/commands/{id}", commands::show)
             .on(get.clone(), "/admin/quiesce", events::quiesce)
             .on(post.clone(), "/admin/reload", services::reload)
             .on(get.clone(), "/admin/dead-letters", letters::list)

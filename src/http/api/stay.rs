@@ -90,7 +90,7 @@ fn book(system: &System, link: Duration) -> Action {
         async move {
             let (booking, wish) = (call.origin.stream.clone(), wish(&call.fields));
             let calendar = Calendar::of(wish.room_id);
-            if call.origin.command_id.is_some() {
+            if call.origin.repeatable {
                 is_of_this_room(&bookings, NumberedId::Key(booking.clone()), wish.room_id).await?;
             }
             Ok((calendar, BookRoom { booking, wish, within: link }))

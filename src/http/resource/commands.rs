@@ -72,6 +72,7 @@ impl<E: Entity<Id: ClientId, Rejection: Refusal>> Commands<E> {
         F: Future<Output = Result<(E::Id, C), Problem>> + Send + 'static,
     {
         let (entities, within, change) = (self.entities.clone(), self.within, std::sync::Arc::new(change));
+        let recall = typed::recalled::<E, C>(change.clone());
         action(move |call: Call| {
             let (entities, change, prepared) = (entities.clone(), change.clone(), prepare(call.clone()));
             async move {
@@ -80,6 +81,7 @@ impl<E: Entity<Id: ClientId, Rejection: Refusal>> Commands<E> {
                 Ok(Done::of(change.change(&answered), &id, &answered))
             }
         })
+        .recalled_by(recall)
     }
 
     /// A procedure: `true` or what else `say` makes of the reply; `false` with its code for every refusal that is
@@ -111,6 +113,7 @@ impl<E: Entity<Id: ClientId, Rejection: Refusal>> Commands<E> {
                 said(ask(&entities, &call, &id, command, within).await, say)
             }
         })
+        .recalled_by(move |recalled| said(recalled.answered::<E, C>(), say))
     }
 }
 

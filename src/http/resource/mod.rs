@@ -41,7 +41,8 @@ use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::{Field, Problem, hal::Shape, list::LARGE_SCANS};
-pub use command::{Action, Call, Change, Done, action, keyed, shows, unchanged, when_sent};
+pub(crate) use command::Ending;
+pub use command::{Action, Call, Change, Done, Operation, Recalled, action, keyed, shows, unchanged, when_sent};
 pub use commands::{Commands, Make};
 pub use entities::{ClientId, EntitySource, Segment, numeric};
 pub use filter::{Filter, Prepare, Wanted};
@@ -227,6 +228,18 @@ impl Resource {
     pub fn also_by(mut self, resolve: Resolve) -> Self {
         self.resolve = Some(resolve);
         self
+    }
+
+    /// The commands whose first answer the link to their status cannot show: those that were made without
+    /// [`Operation::recalled_by`], and calls that are no commands.
+    pub fn unrecalled(&self) -> Vec<String> {
+        let own = format!("{}/{}", self.system, self.shape.collection);
+        let methods =
+            [("POST", &self.create), ("PUT", &self.replace), ("PATCH", &self.merge), ("DELETE", &self.remove)];
+        let methods = methods.into_iter().filter(|(_, action)| action.as_ref().is_some_and(|it| !it.can_recall()));
+        let procedures = self.procedures.iter().filter(|procedure| !procedure.perform.can_recall());
+        let names = procedures.map(|procedure| format!("{own}/{}", procedure.name));
+        methods.map(|(method, _)| format!("{method} {own}")).chain(names).collect()
     }
 
     /// Whether there are items to read.

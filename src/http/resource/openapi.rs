@@ -4,18 +4,20 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{Finder, Procedure, Resource};
-use crate::http::{Field, FieldType};
+use crate::http::{Field, FieldType, status::COMMANDS};
 
 /// The document of these resources, each under its prefix.
 pub(crate) fn document<'a>(resources: impl IntoIterator<Item = (&'a Resource, String)>) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     for (resource, prefix) in resources {
+        paths.entry(format!("{prefix}/{COMMANDS}/{{id}}")).or_insert_with(|| json!({ "get": status() }));
         resource.describe(&prefix, &mut paths);
         if resource.has_items() {
             schemas.insert(resource.schema_name(), resource.schema());
         }
     }
     schemas.insert("problem".into(), problem());
+    schemas.insert("command".into(), command());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -47,6 +49,9 @@ impl Resource {
         let mut add = |path: String, method: &str, mut operation: Value| {
             if let Some(operation) = operation.as_object_mut() {
                 operation.insert("tags".into(), tags.clone());
+                if method != "get" {
+                    later(operation);
+                }
             }
             if let Some(of_path) = paths.entry(path).or_insert_with(|| json!({})).as_object_mut() {
                 of_path.insert(method.to_owned(), operation);
@@ -152,6 +157,60 @@ fn responses(status: StatusCode, what: &str, schema: Option<Value>) -> Value {
         (status.as_str()): good,
         "default": { "description": "a refusal", "content": { "application/problem+json": refused } },
     })
+}
+
+/// What became of a command whose answer left that open, or that is finished later.
+fn status() -> Value {
+    let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
+    let told = json!({ "schema": { "$ref": "#/components/schemas/command" } });
+    let refused = json!({ "schema": { "$ref": "#/components/schemas/problem" } });
+    json!({
+        "tags": ["commands"],
+        "parameters": [id],
+        "responses": {
+            "200": { "description": "what became of it", "content": { "application/json": told } },
+            "default": { "description": "a refusal", "content": { "application/problem+json": refused } },
+        },
+    })
+}
+
+fn command() -> Value {
+    let answer = json!({
+        "type": "object",
+        "description": "the answer that the request would have been given",
+        "properties": { "status": { "type": "integer" }, "headers": { "type": "object" }, "body": {} },
+    });
+    let statuses = ["pending", "done", "refused", "not_done", "unknown"];
+    json!({
+        "type": "object",
+        "properties": {
+            "status": { "type": "string", "enum": statuses },
+            "detail": { "type": "string" },
+            "answer": answer,
+            "_links": { "type": "object" },
+        },
+    })
+}
+
+/// `Prefer: respond-async`, and what that leads to when another service is not available.
+fn later(operation: &mut Map<String, Value>) {
+    let prefer = json!({
+        "name": "Prefer",
+        "in": "header",
+        "description": "respond-async: what another service is needed for is finished when that is available",
+        "schema": { "type": "string" },
+    });
+    if let Some(parameters) = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut() {
+        parameters.push(prefer);
+    }
+    if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        let told = json!({ "schema": { "$ref": "#/components/schemas/command" } });
+        let accepted = json!({
+            "description": "it is finished later; the link leads to what becomes of it",
+            "content": { "application/hal+json": told },
+        });
+        responses.insert("202".into(), accepted);
+    }
 }
 
 fn path_key(key: &Field) -> Value {

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use http::{HeaderName, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::{Action, Call, Change, Done, Procedure, Resource, Said, Target, procedure::Answer};
+use super::{
+    Action, Call, Change, Done, Procedure, Recalled, Resource, Said, Target, command::LastAsked, procedure::Answer,
+};
 use crate::{
     Key,
     http::{
@@ -13,6 +15,7 @@ use crate::{
         hal::Place,
         idempotency::Origin,
         request::{JSON, Request, Response, empty, json as json_response, plain, set},
+        status::{self, Route, StatusId},
     },
 };
 
@@ -59,8 +62,46 @@ impl Resource {
             Some(key) => self.expecting(request, key).await?,
             None => None,
         };
-        let done = action(Call { key: in_path.or(in_body), fields, origin, expecting }).await?;
-        Ok(self.done(&done, place))
+        let (patient, asked) = (prefers_async(request), LastAsked::default());
+        let key = in_path.or(in_body);
+        let call = Call { key, fields, origin, expecting, patient, asked: asked.clone() };
+        match action.call(call).await {
+            Ok(done) => Ok(self.done(&done, place)),
+            Err(problem) => self.unsettled(problem, &asked, Route::Method(request.method.clone()), place),
+        }
+    }
+
+    /// Whatever leaves the outcome open tells where it will be told: the one place where this is done.
+    fn unsettled(&self, problem: Problem, asked: &LastAsked, route: Route, place: &Place) -> Result<Response, Problem> {
+        let Some(address) = asked.get().filter(|_| problem.is_unsettled()) else { return Err(problem) };
+        let href = StatusId { address, collection: self.shape.collection.to_owned(), route }.href(&place.base);
+        if problem.status() == StatusCode::ACCEPTED {
+            Ok(status::accepted(&href))
+        } else {
+            Err(problem.with_status(href))
+        }
+    }
+
+    /// What was kept of a command, as its first answer was; `None` when this resource does not show it.
+    pub(crate) fn recall(&self, route: &Route, kept: &Recalled, place: &Place) -> Option<Result<Response, Problem>> {
+        match route {
+            Route::Method(method) => {
+                let action = match method.as_str() {
+                    "POST" => self.create.as_ref(),
+                    "PUT" => self.replace.as_ref(),
+                    "PATCH" => self.merge.as_ref(),
+                    "DELETE" => self.remove.as_ref(),
+                    _ => None,
+                };
+                let done = action?.recall(kept)?;
+                Some(done.map(|done| self.done(&done, place)))
+            }
+            Route::Procedure(method, name) => {
+                let mut named = self.procedures.iter().filter(|known| known.name == name && known.method == *method);
+                let said = named.next()?.perform.recall(kept)?;
+                Some(said.map(|said| self.said(said, place)))
+            }
+        }
     }
 
     /// The canonical path of the collection, an item or a procedure, as idempotency keys are bound to it.
@@ -109,8 +150,15 @@ impl Resource {
         fields.require_all(&procedure.parameters)?;
         let segment = Some(procedure.name).filter(|name| !name.is_empty());
         let origin = Origin::of(request, &self.address(segment), &fields.canonical())?;
-        let said = (procedure.perform)(Call { key: None, fields, origin, expecting: None }).await?;
-        Ok(self.said(said, place))
+        let (patient, asked) = (prefers_async(request), LastAsked::default());
+        let call = Call { key: None, fields, origin, expecting: None, patient, asked: asked.clone() };
+        match procedure.perform.call(call).await {
+            Ok(said) => Ok(self.said(said, place)),
+            Err(problem) => {
+                let route = Route::Procedure(procedure.method.clone(), procedure.name.to_owned());
+                self.unsettled(problem, &asked, route, place)
+            }
+        }
     }
 
     fn said(&self, Said { answer, reason, item, replayed }: Said, place: &Place) -> Response {
@@ -156,6 +204,13 @@ impl Resource {
         entity_tag(&mut response, item);
         response
     }
+}
+
+/// `Prefer: respond-async`, whatever else is preferred (RFC 7240).
+fn prefers_async(request: &Request) -> bool {
+    let given = request.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = given.flat_map(|list| list.split(','));
+    preferences.any(|one| one.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("respond-async"))
 }
 
 pub(super) fn entity_tag(response: &mut Response, item: &Item) {

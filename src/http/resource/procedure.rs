@@ -1,12 +1,11 @@
 //! Calls that are no methods of an item: `POST /orders/placeOrder`, `true` or `false`.
 
-use std::{borrow::Cow, fmt, future::Future, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future};
 
-use futures::{FutureExt, future::BoxFuture};
 use http::Method;
 use serde_json::Value;
 
-use super::Call;
+use super::{Call, Operation};
 use crate::http::{Field, Problem};
 
 /// A call by name with parameters, as the gas station's clients make it.
@@ -25,7 +24,7 @@ pub struct Procedure {
 }
 
 /// What a procedure does.
-pub type Perform = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Said, Problem>> + Send + Sync>;
+pub type Perform = Operation<Said>;
 
 /// What a procedure says, always with 200.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +61,7 @@ pub fn perform<F>(perform: impl Fn(Call) -> F + Send + Sync + 'static) -> Perfor
 where
     F: Future<Output = Result<Said, Problem>> + Send + 'static,
 {
-    Arc::new(move |call| perform(call).boxed())
+    Operation::new(perform)
 }
 
 impl Said {

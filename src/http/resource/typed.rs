@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Action, Call, Change, Done, Perform, Said, Segment, action, perform};
+use super::{Action, Call, Change, Done, Perform, Recalled, Said, Segment, action, perform};
 use crate::{
     Answered, AskError, Command, Entities, Entity, Key, NumberedId, Refusal, RefusalClass,
     http::{Fields, Problem},
@@ -98,6 +98,7 @@ where
     C: Command<E>,
 {
     let change = std::sync::Arc::new(change);
+    let recall = recalled::<E, C>(change.clone());
     action(move |call: Call| {
         let prepared = address(&call).and_then(|id| Ok((id, make(&call.fields)?)));
         let (entities, change) = (entities.clone(), change.clone());
@@ -107,6 +108,21 @@ where
             Ok(Done::of(change.change(&answered), &id, &answered))
         }
     })
+    .recalled_by(recall)
+}
+
+/// Shows the kept reply of a command as its first answer did.
+pub(super) fn recalled<E, C>(
+    change: std::sync::Arc<impl Tells<C::Reply>>,
+) -> impl Fn(&Recalled) -> Result<Done, Problem> + Send + Sync + 'static
+where
+    E: Entity<Rejection: Refusal>,
+    C: Command<E>,
+{
+    move |recalled| {
+        let answered = recalled.answered::<E, C>().map_err(Problem::of_ask)?;
+        Ok(Done::of(change.change(&answered), &recalled.id::<E>()?, &answered))
+    }
 }
 
 /// A command behind a procedure, which answers `true` or `false` where a method has statuses.
@@ -136,6 +152,7 @@ where
             said(ask(&entities, &call, &id, command, within).await, say)
         }
     })
+    .recalled_by(move |recalled| said(recalled.answered::<E, C>(), say))
 }
 
 /// What a procedure says to the answer of an entity, as [`procedure`] has it.
@@ -176,9 +193,15 @@ pub async fn ask<E: Entity, C: Command<E>>(
     command: C,
     within: Duration,
 ) -> Result<Answered<C::Reply>, AskError<E::Rejection>> {
+    let command_id = call.origin.command_id;
+    call.asked.set(entities.address_of(id, command_id));
     let mut ask = entities.ask(id, command).within(within).correlation(call.origin.correlation.clone());
-    if let Some(command_id) = call.origin.command_id {
-        ask = ask.command_id(command_id).fingerprint(call.origin.fingerprint);
+    ask = match call.origin.repeatable {
+        true => ask.command_id(command_id).fingerprint(call.origin.fingerprint),
+        false => ask.known_as(command_id),
+    };
+    if call.patient {
+        ask = ask.patient();
     }
     if let Some(sequence) = call.expecting {
         ask = ask.expecting(sequence);

@@ -5,10 +5,10 @@ use super::{
     demand_change,
 };
 use crate::{
-    Entities, Key, NumberedId, Refusal, RefusalClass, System, Views,
+    Answered, AskError, Entities, Key, NumberedId, Refusal, System, Views,
     http::{
         Call, Change, EntitySource, Fields, Finder, Lookup, Perform, Problem, Procedure, Resource, Said, ask,
-        by_number, by_stream, command, perform, shown,
+        by_number, by_stream, command, perform, said, shown,
     },
     procurement::{
         AnnounceResult, ChangeOrder, Company, DeliveryManagement, ManagementRejection, OrderPlace, OrdersOfProcNo,
@@ -57,16 +57,18 @@ fn announce(orders: Entities<DeliveryManagement>, places: Views<OrdersOfProcNo>)
             let acting = places.scan(&OrderPlace::prefix(&proc_no), None, 1).await?;
             let unknown = || Said::no(ManagementRejection::Unknown.code());
             let Some((place, _)) = acting.first() else { return Ok(unknown()) };
-            match ask(&orders, &call, &NumberedId::number(place.order), command, WITHIN).await {
-                Ok(answered) => Ok(Said { replayed: answered.replayed, ..Said::yes() }),
-                Err(crate::AskError::Rejected(refusal)) if refusal.class() != RefusalClass::Invalid => {
-                    Ok(Said::no(refusal.code()))
-                }
-                Err(crate::AskError::NotFound { .. }) => Ok(unknown()),
-                Err(error) => Err(Problem::of_ask(error)),
-            }
+            let order = NumberedId::number(place.order);
+            of_announcement(ask(&orders, &call, &order, command, WITHIN).await)
         }
     })
+    .recalled_by(|recalled| of_announcement(recalled.answered::<DeliveryManagement, AnnounceResult>()))
+}
+
+fn of_announcement<R>(answered: Result<Answered<R>, AskError<ManagementRejection>>) -> Result<Said, Problem> {
+    match answered {
+        Err(AskError::NotFound { .. }) => Ok(Said::no(ManagementRejection::Unknown.code())),
+        answered => said(answered, |_| Said::yes()),
+    }
 }
 
 /// A query says `companyNo=` of a company that has none: that is not given (D-7).

@@ -6,7 +6,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    AskError, Command, Entities, Entity, Key, Number, NumberedId, Refusal, View,
+    Answered, AskError, Command, Entities, Entity, Key, Number, NumberedId, Refusal, View,
     http::{
         Action, Call, Change, Done, Fields, Item, Keep, Problem, RowPage, Source, ViewSource, action, ask, numeric,
     },
@@ -53,7 +53,7 @@ impl<C: Counter, E: Entity<Id = Key, Rejection: Refusal>> ByNumber<C, E> {
         proc_no: &Key,
         command: M,
         within: Duration,
-    ) -> Result<crate::Answered<M::Reply>, AskError<E::Rejection>> {
+    ) -> Result<Answered<M::Reply>, AskError<E::Rejection>> {
         let patience = Instant::now() + WAITS;
         loop {
             match ask(&self.entities, call, proc_no, command.clone(), within).await {
@@ -81,16 +81,29 @@ impl<C: Counter, E: Entity<Id = Key, Rejection: Refusal>> ByNumber<C, E> {
                 let nothing = || Problem::not_found(format!("there is no item {segment}"));
                 let (number, proc_no, what) = this.find(segment).await?.ok_or_else(nothing)?;
                 let command = make(&call.fields, number, what)?;
-                let answered = this.ask(&call, &proc_no, command, within).await.map_err(of_ask)?;
-                let (sequence, replayed) = (Some(answered.sequence), answered.replayed);
-                let shown = match change {
-                    Change::Removed => Item { key: number.into(), sequence, fields: serde_json::Map::new() },
-                    Change::Created | Change::Changed => item(answered.reply).ok_or_else(nothing)?,
-                };
-                Ok(Done { change, item: Item { sequence, ..shown }, replayed })
+                show(change, item, this.ask(&call, &proc_no, command, within).await, Some(number))
             }
         })
+        .recalled_by(move |recalled| show(change, item, recalled.answered::<E, M>(), None))
     }
+}
+
+/// The answer to a command; `number` is that of the item, where the reply need not tell it.
+fn show<R, X: Refusal>(
+    change: Change,
+    item: fn(R) -> Option<Item>,
+    answered: Result<Answered<R>, AskError<X>>,
+    number: Option<u64>,
+) -> Result<Done, Problem> {
+    let answered = answered.map_err(of_ask)?;
+    let (sequence, replayed) = (Some(answered.sequence), answered.replayed);
+    let shown = match change {
+        Change::Removed => Item { key: number.into(), sequence, fields: serde_json::Map::new() },
+        Change::Created | Change::Changed => {
+            item(answered.reply).ok_or_else(|| Problem::not_found("the item is gone already"))?
+        }
+    };
+    Ok(Done { change, item: Item { sequence, ..shown }, replayed })
 }
 
 /// A refusal that only says "not now" is no conflict that the client has to resolve.

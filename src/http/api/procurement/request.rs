@@ -10,7 +10,7 @@ use super::{
     numbered::{Shown, of_ask},
 };
 use crate::{
-    AskError, Command, Entity, Key, Refusal, System,
+    Answered, AskError, Command, Entity, Key, Refusal, System,
     http::{Action, Call, Change, Done, Fields, Item, Problem, Resource, ViewSource, action, numeric},
     procurement::{
         CancelRequest, ChangeRequest, Counter, DeliveryRequest, Numbered, OfResult, PostRequest, RecordResult,
@@ -102,19 +102,25 @@ where
         async move {
             let key = proc_no(call.fields.text(PROC_NO.name)).map_err(|refusal| Problem::refused(&refusal))?;
             let command = make(&call.fields, key.clone(), call.origin.stream.clone());
-            let answered = by.ask(&call, &key, command, within).await.map_err(|error| {
-                if let AskError::Rejected(refusal) = &error
-                    && refusal.code() == REUSED
-                {
-                    return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, REUSED, refusal.to_string());
-                }
-                of_ask(error)
-            })?;
-            let (sequence, replayed) = (Some(answered.sequence), answered.replayed);
-            let shown = item(answered.reply).ok_or_else(|| Problem::not_found("it is gone already"))?;
-            Ok(Done { change: Change::Created, item: Item { sequence, ..shown }, replayed })
+            show_new(item, by.ask(&call, &key, command, within).await)
         }
     })
+    .recalled_by(move |recalled| show_new(item, recalled.answered::<E, M>()))
+}
+
+fn show_new<R, X: Refusal>(
+    item: fn(R) -> Option<Item>,
+    answered: Result<Answered<R>, AskError<X>>,
+) -> Result<Done, Problem> {
+    let answered = answered.map_err(|error| match &error {
+        AskError::Rejected(refusal) if refusal.code() == REUSED => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, REUSED, refusal.to_string())
+        }
+        _ => of_ask(error),
+    })?;
+    let (sequence, replayed) = (Some(answered.sequence), answered.replayed);
+    let shown = item(answered.reply).ok_or_else(|| Problem::not_found("it is gone already"))?;
+    Ok(Done { change: Change::Created, item: Item { sequence, ..shown }, replayed })
 }
 
 /// The code of an `Idempotency-Key` that was used for another request.

@@ -60,14 +60,13 @@ pub(crate) type Calls = Arc<Mutex<Vec<Call>>>;
 pub(crate) fn fake(system: &'static str, calls: &Calls) -> Resource {
     let action = |change: Change| -> Action {
         let calls = calls.clone();
-        Arc::new(move |call| {
+        action(move |call: Call| {
             let known = call.key.as_deref().is_none_or(|key| key == "1");
             calls.lock().unwrap().push(call);
             async move {
                 let done = Done { change, item: order(1), replayed: false };
                 if known { Ok(done) } else { Err(Problem::not_found("there is no such order")) }
             }
-            .boxed()
         })
     };
     let fields = vec![Field::long("productId"), Field::int("quantity"), Field::text("status")];
@@ -185,11 +184,11 @@ async fn a_command_carries_key_condition_and_correlation() {
     handle(&calls, "PUT", "/orders/1", &[("if-match", "\"8\", \"9\"")], "{}").await;
     let calls = calls.lock().unwrap();
     assert_eq!((calls[0].expecting, &*calls[0].origin.correlation), (Some(7), "r"));
-    assert!(calls[0].origin.command_id.is_some());
+    assert!(calls[0].origin.repeatable);
     assert_eq!(calls[0].origin.command_id, calls[1].origin.command_id, "the spelling of the path does not matter");
     assert_eq!(calls[0].origin.fingerprint, calls[1].origin.fingerprint);
     assert_eq!(calls[1].expecting, Some(2), "the item is at 2");
-    assert_eq!((calls[2].expecting, calls[2].origin.command_id), (None, None));
+    assert_eq!((calls[2].expecting, calls[2].origin.repeatable), (None, false));
     assert_eq!(calls[3].expecting, Some(8), "the entity refuses it, unless it has done it");
 }
 

@@ -101,7 +101,7 @@ async fn a_call_with_an_idempotency_key_is_the_same_command_again() {
     }
     let calls = calls.lock().unwrap();
     let origin = |n: usize| (&calls[n].origin.command_id, &calls[n].origin.stream, calls[n].origin.fingerprint);
-    assert!(origin(0).0.is_some());
+    assert!(calls[0].origin.repeatable);
     assert_eq!(origin(0), origin(1));
     assert_ne!((origin(0).0, origin(0).1), (origin(2).0, origin(2).1));
 }
