@@ -58,10 +58,15 @@ fn a_flipped_byte_ends_it_with_3_names_the_place_and_touches_nothing() {
         assert_eq!(shop.send("POST", "/orders", &format!("order-{number}"), Some(&body)).status, 201);
     }
     shop.quiesce();
+    let units = ["main", "alarm"].map(|unit| (unit, end_of(&segment(&shop, unit))));
+    // However much of the above came into one frame, this stands behind it in frames of its own.
+    let body = json!({"productId": 11, "quantity": 1});
+    assert_eq!(shop.send("POST", "/orders", "order-11", Some(&body)).status, 201);
+    shop.quiesce();
     shop.kill();
-    for unit in ["main", "alarm"] {
+    for (unit, end) in units {
         let file = segment(&shop, unit);
-        let (whole, end) = (fs::read(&file).unwrap(), end_of(&file));
+        let whole = fs::read(&file).unwrap();
         // The segment's header, a frame in the middle, one near the end but with frames behind it.
         for at in [20, end / 2, end * 3 / 4] {
             let mut damaged = whole.clone();

@@ -35,6 +35,7 @@ mod limits;
 mod link;
 mod mailbox;
 mod numbers;
+mod off_thread;
 mod operate;
 mod outcome;
 mod patience;

@@ -10,6 +10,7 @@ use super::{
     cell::Active,
     codec,
     host::Host,
+    off_thread::off_thread,
     outcome::panic_text,
 };
 use crate::{
@@ -40,8 +41,7 @@ impl<E: Entity> Host<E> {
             return Ok(Box::new(Active { state: E::default(), book, epoch, gate: None }));
         }
         let (host, key) = (self.clone(), key.clone());
-        let read = tokio::task::spawn_blocking(move || host.read_back(&key, incarnation, epoch));
-        match read.await {
+        match off_thread(move || host.read_back(&key, incarnation, epoch)).await {
             Ok(read) => read,
             Err(error) => Err(NotRecovered::ForNow(error.to_string().into())),
         }

@@ -115,8 +115,11 @@ impl ServiceRuntime {
     }
 
     /// Runs a task that the service's stop waits for. Callable from any thread.
+    ///
+    /// Boxed: a task of tokio's is some fifty functions, and every kind of entity has tasks of several types. As types
+    /// of their own they were a tenth of the program.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn_on(task, &self.handle);
+        self.tasks.spawn_on(task.boxed(), &self.handle);
     }
 
     /// Has the service's stop wait until the token is dropped.

@@ -1,10 +1,12 @@
 //! What a dispatcher does with the events that it reads. Reading, lanes, retries, cursors and dead letters
 //! are the dispatcher's; whether the end is a command for an entity or a notice for somebody outside is not.
 
-use std::{future::Future, time::Duration};
+use std::{any::Any, future::Future, sync::Arc, time::Duration};
 
-use super::LetterError;
-use crate::actors::entity::{Address, DeadLetter, Entity, Recorded};
+use futures::future::{BoxFuture, FutureExt};
+
+use super::{super::feed::FeedItem, LetterError};
+use crate::actors::entity::{Address, DeadLetter, Entity, Position, Recorded};
 
 /// Turns events into deliveries, each an (event, index), and tries them.
 pub(crate) trait Carrier: Send + Sync + 'static {
@@ -31,6 +33,69 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// Tries once more because an operator says so; later deliveries of the same lane may be done already.
     fn retry(&self, event: &Recorded<Self::Source>, index: u16)
     -> impl Future<Output = Result<(), LetterError>> + Send;
+}
+
+/// A carrier without its types, so that one dispatcher serves all of them.
+pub(crate) trait AnyCarrier: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn patience(&self) -> Patience;
+    fn in_flight(&self) -> usize;
+    /// The event, when it is one of the carrier's source.
+    fn fact(&self, item: FeedItem) -> Option<Fact>;
+    fn plan(&self, partition: usize, fact: &Fact) -> Vec<Lane>;
+    fn attempt<'a>(&'a self, fact: &'a Fact, index: u16) -> BoxFuture<'a, Tried>;
+    fn letter(&self, fact: &Fact, index: u16, why: Undelivered, attempts: u32) -> DeadLetter;
+    fn retry<'a>(&'a self, fact: &'a Fact, index: u16) -> BoxFuture<'a, Result<(), LetterError>>;
+}
+
+/// An event of a carrier's source, without its type.
+pub(crate) struct Fact {
+    pub(super) position: Position,
+    pub(super) correlation: Arc<str>,
+    pub(super) event: Arc<dyn Any + Send + Sync>,
+}
+
+impl Fact {
+    fn recorded<S: Entity>(&self) -> &Recorded<S> {
+        self.event.downcast_ref().expect("a fact goes back to the carrier that made it")
+    }
+}
+
+impl<C: Carrier> AnyCarrier for C {
+    fn name(&self) -> &'static str {
+        C::NAME
+    }
+
+    fn patience(&self) -> Patience {
+        Carrier::patience(self)
+    }
+
+    fn in_flight(&self) -> usize {
+        Carrier::in_flight(self)
+    }
+
+    fn fact(&self, item: FeedItem) -> Option<Fact> {
+        let event = item.event.filter(|_| item.kind.as_ref() == C::Source::KIND)?;
+        let recorded = event.downcast_ref::<Recorded<C::Source>>()?;
+        let (position, correlation) = (recorded.position.clone(), recorded.correlation.clone());
+        Some(Fact { position, correlation, event })
+    }
+
+    fn plan(&self, partition: usize, fact: &Fact) -> Vec<Lane> {
+        Carrier::plan(self, partition, fact.recorded())
+    }
+
+    fn attempt<'a>(&'a self, fact: &'a Fact, index: u16) -> BoxFuture<'a, Tried> {
+        Carrier::attempt(self, fact.recorded(), index).boxed()
+    }
+
+    fn letter(&self, fact: &Fact, index: u16, why: Undelivered, attempts: u32) -> DeadLetter {
+        Carrier::letter(self, fact.recorded(), index, why, attempts)
+    }
+
+    fn retry<'a>(&'a self, fact: &'a Fact, index: u16) -> BoxFuture<'a, Result<(), LetterError>> {
+        Carrier::retry(self, fact.recorded(), index).boxed()
+    }
 }
 
 /// Deliveries of one lane wait for each other.

@@ -7,11 +7,11 @@ use super::{
         consumer::{Consumer, ConsumerState},
         entities::Entities,
     },
-    carrier::{Carrier, Lane, Tried, Undelivered, doubled},
+    carrier::{AnyCarrier, Fact, Lane, Tried, Undelivered, doubled},
     progress_id,
 };
 use crate::actors::{
-    entity::{Entity, PolicyProgress, PutAside, Recorded},
+    entity::{PolicyProgress, PutAside},
     supervision::Stop,
 };
 
@@ -20,18 +20,18 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What the deliveries of one run need on their way.
-pub(super) struct Delivery<C> {
-    pub(super) carrier: Arc<C>,
+pub(super) struct Delivery {
+    pub(super) carrier: Arc<dyn AnyCarrier>,
     pub(super) progress: Entities<PolicyProgress>,
     pub(super) consumer: Arc<Consumer>,
     pub(super) stop: Stop,
 }
 
 /// A delivery on its way.
-pub(super) struct Outgoing<S: Entity> {
+pub(super) struct Outgoing {
     /// Index among the consumer's lanes.
     pub(super) partition: usize,
-    pub(super) event: Arc<Recorded<S>>,
+    pub(super) fact: Arc<Fact>,
     /// Index among the event's deliveries.
     pub(super) index: u16,
     pub(super) lane: Lane,
@@ -39,22 +39,22 @@ pub(super) struct Outgoing<S: Entity> {
     pub(super) is_settled: bool,
 }
 
-impl<C: Carrier> Delivery<C> {
+impl Delivery {
     /// The deliveries that an event leads to.
-    pub(super) fn plan(&self, partition: usize, event: &Arc<Recorded<C::Source>>) -> Vec<Outgoing<C::Source>> {
+    pub(super) fn plan(&self, partition: usize, fact: &Arc<Fact>) -> Vec<Outgoing> {
         let outgoing = |(index, lane)| {
             let index = u16::try_from(index).expect("an event leads to a handful of deliveries");
-            Outgoing { partition, event: event.clone(), index, lane, is_settled: false }
+            Outgoing { partition, fact: fact.clone(), index, lane, is_settled: false }
         };
-        self.carrier.plan(partition, event).into_iter().enumerate().map(outgoing).collect()
+        self.carrier.plan(partition, fact).into_iter().enumerate().map(outgoing).collect()
     }
 
     /// Tries until it is done or put aside, or the stop comes.
-    pub(super) async fn see_through(self: Arc<Self>, mut outgoing: Outgoing<C::Source>) -> Outgoing<C::Source> {
+    pub(super) async fn see_through(self: Arc<Self>, mut outgoing: Outgoing) -> Outgoing {
         let patience = self.carrier.patience();
         let (mut failures, mut waits) = (0, 0u32);
         loop {
-            let pause = match self.carrier.attempt(&outgoing.event, outgoing.index).await {
+            let pause = match self.carrier.attempt(&outgoing.fact, outgoing.index).await {
                 Tried::Done => break,
                 Tried::Refused(why) => {
                     if self.put_aside(&outgoing, why, failures + 1).await {
@@ -64,8 +64,8 @@ impl<C: Carrier> Delivery<C> {
                 }
                 Tried::Failed { reason, pause } => {
                     failures += 1;
-                    let position = &outgoing.event.position;
-                    tracing::warn!(consumer = C::NAME, %position, reason, failures, "delivery failed");
+                    let position = &outgoing.fact.position;
+                    tracing::warn!(consumer = self.carrier.name(), %position, reason, failures, "delivery failed");
                     if failures >= patience.attempts {
                         if self.put_aside(&outgoing, Undelivered::because(reason), failures).await {
                             break;
@@ -75,7 +75,7 @@ impl<C: Carrier> Delivery<C> {
                     pause.unwrap_or_else(|| patience.after(failures))
                 }
                 Tried::Later { reason, pause } => {
-                    tracing::debug!(consumer = C::NAME, position = %outgoing.event.position, reason, "delivery waits");
+                    tracing::debug!(consumer = self.carrier.name(), position = %outgoing.fact.position, reason, "delivery waits");
                     self.consumer.set_state(ConsumerState::Waiting);
                     waits += 1;
                     pause.unwrap_or_else(|| doubled(FIRST_WAIT, waits - 1)).min(LONGEST_WAIT)
@@ -91,19 +91,19 @@ impl<C: Carrier> Delivery<C> {
     }
 
     /// Journals a letter before the cursor may pass it; false when the stop came first.
-    async fn put_aside(&self, outgoing: &Outgoing<C::Source>, why: Undelivered, attempts: u32) -> bool {
-        let position = &outgoing.event.position;
-        tracing::warn!(consumer = C::NAME, %position, reason = why.reason, "put aside");
-        let letter = self.carrier.letter(&outgoing.event, outgoing.index, why, attempts);
-        let id = progress_id::<C>(&position.unit, position.partition);
+    async fn put_aside(&self, outgoing: &Outgoing, why: Undelivered, attempts: u32) -> bool {
+        let position = &outgoing.fact.position;
+        tracing::warn!(consumer = self.carrier.name(), %position, reason = why.reason, "put aside");
+        let letter = self.carrier.letter(&outgoing.fact, outgoing.index, why, attempts);
+        let id = progress_id(self.carrier.name(), &position.unit, position.partition);
         let mut failures = 0;
         loop {
             let asked = self.progress.ask(&id, PutAside { letter: letter.clone() });
-            match asked.correlation(outgoing.event.correlation.clone()).await {
+            match asked.correlation(outgoing.fact.correlation.clone()).await {
                 Ok(()) => return true,
                 Err(error) => {
                     self.consumer.set_state(ConsumerState::Waiting);
-                    tracing::warn!(consumer = C::NAME, %error, "a dead letter cannot be journaled; trying again");
+                    tracing::warn!(consumer = self.carrier.name(), %error, "a dead letter cannot be journaled; trying again");
                 }
             }
             failures += 1;

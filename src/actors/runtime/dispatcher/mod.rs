@@ -29,14 +29,15 @@ use futures::{
 use tokio::time::Instant;
 
 pub use self::retry::LetterError;
-pub(crate) use self::{
-    carrier::{Carrier, Lane, Patience, Tried, Undelivered},
-    commands::Commands,
-    retry::{LetterPlace, Retry},
-};
 use self::{
+    carrier::Fact,
     delivery::{Delivery, Outgoing},
     window::Window,
+};
+pub(crate) use self::{
+    carrier::{AnyCarrier, Carrier, Lane, Patience, Tried, Undelivered},
+    commands::Commands,
+    retry::{LetterPlace, Retry},
 };
 use super::{
     consumer::{Consumer, ConsumerState},
@@ -44,7 +45,7 @@ use super::{
     kinds::Kinds,
 };
 use crate::actors::{
-    entity::{Advance, DeadLetterId, Entity, PolicyProgress, ProgressId, Recorded},
+    entity::{Advance, DeadLetterId, PolicyProgress, ProgressId, Recorded},
     supervision::{Failure, Process, Running, Stop},
 };
 
@@ -66,23 +67,23 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 const READ_RETRY: Duration = Duration::from_millis(200);
 
 /// The process behind one policy or connector.
-pub(crate) struct Dispatcher<C> {
-    pub(crate) carrier: Arc<C>,
+pub(crate) struct Dispatcher {
+    pub(crate) carrier: Arc<dyn AnyCarrier>,
     pub(crate) progress: Entities<PolicyProgress>,
     pub(crate) consumer: Arc<Consumer>,
     pub(crate) kinds: Kinds,
 }
 
 /// One run of it.
-struct Dispatching<C: Carrier> {
-    delivery: Arc<Delivery<C>>,
+struct Dispatching {
+    delivery: Arc<Delivery>,
     consumer: Arc<Consumer>,
     progress: Entities<PolicyProgress>,
     kinds: Kinds,
     partitions: Vec<Partition>,
     /// Deliveries that wait behind an earlier one of the same lane.
-    waiting: HashMap<Lane, VecDeque<Outgoing<C::Source>>>,
-    on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing<C::Source>>>,
+    waiting: HashMap<Lane, VecDeque<Outgoing>>,
+    on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing>>,
     /// The partition that is read first the next time.
     first: usize,
 }
@@ -100,7 +101,7 @@ struct Partition {
     known: PolicyProgress,
 }
 
-impl<C: Carrier> Process for Dispatcher<C> {
+impl Process for Dispatcher {
     fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
         let delivery = Delivery {
             carrier: self.carrier.clone(),
@@ -109,12 +110,13 @@ impl<C: Carrier> Process for Dispatcher<C> {
             stop: stop.clone(),
         };
         let (consumer, progress, kinds) = (self.consumer.clone(), self.progress.clone(), self.kinds.clone());
+        let name = self.carrier.name();
         async move {
             // A predecessor that was killed has left its count behind.
             consumer.busy.store(0, Ordering::Release);
             let mut partitions = Vec::with_capacity(consumer.lanes.len());
             for (index, lane) in consumer.lanes.iter().enumerate() {
-                let id = progress_id::<C>(&lane.unit.name, lane.partition);
+                let id = progress_id(name, &lane.unit.name, lane.partition);
                 let known = progress.get(&id).await.map_err(|error| Failure::new(format!("progress: {error}")))?;
                 let known = known.map(|current| current.state).unwrap_or_default();
                 let cursor = known.cursor();
@@ -139,15 +141,15 @@ impl<C: Carrier> Process for Dispatcher<C> {
 }
 
 /// Nobody may react to dead letters of its own: each would lead to the next.
-fn is_own_letter<C: Carrier>(event: &(dyn std::any::Any + Send + Sync)) -> bool {
-    event.downcast_ref::<Recorded<PolicyProgress>>().is_some_and(|event| event.id.policy == C::NAME)
+fn is_own_letter(name: &str, fact: &Fact) -> bool {
+    fact.event.downcast_ref::<Recorded<PolicyProgress>>().is_some_and(|event| event.id.policy == name)
 }
 
-pub(crate) fn progress_id<C: Carrier>(unit: &str, partition: u16) -> ProgressId {
-    ProgressId { policy: C::NAME.to_owned(), unit: unit.to_owned(), partition }
+pub(crate) fn progress_id(name: &str, unit: &str, partition: u16) -> ProgressId {
+    ProgressId { policy: name.to_owned(), unit: unit.to_owned(), partition }
 }
 
-impl<C: Carrier> Dispatching<C> {
+impl Dispatching {
     async fn run(mut self, stop: Stop) -> Result<(), Failure> {
         self.consumer.set_state(ConsumerState::Running);
         let mut journal_at = Instant::now() + PROGRESS_EVERY;
@@ -156,7 +158,7 @@ impl<C: Carrier> Dispatching<C> {
             let more = match self.read().await {
                 Ok(more) => more,
                 Err(reason) => {
-                    tracing::error!(consumer = C::NAME, reason, "the feed cannot be read");
+                    tracing::error!(consumer = self.delivery.carrier.name(), reason, "the feed cannot be read");
                     tokio::time::sleep(READ_RETRY).await;
                     true
                 }
@@ -204,10 +206,10 @@ impl<C: Carrier> Dispatching<C> {
                 .map_err(|error| error.to_string())?;
             more |= batch.upto > partition.read;
             for item in batch.items {
-                let event = item.event.filter(|_| item.kind.as_ref() == C::Source::KIND);
-                match event.and_then(|event| event.downcast::<Recorded<C::Source>>().ok()) {
-                    Some(event) => self.take(index, &event),
-                    None => self.skip(index, item.offset),
+                let offset = item.offset;
+                match self.delivery.carrier.fact(item) {
+                    Some(fact) => self.take(index, &Arc::new(fact)),
+                    None => self.skip(index, offset),
                 }
             }
             self.skip(index, batch.upto);
@@ -224,15 +226,15 @@ impl<C: Carrier> Dispatching<C> {
     }
 
     /// Plans what one event leads to and sends it on its way.
-    fn take(&mut self, index: usize, event: &Arc<Recorded<C::Source>>) {
+    fn take(&mut self, index: usize, fact: &Arc<Fact>) {
         let Some(partition) = self.partitions.get_mut(index) else { return };
-        let offset = event.position.offset;
+        let offset = fact.position.offset;
         partition.read = offset;
-        if is_own_letter::<C>(event.as_ref()) {
+        if is_own_letter(self.delivery.carrier.name(), fact) {
             return;
         }
-        let outgoing = self.delivery.plan(index, event);
-        let known = |id: &Outgoing<C::Source>| partition.known.knows(DeadLetterId { offset, index: id.index });
+        let outgoing = self.delivery.plan(index, fact);
+        let known = |id: &Outgoing| partition.known.knows(DeadLetterId { offset, index: id.index });
         let outgoing: Vec<_> = outgoing.into_iter().filter(|outgoing| !known(outgoing)).collect();
         if outgoing.is_empty() {
             return;
@@ -250,13 +252,13 @@ impl<C: Carrier> Dispatching<C> {
         }
     }
 
-    fn send(&self, outgoing: Outgoing<C::Source>) {
+    fn send(&self, outgoing: Outgoing) {
         self.on_their_way.push(self.delivery.clone().see_through(outgoing).boxed());
     }
 
     /// A delivery was done or put aside: the next of its lane goes, and the cursor moves. One that gave up
     /// because of a stop is neither: the cursor stays before it, and the next run dispatches it again.
-    fn settle(&mut self, done: &Outgoing<C::Source>) {
+    fn settle(&mut self, done: &Outgoing) {
         if !done.is_settled {
             return;
         }
@@ -272,7 +274,7 @@ impl<C: Carrier> Dispatching<C> {
             }
         }
         if let Some(partition) = self.partitions.get_mut(done.partition) {
-            partition.window.settle(done.event.position.offset);
+            partition.window.settle(done.fact.position.offset);
         }
         self.show_cursor(done.partition);
         if self.on_their_way.is_empty() {
@@ -294,17 +296,17 @@ impl<C: Carrier> Dispatching<C> {
     /// Journals the cursors that moved, in one group commit. One that cannot be journaled now is tried again
     /// later.
     async fn journal_progress(&mut self) {
-        let progress = &self.progress;
+        let (progress, name) = (&self.progress, self.delivery.carrier.name());
         let lanes = self.consumer.lanes.iter().zip(&mut self.partitions);
         let advances = lanes.filter(|(_, partition)| partition.is_worth_journaling()).map(|(lane, partition)| async {
             let cursor = partition.cursor();
-            let id = progress_id::<C>(&lane.unit.name, lane.partition);
+            let id = progress_id(name, &lane.unit.name, lane.partition);
             match progress.ask(&id, Advance { cursor }).await {
                 Ok(()) => {
                     partition.journaled = cursor;
                     partition.dispatched = partition.window.len() > 0;
                 }
-                Err(error) => tracing::debug!(consumer = C::NAME, %error, "progress is journaled later"),
+                Err(error) => tracing::debug!(consumer = name, %error, "progress is journaled later"),
             }
         });
         join_all(advances).await;

@@ -1,11 +1,9 @@
 //! An operator has a dead letter delivered again, or gives it up.
 
-use std::sync::Arc;
-
 use futures::future::{BoxFuture, FutureExt};
 
-use super::{Dispatcher, carrier::Carrier, progress_id};
-use crate::actors::entity::{AskError, DeadLetter, DeadLetterId, Deliver, Discard, Recorded};
+use super::{Dispatcher, carrier::Fact, progress_id};
+use crate::actors::entity::{AskError, DeadLetter, DeadLetterId, Deliver, Discard};
 
 /// Where a letter waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +35,12 @@ pub(crate) trait Retry: Send + Sync {
     fn discard(&self, place: LetterPlace) -> BoxFuture<'_, Result<(), LetterError>>;
 }
 
-impl<C: Carrier> Retry for Dispatcher<C> {
+impl Retry for Dispatcher {
     fn letters(&self) -> BoxFuture<'_, Result<Vec<(LetterPlace, DeadLetter)>, String>> {
         async move {
             let mut letters = Vec::new();
             for lane in &self.consumer.lanes {
-                let id = progress_id::<C>(&lane.unit.name, lane.partition);
+                let id = progress_id(self.carrier.name(), &lane.unit.name, lane.partition);
                 let progress = self.progress.get(&id).await.map_err(|error| error.to_string())?;
                 let known = progress.into_iter().flat_map(|current| current.state.letters().to_vec());
                 letters.extend(known.map(|letter| {
@@ -57,15 +55,15 @@ impl<C: Carrier> Retry for Dispatcher<C> {
 
     fn deliver(&self, place: LetterPlace) -> BoxFuture<'_, Result<(), LetterError>> {
         async move {
-            let id = progress_id::<C>(&place.unit, place.partition);
+            let id = progress_id(self.carrier.name(), &place.unit, place.partition);
             let unavailable = |error: &dyn std::fmt::Display| LetterError::Unavailable(error.to_string());
             let progress = self.progress.get(&id).await.map_err(|error| unavailable(&error))?;
             let waits = progress.is_some_and(|current| current.state.letters().iter().any(|l| l.id == place.id));
             if !waits {
                 return Err(LetterError::Unknown);
             }
-            let event = self.event(&place).await?;
-            self.carrier.retry(&event, place.id.index).await?;
+            let fact = self.fact(&place).await?;
+            self.carrier.retry(&fact, place.id.index).await?;
             self.progress.ask(&id, Deliver { id: place.id }).await.map_err(|error| unavailable(&error))
         }
         .boxed()
@@ -73,7 +71,7 @@ impl<C: Carrier> Retry for Dispatcher<C> {
 
     fn discard(&self, place: LetterPlace) -> BoxFuture<'_, Result<(), LetterError>> {
         async move {
-            let id = progress_id::<C>(&place.unit, place.partition);
+            let id = progress_id(self.carrier.name(), &place.unit, place.partition);
             match self.progress.ask(&id, Discard { id: place.id }).await {
                 Ok(()) => Ok(()),
                 Err(AskError::Rejected(_)) => Err(LetterError::Unknown),
@@ -84,9 +82,9 @@ impl<C: Carrier> Retry for Dispatcher<C> {
     }
 }
 
-impl<C: Carrier> Dispatcher<C> {
+impl Dispatcher {
     /// The event that a letter goes back to.
-    async fn event(&self, place: &LetterPlace) -> Result<Arc<Recorded<C::Source>>, LetterError> {
+    async fn fact(&self, place: &LetterPlace) -> Result<Fact, LetterError> {
         let has = |lane: &&super::super::consumer::Lane| {
             lane.unit.name.as_ref() == place.unit && lane.partition == place.partition
         };
@@ -94,7 +92,7 @@ impl<C: Carrier> Dispatcher<C> {
         let read = lane.unit.feed.read(&self.kinds, place.partition, place.id.offset - 1, 1).await;
         let batch = read.map_err(|error| LetterError::Unavailable(error.to_string()))?;
         let item = batch.items.into_iter().find(|item| item.offset == place.id.offset);
-        let event = item.and_then(|item| item.event).and_then(|event| event.downcast().ok());
-        event.ok_or_else(|| LetterError::Unavailable("its event cannot be read".to_owned()))
+        let fact = item.and_then(|item| self.carrier.fact(item));
+        fact.ok_or_else(|| LetterError::Unavailable("its event cannot be read".to_owned()))
     }
 }

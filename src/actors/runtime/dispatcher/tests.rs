@@ -7,7 +7,7 @@ use crate::actors::{
 };
 
 /// A dispatcher of [`CountErrands`] that nobody runs, beside a system that does.
-async fn idle() -> (super::super::System, Dispatcher<Commands<CountErrands>>) {
+async fn idle() -> (super::super::System, Dispatcher) {
     let system = start(&memory()).await;
     let target = system.entities::<Tally>().0;
     let kinds = target.kinds.clone();
@@ -17,8 +17,8 @@ async fn idle() -> (super::super::System, Dispatcher<Commands<CountErrands>>) {
     (system, Dispatcher { carrier, progress: Entities(progress), consumer, kinds })
 }
 
-fn of_event(offset: u64, is_settled: bool) -> Outgoing<Errand> {
-    let event = Recorded {
+fn of_event(offset: u64, is_settled: bool) -> Outgoing {
+    let event: Recorded<Errand> = Recorded {
         id: key("e"),
         number: crate::actors::entity::Number::NONE,
         sequence: 1,
@@ -28,7 +28,8 @@ fn of_event(offset: u64, is_settled: bool) -> Outgoing<Errand> {
         event: ErrandEvent::Finished { to: 1, total: 1 },
     };
     let lane = Lane::Target(Address::Number(crate::actors::entity::Number::new(1)));
-    Outgoing { partition: 0, event: Arc::new(event), index: 0, lane, is_settled }
+    let fact = Fact { position: event.position.clone(), correlation: "".into(), event: Arc::new(event) };
+    Outgoing { partition: 0, fact: Arc::new(fact), index: 0, lane, is_settled }
 }
 
 /// A stop and the end of a delivery can be seen by one select; the delivery that gave up because of the stop

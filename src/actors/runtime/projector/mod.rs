@@ -18,6 +18,7 @@ use super::{
     consumer::{Consumer, ConsumerState},
     feed::FeedItem,
     kinds::Kinds,
+    off_thread::off_thread,
     unit::UnitRuntime,
 };
 use crate::{
@@ -305,7 +306,7 @@ async fn load<V: View>(
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
+    match off_thread(work).await {
         Ok(done) => done,
         Err(error) => Err(StoreError { doing: "off-thread work", reason: error.to_string() }),
     }
