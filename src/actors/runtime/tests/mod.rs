@@ -8,6 +8,7 @@ pub(super) mod fixture;
 mod following;
 mod forgetting;
 mod known;
+mod linking;
 mod odd;
 mod operating;
 mod patient;

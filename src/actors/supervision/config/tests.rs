@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LinkConfig,
-    NamedSection, SupervisionConfig,
+    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, NamedSection,
+    SupervisionConfig,
     section::Asked,
     value::{from_text, overlay},
 };
