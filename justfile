@@ -13,3 +13,8 @@ fix:
 # The benches and their peers (docs/performance.md).
 bench:
     cargo run --release --manifest-path benches/Cargo.toml
+
+# The crash tests for an hour: kills, power cuts, full disks, damage, every operation that fails (docs/semantics.md).
+crash:
+    STEADFAST_FAULTS_ROUNDS=200 STEADFAST_FAULTS_CUTS=60 STEADFAST_FAULTS_COPIES=200 STEADFAST_FAULTS_EVERY=1 \
+        cargo test --test faults -- --nocapture

@@ -246,6 +246,10 @@ impl Journal for FaultyJournal {
         self.inner.read_feed(partition, after, limit)
     }
 
+    fn refusal(&self) -> Option<Refusal> {
+        self.poisoned().map(Refusal::Poisoned).or_else(|| self.inner.refusal())
+    }
+
     fn poisoned(&self) -> Option<Arc<str>> {
         self.poisoned.get().cloned().or_else(|| self.inner.poisoned())
     }

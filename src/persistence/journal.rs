@@ -410,6 +410,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Why the store takes no more writes; `None` while it is healthy.
     fn poisoned(&self) -> Option<Arc<str>>;
 
+    /// Why an append would be refused now; `None` when it is worth a try. For whoever would rather not begin what
+    /// cannot be written.
+    fn refusal(&self) -> Option<Refusal> {
+        self.poisoned().map(Refusal::Poisoned)
+    }
+
     /// Opens a poisoned store again in place, under a new epoch: appends with older leases are `Fenced` from then on.
     /// What was acknowledged is there; an append that was `Unknown` is there or not, for good. Readers go on meanwhile
     /// with what was durable before. Does nothing to a store that is healthy. Blocks until the store is checked.

@@ -16,8 +16,9 @@ use tempfile::TempDir;
 
 use super::{Client, until};
 
-/// A start with recovery takes far less even on a loaded machine; whoever needs longer hangs.
-const STARTS_WITHIN: Duration = Duration::from_secs(30);
+/// A start with recovery, and with all views built anew, takes far less even on a loaded machine; whoever needs longer
+/// hangs.
+const STARTS_WITHIN: Duration = Duration::from_mins(2);
 /// Drain and margin of a shutdown, as `serve` has them.
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
 
@@ -66,7 +67,8 @@ impl Setup {
     pub(crate) fn prepare(self) -> Server {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("supervision.toml"), &self.config).unwrap();
-        Server { directory, setup: self, running: None }
+        let data = directory.path().join("data");
+        Server { directory, data, setup: self, running: None }
     }
 }
 
@@ -74,6 +76,7 @@ impl Setup {
 #[derive(Debug)]
 pub(crate) struct Server {
     directory: TempDir,
+    data: PathBuf,
     setup: Setup,
     running: Option<Running>,
 }
@@ -103,7 +106,22 @@ impl Server {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.data.clone()
+    }
+
+    /// Where the next start has its data.
+    pub(crate) fn keep_data_in(&mut self, data: PathBuf) {
+        self.data = data;
+    }
+
+    /// What vanishes with it: its data, its configuration, what it said.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A variable of the next start's environment.
+    pub(crate) fn set(&mut self, name: &str, value: &Path) {
+        self.setup.environment.push((name.to_owned(), value.to_str().unwrap().to_owned()));
     }
 
     /// Replaces `supervision.toml` for the next start.
@@ -144,6 +162,14 @@ impl Server {
     /// Starts the process and waits until it serves.
     #[track_caller]
     pub(crate) fn start(&mut self) {
+        if let Err(Exited { status, stderr }) = self.try_start() {
+            panic!("it ended instead of serving, {status}:\n{stderr}");
+        }
+    }
+
+    /// Starts the process and waits until it serves or has ended.
+    #[track_caller]
+    pub(crate) fn try_start(&mut self) -> Result<(), Exited> {
         assert!(self.running.is_none(), "one process at a time");
         let ready = self.file("ready.json");
         if ready.exists() {
@@ -162,8 +188,9 @@ impl Server {
                 let services = serde_json::from_value(told["services"].clone()).unwrap();
                 let (listen, admin) = (text(&told, "listen"), text(&told, "admin"));
                 self.running = Some(Running { child, listen, admin, services });
+                Ok(())
             }
-            Ok(Err(status)) => panic!("it ended instead of serving, {status}:\n{}", self.stderr()),
+            Ok(Err(status)) => Err(Exited { status, stderr: self.stderr() }),
             Err(error) => {
                 end(&mut child);
                 panic!("no ready file within {STARTS_WITHIN:?} ({error}):\n{}", self.stderr());
@@ -177,6 +204,14 @@ impl Server {
         assert!(self.running.is_none(), "one process at a time");
         let child = self.spawn();
         self.ended(child)
+    }
+
+    /// Starts the process and kills it `after` a time, before it serves or not.
+    pub(crate) fn start_and_kill(&self, after: Duration) {
+        assert!(self.running.is_none(), "one process at a time");
+        let mut child = self.spawn();
+        thread::park_timeout(after);
+        end(&mut child);
     }
 
     /// SIGKILL: nothing of the process runs any more when this returns.
@@ -204,6 +239,11 @@ impl Server {
     pub(crate) fn terminate(&mut self) -> Exited {
         self.signal_terminate();
         self.wait()
+    }
+
+    /// How the process has ended by itself; `None` while it runs.
+    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+        self.running.as_mut().expect("a process was started").child.try_wait().unwrap()
     }
 
     /// Waits for the end of a process that was told to end.

@@ -19,6 +19,7 @@ use crate::{
     common::Response,
     laws,
     load::{Act, Command, Done, UNKNOWN_PRODUCT},
+    rounds::setting,
 };
 
 /// What is done in every run; numbers are those of what the acts before made, in their order.
@@ -301,21 +302,38 @@ async fn whichever_append_is_delayed_beyond_every_deadline_the_shop_keeps_its_la
 /// The operations that real files are tried with: the first ones, some in the middle of the script, one near its end.
 const SAMPLE: [u64; 4] = [1, 4, 11, 24];
 
+/// With real files; whether the fault was met.
+async fn on_files(journal: Backend, fault: Fault, n: u64) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let config = StorageConfig {
+        journal,
+        units: units(),
+        partitions: 4,
+        segment_bytes: 64 << 10,
+        sled_cache_bytes: 1 << 20,
+        low_space_bytes: 0,
+        ballast_bytes: 0,
+        ..StorageConfig::new(dir.path().join("data"))
+    };
+    run(config, fault, n).await
+}
+
+/// A sample of n; every one, and of torn writes too, in the long form.
 async fn sample(journal: Backend) {
+    if setting::<u8>("STEADFAST_FAULTS_EVERY").is_some() {
+        for fault in [Fault::Fail, Fault::Tear, Fault::Lose] {
+            let mut met = 0;
+            while on_files(journal, fault, met + 1).await {
+                met += 1;
+            }
+            eprintln!("{journal:?}, {fault:?}: {met} operations");
+            assert!(met > 25, "only {met} operations");
+        }
+        return;
+    }
     for fault in [Fault::Fail, Fault::Lose] {
         for n in SAMPLE {
-            let dir = tempfile::tempdir().unwrap();
-            let config = StorageConfig {
-                journal,
-                units: units(),
-                partitions: 4,
-                segment_bytes: 64 << 10,
-                sled_cache_bytes: 1 << 20,
-                low_space_bytes: 0,
-                ballast_bytes: 0,
-                ..StorageConfig::new(dir.path().join("data"))
-            };
-            assert!(run(config, fault, n).await, "{fault:?} {n} was not met");
+            assert!(on_files(journal, fault, n).await, "{fault:?} {n} was not met");
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const CLERKS: u32 = 7;
 pub(crate) const UNKNOWN_PRODUCT: u64 = 900_000;
 
 /// Tries of one command that met nothing but "not now"; more is no answer at all.
-const TRIES: u32 = 400;
+const TRIES: u32 = 2400;
 
 /// What a command is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,18 @@
-//! What a process may suffer: SIGKILL under load, damaged files, a disk that takes no more, an address that is taken.
-//! All of it with the real binary, its real files and real sockets.
+//! What a process may suffer: SIGKILL under load, the power cut, damaged files, a disk that takes no more, an address
+//! that is taken. All of it with the real binary, its real files and real sockets.
 //!
-//! The crash test prints its seed. `STEADFAST_FAULTS_SEED=<n>` repeats the commands and the moments (which process
-//! runs when is the machine's choice, so a failure may need a few tries), `STEADFAST_FAULTS_ROUNDS=<n>` says how many
-//! rounds there are, 20 when absent. The long form, an hour or so:
+//! Tests that draw print their seed. `STEADFAST_FAULTS_SEED=<n>` repeats the commands and the moments (which process runs
+//! when is the machine's choice, so a failure may need a few tries). How long they go on:
 //!
-//! ```sh
-//! STEADFAST_FAULTS_ROUNDS=1000 cargo test --test faults rounds -- --nocapture
-//! ```
+//! | variable | of what | when absent |
+//! |---|---|---|
+//! | `STEADFAST_FAULTS_ROUNDS` | rounds of load and SIGKILL | 5 |
+//! | `STEADFAST_FAULTS_CUTS` | rounds of load and power cuts | 5 |
+//! | `STEADFAST_FAULTS_COPIES` | damaged copies of each kind | 12 |
+//! | `STEADFAST_FAULTS_EVERY` | when set, every n-th operation fails on real files | a sample |
 //!
-//! The moments within a process are the machine's: a test that fails shows what its processes logged.
+//! `just crash` is the long form, an hour or so. The moments within a process are the machine's: a test that fails
+//! shows what its processes logged.
 
 #[cfg(test)]
 mod books;
@@ -19,9 +22,15 @@ mod common;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod disks;
+#[cfg(test)]
 mod every;
 #[cfg(test)]
 mod exits;
+#[cfg(test)]
+mod full;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
@@ -32,6 +41,8 @@ mod moments;
 mod old;
 #[cfg(test)]
 mod rounds;
+#[cfg(test)]
+mod sectors;
 #[cfg(test)]
 mod shop;
 #[cfg(test)]

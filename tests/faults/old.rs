@@ -12,7 +12,8 @@ use crate::{
 /// Written by the first release: two units of two segments each, three openings, without its sled directories.
 const FIRST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/journal-v1");
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a directory with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));

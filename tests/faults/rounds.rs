@@ -1,9 +1,11 @@
-//! Load, SIGKILL at a random moment, restart; again and again on the same data.
+//! Load, SIGKILL at a random moment or the power cut, restart; again and again on the same data.
 
 use std::{env, str::FromStr, thread, time::Duration};
 
 use crate::{
     books::{Books, Events},
+    common::Setup,
+    disk::{Disk, Lost, Unsynced},
     laws,
     load::{CLERKS, Clerk, Done, Round, is_replayed, products, replay},
     shop::{Shop, pause},
@@ -27,7 +29,17 @@ const CONFIGS: [&str; 3] = [
      [service]\nrecoveries = 1\n",
 ];
 
-fn setting<T: FromStr>(name: &str) -> Option<T> {
+/// The same with files that a disk of ours can copy each time the power is cut.
+const SMALL: [&str; 3] = [
+    "[storage]\nsegment_bytes = \"1 MiB\"\nballast = \"1 MiB\"\n",
+    "[storage]\nsegment_bytes = \"64 KiB\"\nballast = \"0 B\"\n\n[entity]\nsnapshot_every = 3\npassivate_after = \
+     \"20ms\"\n",
+    "[storage]\nsegment_bytes = \"64 KiB\"\nqueue = 4\nballast = \"64 KiB\"\n\n[entity]\nmailbox = 2\nmax_live = \
+     2\nsnapshot_every = 1\n\n[service]\nrecoveries = 1\n",
+];
+
+/// A number that the environment gives.
+pub(crate) fn setting<T: FromStr>(name: &str) -> Option<T> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
@@ -38,54 +50,129 @@ struct Tally {
     /// Unknown ones that had been done.
     had_happened: usize,
     killed_while_starting: u32,
+    power_cuts: u32,
+    lost: Lost,
 }
 
-#[test]
-fn twenty_rounds_of_load_and_sigkill_lose_nothing_and_double_nothing() {
-    let rounds = setting("STEADFAST_FAULTS_ROUNDS").unwrap_or(20);
-    let seed = setting("STEADFAST_FAULTS_SEED").unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("repeat with: STEADFAST_FAULTS_SEED={seed} cargo test --test faults rounds -- --nocapture");
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let mut clerks: Vec<Clerk> = (0..CLERKS).map(|number| Clerk::new(number, rng.fork())).collect();
-    let (mut events, mut tally) = (Events::default(), Tally::default());
+/// What happens to the shop in each round, and where it keeps its journal.
+struct Course {
+    journal: &'static str,
+    rounds: u32,
+    power: bool,
+    rng: fastrand::Rng,
+}
 
-    let mut shop = Shop::open();
-    for clerk in &mut clerks[..4] {
-        clerk.register(&shop);
+impl Course {
+    fn new(journal: &'static str, power: bool) -> Self {
+        let seed = setting("STEADFAST_FAULTS_SEED").unwrap_or_else(|| fastrand::u64(..));
+        eprintln!("repeat with: STEADFAST_FAULTS_SEED={seed} cargo test --test faults rounds -- --nocapture");
+        let rounds = setting(if power { "STEADFAST_FAULTS_CUTS" } else { "STEADFAST_FAULTS_ROUNDS" });
+        Self { journal, rounds: rounds.unwrap_or(5), power, rng: fastrand::Rng::with_seed(seed) }
     }
-    for round in 1..=rounds {
-        let in_flight = load_and_kill(&mut shop, &mut clerks, &mut rng);
-        tally.unknown += in_flight;
+
+    fn config(&mut self) -> &'static str {
+        let configs = if self.power { SMALL } else { CONFIGS };
+        configs[self.rng.usize(0..configs.len())]
+    }
+
+    /// `None` where there is no disk whose power could be cut.
+    fn shop(&mut self) -> Option<(Shop, Option<Disk>)> {
+        let mut server = Setup::default().flag("--journal").flag(self.journal).prepare();
+        let disk = if self.power { Some(Disk::new(server.directory())?) } else { None };
+        if let Some(disk) = &disk {
+            server.keep_data_in(disk.root.join("data"));
+            for (name, value) in disk.environment() {
+                server.set(name, &value);
+            }
+        }
+        server.reconfigure(self.config());
+        server.start();
+        Some((Shop::of(server), disk))
+    }
+
+    /// All of it.
+    fn run(mut self) {
+        let mut clerks: Vec<Clerk> = (0..CLERKS).map(|number| Clerk::new(number, self.rng.fork())).collect();
+        let (mut events, mut tally) = (Events::default(), Tally::default());
+        let Some((mut shop, disk)) = self.shop() else { return };
+        for clerk in &mut clerks[..4] {
+            clerk.register(&shop);
+        }
+        for round in 1..=self.rounds {
+            tally.unknown += load_and_kill(&mut shop, &mut clerks, &mut self.rng);
+            self.meanwhile(&shop, disk.as_ref(), &mut tally);
+            shop.reconfigure(self.config());
+            shop.start();
+            tally.had_happened += settle_all(&shop, &mut clerks);
+
+            let books = Books::read(&shop);
+            events.follow(&shop);
+            let done: Vec<&Done> = clerks.iter().flat_map(|clerk| &clerk.done).collect();
+            laws::check(&events, &books, &done);
+            replay_some(&shop, &done, &mut self.rng);
+            if round % REBUILD_EVERY == 0 || round == self.rounds {
+                rebuild(&mut shop, &books, &events);
+                replay_some(&shop, &done, &mut self.rng);
+            }
+        }
+        shop.close();
+
+        let acknowledged: usize = clerks.iter().map(|clerk| clerk.done.len()).sum();
+        let undecided: u32 = clerks.iter().map(|clerk| clerk.undecided).sum();
+        let (rounds, events) = (self.rounds, events.all.len());
+        eprintln!("{rounds} rounds, {acknowledged} commands, {events} events, {undecided} tries put off, {tally:?}");
+        let rounds = usize::try_from(rounds).unwrap();
+        assert!(acknowledged > 5 * rounds, "hardly any load: {acknowledged} commands");
+        assert!(tally.unknown >= rounds, "the kills met nearly no command under way: {tally:?}");
+        assert!(tally.had_happened < tally.unknown, "kills met one moment only: {tally:?}");
+        if self.power {
+            assert!(tally.power_cuts > 0 && tally.lost.bytes > 0, "the power cuts took nothing away: {tally:?}");
+        }
+    }
+
+    /// Between the end of a process and the start of the one that is looked at.
+    fn meanwhile(&mut self, shop: &Shop, disk: Option<&Disk>, tally: &mut Tally) {
+        let rng = &mut self.rng;
+        if let Some(disk) = disk {
+            // Now and then only the process dies, and the next one builds on what was never synced.
+            if rng.u32(0..4) != 0 {
+                cut_power(disk, rng, tally);
+            }
+        }
         if rng.u32(0..4) == 0 {
             shop.start_and_kill(Duration::from_millis(rng.u64(0..250))); // recovery must stand being cut short, too
             tally.killed_while_starting += 1;
-        }
-        shop.reconfigure(CONFIGS[rng.usize(0..CONFIGS.len())]);
-        shop.start();
-        tally.had_happened += settle_all(&shop, &mut clerks);
-
-        let books = Books::read(&shop);
-        events.follow(&shop);
-        let done: Vec<&Done> = clerks.iter().flat_map(|clerk| &clerk.done).collect();
-        laws::check(&events, &books, &done);
-        replay_some(&shop, &done, &mut rng);
-        if round % REBUILD_EVERY == 0 || round == rounds {
-            rebuild(&mut shop, &books, &events);
-            replay_some(&shop, &done, &mut rng);
+            if let Some(disk) = disk {
+                cut_power(disk, rng, tally);
+            }
         }
     }
-    shop.close();
+}
 
-    let acknowledged: usize = clerks.iter().map(|clerk| clerk.done.len()).sum();
-    let undecided: u32 = clerks.iter().map(|clerk| clerk.undecided).sum();
-    eprintln!(
-        "{rounds} rounds, {acknowledged} commands, {} events, {undecided} tries put off, {tally:?}",
-        events.all.len()
-    );
-    let rounds = usize::try_from(rounds).unwrap();
-    assert!(acknowledged > 20 * rounds, "hardly any load: {acknowledged} commands");
-    assert!(tally.unknown >= rounds, "the kills met nearly no command under way: {tally:?}");
-    assert!(tally.had_happened > 0 && tally.had_happened < tally.unknown, "kills met one moment only: {tally:?}");
+fn cut_power(disk: &Disk, rng: &mut fastrand::Rng, tally: &mut Tally) {
+    let unsynced = if rng.bool() { Unsynced::Gone } else { Unsynced::Chance(rng) };
+    tally.lost += disk.cut_power(unsynced);
+    tally.power_cuts += 1;
+}
+
+#[test]
+fn rounds_of_load_and_sigkill_lose_nothing_and_double_nothing() {
+    Course::new("segments", false).run();
+}
+
+#[test]
+fn rounds_of_load_and_sigkill_with_a_journal_in_sled_lose_nothing_and_double_nothing() {
+    Course::new("sled", false).run();
+}
+
+#[test]
+fn rounds_of_load_and_power_cuts_lose_nothing_and_double_nothing() {
+    Course::new("segments", true).run();
+}
+
+#[test]
+fn rounds_of_load_and_power_cuts_with_a_journal_in_sled_lose_nothing_and_double_nothing() {
+    Course::new("sled", true).run();
 }
 
 /// How many commands were under way when the process was killed.

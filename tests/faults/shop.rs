@@ -3,7 +3,6 @@
 use std::{
     fs,
     ops::{Deref, DerefMut},
-    process::{Command, Stdio},
     sync::mpsc,
     time::Duration,
 };
@@ -28,6 +27,10 @@ impl Shop {
         Self(Setup::default().config(config).start())
     }
 
+    pub(crate) fn of(server: Server) -> Self {
+        Self(server)
+    }
+
     pub(crate) fn wire(&self) -> Wire {
         Wire::new(&self.client())
     }
@@ -48,17 +51,6 @@ impl Shop {
     pub(crate) fn close(&mut self) {
         let ended = self.terminate();
         assert!(ended.status.success(), "after SIGTERM: {ended:?}");
-    }
-
-    /// Starts another process on this data and kills it `after` a time, before it serves or not.
-    pub(crate) fn start_and_kill(&self, after: Duration) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
-        command.args(["serve", "--system", "store", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.arg("--data").arg(self.data()).arg("--config").arg(self.data().join("no.toml"));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        pause(after);
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 
     /// Removes everything that can be rebuilt.

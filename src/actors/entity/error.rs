@@ -98,6 +98,8 @@ pub enum Unavailable {
     Storage {
         /// What the storage said.
         reason: String,
+        /// When to try again.
+        retry_after: Duration,
     },
     /// Another entity that had to agree was not available; what was begun was taken back.
     #[error("{partner} is not available: {reason}")]
@@ -126,13 +128,11 @@ impl Unavailable {
     /// When a new try has a chance.
     pub fn retry_after(&self) -> Duration {
         match self {
-            Self::Partner { retry_after, .. } => *retry_after,
+            Self::Partner { retry_after, .. } | Self::Storage { retry_after, .. } => *retry_after,
             Self::Quarantined { .. } => Duration::from_secs(30),
-            Self::ServiceStopped { .. }
-            | Self::ShuttingDown
-            | Self::Panicked
-            | Self::NotRecovered { .. }
-            | Self::Storage { .. } => Duration::from_secs(1),
+            Self::ServiceStopped { .. } | Self::ShuttingDown | Self::Panicked | Self::NotRecovered { .. } => {
+                Duration::from_secs(1)
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What waits for an append: nothing is seen before the events behind it are durable.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::{
     cell::Asked,
@@ -73,6 +76,13 @@ impl<E: Entity> Gate<E> {
     }
 }
 
+/// A storage that takes no writes is opened again, or an entity recovered, within about this time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+fn unavailable<R>(error: &AppendError, retry_after: Duration) -> AskError<R> {
+    AskError::Unavailable(Unavailable::Storage { reason: error.to_string(), retry_after })
+}
+
 /// What an asker is told when the append behind its answer failed.
 pub(crate) fn append_failure<R>(error: &AppendError) -> AskError<R> {
     match error {
@@ -80,9 +90,10 @@ pub(crate) fn append_failure<R>(error: &AppendError) -> AskError<R> {
         // The decision is to blame, and will be at every repeat.
         AppendError::Refused(Refusal::TooLarge { .. }) => AskError::Unavailable(Unavailable::Panicked),
         AppendError::Unknown(reason) => AskError::Unsettled { reason: reason.to_string() },
+        AppendError::Refused(Refusal::NoSpace { retry_after, .. }) => unavailable(error, *retry_after),
         AppendError::Conflict { .. }
         | AppendError::Fenced { .. }
         | AppendError::Duplicate(_)
-        | AppendError::Refused(_) => AskError::Unavailable(Unavailable::Storage { reason: error.to_string() }),
+        | AppendError::Refused(_) => unavailable(error, RETRY_AFTER),
     }
 }

@@ -9,7 +9,7 @@ use super::{
     book::OpenStep,
     cell::{Active, Asked, Cell, FollowUp},
     dedup::Seen,
-    gate::Effect,
+    gate::{Effect, append_failure},
     host::Host,
     mailbox::{Body, Envelope, Meta, ReplyPort, TurnReply, TurnResult},
     outcome::{Outcome, evolve, panic_text},
@@ -19,7 +19,7 @@ use crate::{
         AnyAnswer, AnyCommand, AskError, CommandContext, CommandId, Entity, EntityId, Number, ReplyValue, Step,
         Unavailable,
     },
-    persistence::{Causation, Origin},
+    persistence::{AppendError, Causation, Origin},
 };
 
 /// When a command whose first ask is still open is worth another look.
@@ -201,14 +201,22 @@ impl<E: Entity> Host<E> {
             if let Some(why) = is_begun.then(|| self.kinds.links().refuse(E::KIND, E::ASKS)).flatten() {
                 return Ok(Err(AskError::Unavailable(why)));
             }
+            // A state that cannot be written would take the reads behind it along. An answer to a step goes on: the
+            // step is resumed when its append is refused.
+            if asker.closes.is_none()
+                && !effects.events.is_empty()
+                && let Some(refusal) = self.unit.journal.refusal()
+            {
+                return Ok(Err(append_failure(&AppendError::Refused(refusal))));
+            }
             evolve(&mut active.state, effects).map(Ok)
         }));
         let (events, outcome) = match decided {
             Ok(Ok(Ok(decided))) => decided,
-            Ok(Ok(Err(no))) => {
+            Ok(Ok(Err(why))) => {
                 self.unused(drawn);
                 active.book.close(asker.closes.as_ref());
-                if let Some(effect) = asker.answer(Err(no)) {
+                if let Some(effect) = asker.answer(Err(why)) {
                     self.effect(cell, active, effect);
                 }
                 return Ok(());

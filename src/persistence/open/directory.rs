@@ -23,7 +23,7 @@ struct Format {
 
 /// Makes the data directory if need be, and takes it for this process until the file is dropped.
 pub(super) fn hold(data: &Path) -> Result<File, OpenError> {
-    fs::create_dir_all(data).map_err(|error| OpenError::io(data, error))?;
+    make_all(data).map_err(|error| OpenError::io(data, error))?;
     let path = data.join("LOCK");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| OpenError::io(&path, error))?;
@@ -31,6 +31,32 @@ pub(super) fn hold(data: &Path) -> Result<File, OpenError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { data: data.to_owned() }),
         Err(TryLockError::Error(error)) => Err(OpenError::io(path, error)),
+    }
+}
+
+/// Makes a directory, and those above it that are missing, each of which is there after a power cut. The one above the
+/// data is synced also when the data is there: whoever made it was perhaps ended before it was.
+fn make_all(dir: &Path) -> io::Result<()> {
+    let mut missing = dir;
+    let mut made = vec![above(dir)];
+    while !above(missing).try_exists()? {
+        missing = above(missing);
+        made.push(above(missing));
+    }
+    fs::create_dir_all(dir)?;
+    made.into_iter().try_for_each(|parent| match sync_dir(parent) {
+        // It was there before us, and is not ours to look into.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    })
+}
+
+/// The directory that has this one's name.
+fn above(dir: &Path) -> &Path {
+    match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => dir,
     }
 }
 

@@ -157,5 +157,6 @@ fn note(data: &Path, unit: &str, own: &BTreeSet<&str>, services: &[Placed]) -> i
     serde_json::to_writer(&file, &now)?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    fs::rename(&unfinished, dir.join(SERVICES))
+    fs::rename(&unfinished, dir.join(SERVICES))?;
+    File::open(dir)?.sync_all()
 }

@@ -45,8 +45,8 @@ use self::{
     writer::{Disk, OsDisk},
 };
 use super::{
-    Append, AppendDone, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record, ReopenError,
-    StoreError, StreamHead, StreamId, TornTail,
+    Append, AppendDone, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record, Refusal,
+    ReopenError, StoreError, StreamHead, StreamId, TornTail,
     heads::HeadStore,
     metrics::Counters,
     space::Room,
@@ -110,6 +110,15 @@ impl SegmentsJournal {
 
     fn run(&self) -> Arc<Run> {
         Arc::clone(&read(&self.present))
+    }
+
+    /// Refuses for want of space.
+    fn no_room(&self) -> Option<Refusal> {
+        let refusal = self.config.room.refusal();
+        if refusal.is_some() {
+            count(&self.counters.no_space);
+        }
+        refusal
     }
 
     /// What was cut off the end when this was opened.
@@ -180,11 +189,11 @@ fn count(counter: &AtomicU64) {
 
 impl Journal for SegmentsJournal {
     fn append(&self, append: Append, done: AppendDone) {
-        let refusal = self.config.room.refusal();
-        if refusal.is_some() {
-            count(&self.counters.no_space);
-        }
-        self.run().append(append, done, refusal);
+        self.run().append(append, done, self.no_room());
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        self.poisoned().map(Refusal::Poisoned).or_else(|| self.no_room())
     }
 
     fn partitions(&self) -> u16 {

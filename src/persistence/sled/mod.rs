@@ -146,7 +146,7 @@ fn guarded<T>(doing: &'static str, act: impl FnOnce() -> Result<T, ValueError>) 
 }
 
 fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
-    fs::create_dir_all(&config.dir).map_err(Unopened::Io)?;
+    fs::create_dir_all(&config.dir).and_then(|()| remove_unfinished(&config.dir)).map_err(Unopened::Io)?;
     let open = || -> Result<(Db, Tree), ValueError> {
         let db = ::sled::Config::new().path(&config.dir).cache_capacity(config.cache_bytes).open()?;
         match values::get(&db, keys::FORMAT_KEY)? {
@@ -195,15 +195,31 @@ fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }
 
-/// Syncs what opening has made: the data file, the directory, and its name.
+/// Removes snapshots of sled's own that a crash has cut short: sled would take one for the newest, and not open.
+fn remove_unfinished(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Syncs what opening has made: every file, since sled syncs its data only, the directory, and its name.
 fn sync_new(dir: &Path) -> io::Result<File> {
-    let file = File::open(dir.join("db"))?;
-    file.sync_all()?;
+    for entry in fs::read_dir(dir)? {
+        match File::open(entry?.path()).and_then(|made| made.sync_all()) {
+            // A thread of sled that ends has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
+    }
     File::open(dir)?.sync_all()?;
     if let Some(parent) = dir.parent() {
         File::open(parent)?.sync_all()?;
     }
-    Ok(file)
+    File::open(dir.join("db"))
 }
 
 /// Renames a store that cannot be opened, for people to look at. One is kept; an earlier one goes.

@@ -110,6 +110,18 @@ fn a_store_that_cannot_be_opened_is_moved_aside_and_one_such_is_kept() {
     }
 }
 
+/// sled takes the greatest name for its newest snapshot, also one that a kill has cut short.
+#[test]
+fn a_snapshot_of_sled_itself_that_was_cut_short_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    store.save(vec![(stream("1"), snapshot(1))]).unwrap();
+    drop(store);
+    fs::write(dir.path().join("sled/snap.7FFFFFFFFFFFFFFF.generating"), "half of it").unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    assert_eq!(store.load(&stream("1")).unwrap(), [snapshot(1)]);
+}
+
 #[test]
 fn a_store_of_another_format_is_moved_aside() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,17 +1,26 @@
-//! What is kept apart from sled: the epoch, and how far each partition went when the journal was last opened or
-//! closed. sled forgets silently what its own files have lost; this file does not.
+//! What is kept apart from sled: the epoch, and how far each partition was acknowledged. sled forgets silently what its
+//! own files have lost; this file does not. It is written at opening, within 100 ms after a partition has moved, and at
+//! a clean end; not on the way of an append.
 //!
 //! One line of text: `<epoch> <position of partition 0> <of 1> ... <CRC32C of what stands before>`.
 
 use std::{
+    convert::Infallible,
     fs::{self, File},
     io::{self, Write},
     path::Path,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
 };
 
-use crate::persistence::OpenError;
+use super::Shared;
+use crate::persistence::{OpenError, sync::read as locked};
 
 const NAME: &str = "epoch";
+
+/// How often the positions are written down, if they have moved: with the syncs it stays within the 100 ms that are
+/// promised.
+const EVERY: Duration = Duration::from_millis(50);
 
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +52,28 @@ fn parse(text: &str) -> Option<Witness> {
     let mut numbers = line.split(' ').map(str::parse);
     let epoch = numbers.next()?.ok()?;
     Some(Witness { epoch, positions: numbers.collect::<Result<_, _>>().ok()? })
+}
+
+/// Keeps the positions up to date until the writer is gone, and then once more.
+pub(super) fn keep(dir: &Path, epoch: u64, shared: &Shared, writer: &Receiver<Infallible>) {
+    let (mut known, mut complained) = (Vec::new(), false);
+    loop {
+        let gone = writer.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
+        let positions = locked(&shared.index).positions.clone();
+        if positions != known {
+            match write(dir, epoch, &positions) {
+                Ok(()) => (known, complained) = (positions, false),
+                Err(error) if !complained => {
+                    tracing::error!(%error, "how far the journal went cannot be kept apart; a lost tail might not be noticed");
+                    complained = true;
+                }
+                Err(_) => {}
+            }
+        }
+        if gone {
+            return;
+        }
+    }
 }
 
 /// Makes it durable.

@@ -5,7 +5,7 @@
 //! batch, which sled applies whole or not at all, has at most 256 events.
 //!
 //! ```text
-//! <dir>/epoch      epoch, positions, checksum: kept apart from sled, so that a lost tail is missed
+//! <dir>/epoch      epoch, acknowledged positions, checksum: kept apart from sled, so that a lost tail is missed
 //! <dir>/sled/      keys and values: see `keys`
 //! ```
 //! Slower than segments, whose every opening is a look at checksums: this one decodes every record. Only one process
@@ -24,7 +24,7 @@ mod writer;
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, RwLock},
+    sync::{Arc, Mutex, OnceLock, RwLock, mpsc::channel},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -65,8 +65,8 @@ pub(in crate::persistence) struct SledJournal {
     partitions: u16,
     epoch: u64,
     room: Arc<Room>,
-    /// The writer, until closed.
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Writer and witness, until closed.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What the writer and everyone else share.
@@ -114,17 +114,15 @@ impl SledJournal {
             store,
             names,
         });
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            medium,
-            dir: config.dir.clone(),
-            partitions: config.partitions,
-            epoch,
-        };
-        let spawned = thread::Builder::new().name("journal-sled".into()).spawn(move || writer.run());
-        let thread = spawned.map_err(|error| OpenError::io(&config.dir, error))?;
+        let (running, stopped) = channel();
+        let writer = Writer { shared: Arc::clone(&shared), medium, partitions: config.partitions, epoch, running };
+        let (watched, dir) = (Arc::clone(&shared), config.dir.clone());
+        let io = |error| OpenError::io(&config.dir, error);
+        let spawn = |name: &str| thread::Builder::new().name(name.into());
+        let witness = spawn("sled-witness").spawn(move || epoch::keep(&dir, epoch, &watched, &stopped)).map_err(io)?;
+        let writer = spawn("journal-sled").spawn(move || writer.run()).map_err(io)?;
         let room = Arc::clone(&config.room);
-        Ok(Self { shared, partitions: config.partitions, epoch, room, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, partitions: config.partitions, epoch, room, threads: Mutex::new(vec![writer, witness]) })
     }
 
     /// The epoch of this opening.
@@ -156,6 +154,10 @@ impl Journal for SledJournal {
             };
             done.tell(Err(AppendError::Refused(refusal)));
         }
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        self.poisoned().map(Refusal::Poisoned).or_else(|| self.room.refusal())
     }
 
     fn partitions(&self) -> u16 {
@@ -194,13 +196,15 @@ impl Journal for SledJournal {
 
     fn close(&self) {
         self.shared.queue.close();
-        let Some(thread) = lock(&self.thread).take() else { return };
-        if thread.thread().id() == thread::current().id() {
-            // Whoever was told last dropped the journal: its thread ends by itself once this one goes on.
+        let threads: Vec<_> = lock(&self.threads).drain(..).collect();
+        if threads.iter().any(|thread| thread.thread().id() == thread::current().id()) {
+            // Whoever was told last dropped the journal: its threads end by themselves once this one goes on.
             return;
         }
-        if thread.join().is_err() {
-            tracing::error!("the journal's writer panicked");
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the journal panicked");
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use super::keys;
 use crate::persistence::{
     OpenError, ReadError,
     sled::{
-        is_damage, sync_new,
+        is_damage, remove_unfinished, sync_new,
         values::{self, ValueError},
         when_free,
     },
@@ -55,21 +55,43 @@ impl Store {
     /// Opens sled below `journal`. With `expected`, an empty one is damage: there was a journal.
     pub(super) fn open(journal: &Path, partitions: u16, cache_bytes: u64, expected: bool) -> Result<Self, OpenError> {
         let dir = journal.join("sled");
-        let io = |error| OpenError::io(&dir, error);
-        fs::create_dir_all(&dir).map_err(io)?;
+        if !expected && !dir.exists() {
+            Self::make(journal, partitions, cache_bytes)?;
+        }
+        Self::open_in(&dir, partitions, cache_bytes, expected)
+    }
+
+    /// Makes an empty one that is there as a whole or not at all: sled does not open what it has half made.
+    fn make(journal: &Path, partitions: u16, cache_bytes: u64) -> Result<(), OpenError> {
+        let unfinished = journal.join("sled.new");
+        let io = |error| OpenError::io(&unfinished, error);
+        match fs::remove_dir_all(&unfinished) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            Ok(()) | Err(_) => {}
+        }
+        fs::create_dir_all(&unfinished).map_err(io)?;
+        Self::open_in(&unfinished, partitions, cache_bytes, false)?.close();
+        sync_new(&unfinished).map_err(io)?;
+        fs::rename(&unfinished, journal.join("sled")).map_err(io)?;
         for made in [Some(journal), journal.parent()].into_iter().flatten() {
             File::open(made).and_then(|made| made.sync_all()).map_err(io)?;
         }
+        Ok(())
+    }
+
+    fn open_in(dir: &Path, partitions: u16, cache_bytes: u64, expected: bool) -> Result<Self, OpenError> {
+        let io = |error| OpenError::io(dir, error);
+        fs::create_dir_all(dir).and_then(|()| remove_unfinished(dir)).map_err(io)?;
         let damaged = |what: String| OpenError::Damaged { file: dir.join("db"), at: 0, what };
-        let open = || Ok(::sled::Config::new().path(&dir).cache_capacity(cache_bytes).open()?);
+        let open = || Ok(::sled::Config::new().path(dir).cache_capacity(cache_bytes).open()?);
         let db: Db = match catch_unwind(AssertUnwindSafe(|| when_free(&open))) {
             Ok(Ok(db)) => db,
             Ok(Err(ValueError::Sled(::sled::Error::Io(error)))) if !is_damage(&error) => return Err(io(error)),
             Ok(Err(error)) => return Err(damaged(error.to_string())),
             Err(_) => return Err(damaged("sled panicked when it was opened".to_owned())),
         };
-        let file = sync_new(&dir).map_err(io)?;
-        let store = Self { opened: RwLock::new(Some(Opened { db, file })), dir: dir.clone() };
+        let file = sync_new(dir).map_err(io)?;
+        let store = Self { opened: RwLock::new(Some(Opened { db, file })), dir: dir.to_owned() };
         let format = store.access(|db| Ok((values::get(db, keys::FORMAT_KEY)?, db.is_empty())));
         let own = [keys::FORMAT, &partitions.to_le_bytes()].concat();
         match format.map_err(|failure| store.not_opened(failure))? {

@@ -1,9 +1,11 @@
 //! What only this journal does: sled beneath it fails, forgets, or has lost something.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-    mpsc,
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::*;
@@ -61,7 +63,7 @@ fn config(dir: &tempfile::TempDir) -> SledJournalConfig {
 }
 
 fn hand_over(journal: &SledJournal, append: Append) -> Result<Appended, AppendError> {
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = channel();
     journal.append(append, Box::new(move |outcome| sender.send(outcome).unwrap()));
     receiver.recv().unwrap()
 }
@@ -125,12 +127,49 @@ fn a_tail_that_sled_has_lost_is_missed() {
     }
 }
 
+/// Without a clean end: sled alone would take the older files for all there ever was.
+#[test]
+fn what_is_acknowledged_is_soon_kept_apart_and_missed() {
+    let (dir, before) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sled = dir.path().join("journal-sled/sled");
+    write(&SledJournal::open(&config(&dir)).unwrap(), "1", 1).unwrap();
+    for entry in fs::read_dir(&sled).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        fs::copy(entry.path(), before.path().join(entry.file_name())).unwrap();
+    }
+    let journal = SledJournal::open(&config(&dir)).unwrap();
+    let last = write(&journal, "1", 2).unwrap().offset + 1;
+    let partition = usize::from(stream("1").partition(2).0);
+    let kept = || epoch::read(&config(&dir).dir).unwrap().unwrap().positions[partition];
+    while kept() < last {
+        thread::yield_now();
+    }
+    let epoch = fs::read(dir.path().join("journal-sled/epoch")).unwrap();
+    drop(journal);
+    fs::write(dir.path().join("journal-sled/epoch"), epoch).unwrap();
+    fs::remove_dir_all(&sled).unwrap();
+    fs::rename(before.path(), &sled).unwrap();
+    let error = SledJournal::open(&config(&dir)).unwrap_err();
+    assert!(error.to_string().contains("ends at position 1, and position 3 was acknowledged"), "{error}");
+}
+
 #[test]
 fn a_journal_whose_sled_is_gone_is_not_taken_for_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     write(&SledJournal::open(&config(&dir)).unwrap(), "1", 1).unwrap();
-    std::fs::remove_dir_all(dir.path().join("journal-sled/sled")).unwrap();
+    fs::remove_dir_all(dir.path().join("journal-sled/sled")).unwrap();
     assert!(matches!(SledJournal::open(&config(&dir)), Err(OpenError::Damaged { .. })));
+}
+
+/// sled does not open what it has half made, and nothing was acknowledged then.
+#[test]
+fn a_journal_whose_making_was_cut_short_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let unfinished = dir.path().join("journal-sled/sled.new");
+    fs::create_dir_all(&unfinished).unwrap();
+    fs::write(unfinished.join("conf"), "").unwrap();
+    write(&SledJournal::open(&config(&dir)).unwrap(), "1", 1).unwrap();
+    assert!(!unfinished.exists());
+    assert_eq!(SledJournal::open(&config(&dir)).unwrap().head(&stream("1")).unwrap().sequence, 1);
 }
 
 #[test]
@@ -169,9 +208,9 @@ fn a_batch_has_at_most_256_events_unless_one_append_has_more() {
     let writer = Writer {
         shared: Arc::clone(&journal.shared),
         medium: RealMedium,
-        dir: PathBuf::new(),
         partitions: 2,
         epoch: journal.epoch,
+        running: channel().0,
     };
     let mut waiting = (0..5).map(queued).collect();
     assert_eq!(writer.gather_count(&mut waiting), 2);

@@ -2,15 +2,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
 };
 
 use ::sled::Batch;
 
 use super::{
-    Index, Shared, epoch, keys, recovery,
+    Index, Shared, keys, recovery,
     store::{Failure, Store},
 };
 use crate::persistence::{
@@ -50,9 +50,10 @@ impl Medium for RealMedium {}
 pub(super) struct Writer<M> {
     pub(super) shared: Arc<Shared>,
     pub(super) medium: M,
-    pub(super) dir: PathBuf,
     pub(super) partitions: u16,
     pub(super) epoch: u64,
+    /// Nothing is sent: that it is dropped tells the witness that nothing more is written.
+    pub(super) running: Sender<Infallible>,
 }
 
 /// A batch in the making.
@@ -75,11 +76,7 @@ impl<M: Medium> Writer<M> {
                 tell(refuse(waiting, &shared));
             }
         }
-        if shared.poisoned.get().is_none()
-            && let Err(error) = epoch::write(&self.dir, self.epoch, &read(&shared.index).positions)
-        {
-            tracing::warn!(%error, "how far the journal went is not kept apart");
-        }
+        drop(self.running);
         shared.store.close();
     }
 
