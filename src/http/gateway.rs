@@ -224,19 +224,18 @@ impl Gateway {
         let text = id;
         let id = status::parse(text)?;
         let system = id.address.kind.split('.').next().unwrap_or_default();
-        let (catalog, base) = match placed {
-            Some((catalog, base)) => (Some(catalog).filter(|catalog| catalog.system == system), base),
-            None => {
-                let prefix = if self.rooted { String::new() } else { format!("/{system}") };
-                let catalog = self.systems.iter().find(|catalog| catalog.system == system);
-                (catalog, format!("{}{prefix}", request.origin()))
-            }
+        let (catalog, base) = if let Some((catalog, base)) = placed {
+            (Some(catalog).filter(|catalog| catalog.system == system), base)
+        } else {
+            let prefix = if self.rooted { String::new() } else { format!("/{system}") };
+            let catalog = self.systems.iter().find(|catalog| catalog.system == system);
+            (catalog, format!("{}{prefix}", request.origin()))
         };
         let resource = catalog.and_then(|catalog| catalog.get(&id.collection)).ok_or_else(|| self.lost(request))?;
         let ended = status::ended(&id, (self.outcomes)(id.address.clone()).await)?;
         let own = format!("{base}/{COMMANDS}/{text}");
         let place = Place { base, asked: id.collection.clone() };
-        Ok(status::document(request, own, ended, |recalled| resource.recall(&id.route, recalled, &place)))
+        Ok(status::document(request, &own, ended, |recalled| resource.recall(&id.route, recalled, &place)))
     }
 
     /// What these systems' declarations say to programs, at the addresses that this listener has for them.

@@ -50,7 +50,7 @@ impl Answer {
 
 impl Shop {
     async fn open() -> Self {
-        Self::on(persistence::open(&StorageConfig::memory()).unwrap()).await
+        Self::on(memory()).await
     }
 
     async fn on(storage: Storage) -> Self {
@@ -123,6 +123,12 @@ impl Shop {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// In memory, with the unit that the store's alarms have for themselves.
+fn memory() -> Storage {
+    let config = StorageConfig { units: vec!["alarm".to_owned()], ..StorageConfig::memory() };
+    persistence::open(&config).unwrap()
 }
 
 fn order() -> Value {
@@ -252,7 +258,7 @@ async fn a_link_that_is_none_says_so() {
 /// Every command of every system can be shown again: nothing here has to be done system by system.
 #[tokio::test]
 async fn every_command_of_all_five_systems_shows_its_first_answer_again() {
-    let builder = System::builder(persistence::open(&StorageConfig::memory()).unwrap())
+    let builder = System::builder(memory())
         .system(store::NAME, store::services())
         .system(stay::NAME, stay::services())
         .system(library::NAME, library::services())
@@ -344,7 +350,9 @@ fn done(client: &Client, link: &str) -> Value {
 fn in_all_five_systems_a_partner_that_is_away_is_waited_for_through_kill_9_and_asked_once() {
     for NeedsPartner { system, before, partner, command, status } in COMMANDS {
         let mut server = Setup::default().system(system).start();
-        before.iter().for_each(|line| surely(&server.client(), line));
+        for line in before {
+            surely(&server.client(), line);
+        }
         server.admin().get("/admin/quiesce?within=10s").is(200);
         server.admin().post(&format!("/admin/services/{system}/{partner}/stop")).is(200);
         let command = Request::of_httpie(command).header("Idempotency-Key", "k").header("Prefer", "respond-async");

@@ -178,10 +178,7 @@ impl<E: Entity, C: Command<E>> AskRequest<E, C> {
         // First, so that a stopped service tells nothing: not even that something is not there.
         self.host.service.intake().map_err(AskError::Unavailable)?;
         let key = self.host.resolve(&self.to)?;
-        let origin = match self.repeatable {
-            true => Origin::Repeatable { fingerprint: self.fingerprint },
-            false => Origin::Fresh,
-        };
+        let origin = if self.repeatable { Origin::Repeatable { fingerprint: self.fingerprint } } else { Origin::Fresh };
         let command = self.id.unwrap_or_else(|| CommandId::from_bits(fresh_bits()));
         let correlation = self.correlation.unwrap_or_else(|| made_up(command));
         let (causation, patient) = (Causation::Request, self.patient);

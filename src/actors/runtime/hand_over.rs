@@ -52,7 +52,7 @@ impl<E: Entity> Host<E> {
         };
         let settles = why.is_some() || (is_follow_up && begun.is_none());
         let settled = settles.then(|| Settled { origin, how, reply: bytes.clone(), why });
-        let asked = asker.asked.clone().zip(asker.closes.as_ref().map(OpenStep::clone));
+        let closes = asker.asked.clone().zip(asker.closes.clone());
         let (events, new_events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         let mut append = Append {
             stream: self.stream(&cell.key),
@@ -77,7 +77,7 @@ impl<E: Entity> Host<E> {
         let mut effects = self.effects(cell, active, asker, outcome, Some(&append));
         // Once this is durable the step is never asked again, so whoever was asked need not remember it.
         let is_over = |closed: &OpenStep| !active.book.open.iter().any(|open| open.is_same(closed));
-        let forgotten = asked.filter(|(_, closed)| is_over(closed)).map(|(asked, _)| Effect::Forget(asked));
+        let forgotten = closes.filter(|(_, closed)| is_over(closed)).map(|(of, _)| Effect::Forget(of));
         effects.splice(..0, forgotten);
         if active.book.tail.is_due(self.config.snapshot_every, self.config.snapshot_bytes) {
             effects.extend(Self::snapshot(active).map(Effect::Save));

@@ -18,13 +18,15 @@ use super::{
     entities::Entities,
     host::Host,
     mailbox::{Body, Meta},
+    off_thread::off_thread,
     system::System,
+    unit::UnitRuntime,
 };
 use crate::{
     actors::entity::{
         AskError, CommandAddress, CommandId, Entity, EntityId, Key, Number, ReplyValue, Timestamp, Unavailable,
     },
-    persistence::{Append, ReadError, Record},
+    persistence::{Append, ReadError, Record, StreamId},
 };
 
 /// When an outcome that cannot be read now is worth another try.
@@ -186,31 +188,15 @@ impl<E: Entity> Host<E> {
 
     /// What the stream's last records say of a command, read off the async threads, as few at a time as recoveries.
     async fn recorded(self: &Arc<Self>, key: &Key, command: CommandId) -> Result<Found, AskError<E::Rejection>> {
-        let permit = self.service.recoveries.acquire().await.expect("the semaphore is never closed");
-        let (host, stream, now) = (self.clone(), self.stream(key), self.clock().now());
-        let read = tokio::task::spawn_blocking(move || {
-            let head = host.unit.journal.head(&stream).map_or(0, |head| head.sequence);
-            for reach in REACH {
-                let after = head.saturating_sub(reach);
-                let limit = usize::try_from(reach).unwrap_or(usize::MAX);
-                let records = host.unit.journal.read_stream(&stream, after, limit)?;
-                let found = look(&records, command, now);
-                let is_young = |record: &Record| now.since(at(&record.append)) < KEPT_FOR;
-                if found != Found::Nothing || after == 0 || !records.first().is_some_and(is_young) {
-                    return Ok(found);
-                }
-            }
-            Ok(Found::Nothing)
-        });
-        let found: Result<Found, ReadError> = match read.await {
-            Ok(found) => found,
-            Err(error) => {
-                let reason = error.to_string();
-                return Err(AskError::Unavailable(Unavailable::NotRecovered { reason }));
-            }
+        let _permit = self.service.recoveries.acquire().await.expect("the semaphore is never closed");
+        let (unit, stream, now) = (self.unit.clone(), self.stream(key), self.clock().now());
+        let read = off_thread(move || last_records(&unit, &stream, command, now)).await;
+        let reason = match read {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
         };
-        drop(permit);
-        found.map_err(|error| AskError::Unavailable(Unavailable::NotRecovered { reason: error.to_string() }))
+        Err(AskError::Unavailable(Unavailable::NotRecovered { reason }))
     }
 
     fn of_record(found: Found) -> Result<CommandOutcome, AskError<E::Rejection>> {
@@ -250,6 +236,25 @@ fn at(append: &Append) -> Timestamp {
     Timestamp::from_millis(append.at_millis)
 }
 
+/// Looks further and further back, until the command is found or the records are too old.
+fn last_records(unit: &UnitRuntime, stream: &StreamId, command: CommandId, now: Timestamp) -> Result<Found, ReadError> {
+    let head = unit.journal.head(stream).map_or(0, |head| head.sequence);
+    for reach in REACH {
+        let after = head.saturating_sub(reach);
+        let records = match unit.journal.read_stream(stream, after, usize::try_from(reach).unwrap_or(usize::MAX)) {
+            Ok(records) => records,
+            // Each kind is named: what cannot be read now says nothing of the command, what is gone for good would.
+            Err(error @ (ReadError::Damaged { .. } | ReadError::Io { .. })) => return Err(error),
+        };
+        let found = look(&records, command, now);
+        let is_young = |record: &Record| now.since(at(&record.append)) < KEPT_FOR;
+        if found != Found::Nothing || after == 0 || !records.first().is_some_and(is_young) {
+            return Ok(found);
+        }
+    }
+    Ok(Found::Nothing)
+}
+
 /// The last that these records, oldest first, say of a command; what is older than [`KEPT_FOR`] says nothing any more.
 fn look(records: &[Record], command: CommandId, now: Timestamp) -> Found {
     let command = command.to_bits();
@@ -279,7 +284,7 @@ fn look(records: &[Record], command: CommandId, now: Timestamp) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::persistence::{Begun, Causation, Lease, NewEvent, Origin, PartitionId, Settled, StreamId};
+    use crate::persistence::{Begun, Causation, Lease, NewEvent, Origin, PartitionId, Settled};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 

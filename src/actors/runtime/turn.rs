@@ -77,8 +77,8 @@ impl<E: Entity> Host<E> {
                     causation: Causation::Command(ask.opened.origin),
                     patient: ask.opened.patient,
                 };
-                let (asked, in_doubt) = (ask.asked, follow_up.in_doubt);
-                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened), asked, in_doubt };
+                let in_doubt = follow_up.in_doubt;
+                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened), asked: ask.asked, in_doubt };
                 let done = match follow_up.command {
                     Ok(command) => self.command(cell, active, command, asker, Some(follow_up.step)),
                     Err(reason) => self.panicked(None, asker, "follow-up", &reason),

@@ -196,9 +196,10 @@ pub async fn ask<E: Entity, C: Command<E>>(
     let command_id = call.origin.command_id;
     call.asked.set(entities.address_of(id, command_id));
     let mut ask = entities.ask(id, command).within(within).correlation(call.origin.correlation.clone());
-    ask = match call.origin.repeatable {
-        true => ask.command_id(command_id).fingerprint(call.origin.fingerprint),
-        false => ask.known_as(command_id),
+    ask = if call.origin.repeatable {
+        ask.command_id(command_id).fingerprint(call.origin.fingerprint)
+    } else {
+        ask.known_as(command_id)
     };
     if call.patient {
         ask = ask.patient();

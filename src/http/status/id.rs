@@ -67,7 +67,7 @@ impl StatusId {
             bytes.extend(text.bytes().take(length.into()));
         }
         bytes.extend(check(&bytes));
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&bytes)
     }
 
     /// Reads the id of a link.
@@ -126,6 +126,11 @@ fn check(content: &[u8]) -> [u8; CHECK] {
     check
 }
 
+fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 fn unhex(text: &str) -> Option<Vec<u8>> {
     if text.len() > 2 * MAX_BYTES || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -173,8 +178,7 @@ mod tests {
         }
         let mut newer = vec![VERSION + 1];
         newer.extend(check(&newer));
-        let newer: String = newer.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(StatusId::parse(&newer), Err(NoStatusId::Version));
+        assert_eq!(StatusId::parse(&hex(&newer)), Err(NoStatusId::Version));
     }
 
     fn methods() -> impl Strategy<Value = Method> {
@@ -211,8 +215,7 @@ mod tests {
                 *version = VERSION;
             }
             bytes.extend(check(&bytes));
-            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let _parsed = StatusId::parse(&text);
+            let _parsed = StatusId::parse(&hex(&bytes));
         }
     }
 }

@@ -79,8 +79,7 @@ pub(crate) fn ended(
         Ok(CommandOutcome::NotDone(None)) => say("not_done", NOT_DONE),
         Ok(CommandOutcome::Pending) => say("pending", "it is not finished yet"),
         Ok(CommandOutcome::Ended) => say("unknown", "it is over, and how it ended was not written: look at the item"),
-        Ok(CommandOutcome::Unknown) => Err(Problem::not_found(UNKNOWN)),
-        Err(OutcomeError::UnknownKind(_)) => Err(Problem::not_found(UNKNOWN)),
+        Ok(CommandOutcome::Unknown) | Err(OutcomeError::UnknownKind(_)) => Err(Problem::not_found(UNKNOWN)),
         Err(OutcomeError::Unavailable { reason, retry_after }) => {
             Err(Problem::unavailable("UNAVAILABLE", reason, retry_after))
         }
@@ -95,7 +94,7 @@ pub(crate) const UNKNOWN: &str = "there is no record of this command: it was ref
 /// The document at a status link. `answer` is the first answer, where the resource shows it.
 pub(crate) fn document(
     request: &Request,
-    own: String,
+    own: &str,
     ended: Result<Recalled, Map<String, Value>>,
     answer: impl FnOnce(&Recalled) -> Option<Result<Response, Problem>>,
 ) -> Response {

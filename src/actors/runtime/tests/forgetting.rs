@@ -34,7 +34,8 @@ async fn an_ask_whose_step_was_not_closed_before_the_crash_is_remembered() {
     settled(&system).await;
     let disk = storage.memory_unit("main").expect("a unit in memory");
     let errands = system.entities::<Errand>();
-    let asked = tokio::spawn(async move { errands.ask(&key("e"), RunErrand { to: 1, n: 4 }).await });
+    let mut tasks = tokio::task::JoinSet::new();
+    let asked = tasks.spawn(async move { errands.ask(&key("e"), RunErrand { to: 1, n: 4 }).await });
     // Held at once, and let go append by append: the begin, the addition; not the end of the errand.
     disk.hold();
     for _ in 0..2 {

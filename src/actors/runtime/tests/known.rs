@@ -13,7 +13,8 @@ use crate::actors::entity::{
     AskError, Command, CommandAddress, CommandId, Entity, Key, Number, NumberedId, Unavailable,
 };
 
-const DAY: Duration = Duration::from_hours(24);
+/// A minute less than 24 hours.
+const ALMOST_A_DAY: Duration = Duration::from_mins(24 * 60 - 1);
 
 fn id(bits: u128) -> CommandId {
     CommandId::from_bits(bits)
@@ -77,10 +78,10 @@ async fn after_24_hours_it_is_not_known_any_more() {
     ask(&system, "a", 1, Add { n: 2 }).await;
     let repeatable = system.entities::<Tally>().ask(&key("a"), Add { n: 3 }).command_id(id(2));
     repeatable.await.expect("added");
-    tokio::time::sleep(DAY - Duration::from_secs(60)).await;
+    tokio::time::advance(ALMOST_A_DAY).await;
     assert_eq!(outcome::<Tally>(&system, "a", 1).await, done(2, 1, 1));
     assert_eq!(outcome::<Tally>(&system, "a", 2).await, done(5, 1, 2));
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::advance(Duration::from_mins(2)).await;
     assert_eq!(outcome::<Tally>(&system, "a", 1).await, CommandOutcome::Unknown);
     assert_eq!(outcome::<Tally>(&system, "a", 2).await, CommandOutcome::Unknown);
 }
@@ -150,9 +151,9 @@ async fn while_the_journal_does_not_know_nobody_is_told_and_then_it_is_what_it_i
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             if there {
-                disk.poison_after_write("no")
+                disk.poison_after_write("no");
             } else {
-                disk.poison("no")
+                disk.poison("no");
             }
             disk.release();
             // It may be told already, or not yet; never wrongly.
@@ -160,7 +161,7 @@ async fn while_the_journal_does_not_know_nobody_is_told_and_then_it_is_what_it_i
             match early {
                 Ok(told) => assert_eq!(told == done(2, 1, 1), there, "{told:?}"),
                 Err(error) => {
-                    assert!(matches!(error, AskError::Unavailable(_) | AskError::Unsettled { .. }), "{error:?}")
+                    assert!(matches!(error, AskError::Unavailable(_) | AskError::Unsettled { .. }), "{error:?}");
                 }
             }
         };

@@ -112,11 +112,13 @@ fn show_new<R, X: Refusal>(
     item: fn(R) -> Option<Item>,
     answered: Result<Answered<R>, AskError<X>>,
 ) -> Result<Done, Problem> {
-    let answered = answered.map_err(|error| match &error {
-        AskError::Rejected(refusal) if refusal.code() == REUSED => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, REUSED, refusal.to_string())
+    let answered = answered.map_err(|error| {
+        if let AskError::Rejected(refusal) = &error
+            && refusal.code() == REUSED
+        {
+            return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, REUSED, refusal.to_string());
         }
-        _ => of_ask(error),
+        of_ask(error)
     })?;
     let (sequence, replayed) = (Some(answered.sequence), answered.replayed);
     let shown = item(answered.reply).ok_or_else(|| Problem::not_found("it is gone already"))?;
