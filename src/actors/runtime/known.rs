@@ -148,7 +148,7 @@ impl<E: Entity> Host<E> {
         let reopened = (self.unit.epoch() != epoch).then(|| "the journal was opened again meanwhile".to_owned());
         match poisoned.or(reopened) {
             None => Ok(outcome),
-            Some(reason) => Err(AskError::Unavailable(Unavailable::Storage { reason })),
+            Some(reason) => Err(AskError::Unavailable(Unavailable::Storage { reason, retry_after: OUTCOME_RETRY })),
         }
     }
 

@@ -28,7 +28,7 @@ fn what_an_answer_says_about_the_callee() {
         (AskError::Expired(second), Verdict::Failed),
         (unavailable(Unavailable::Panicked), Verdict::Failed),
         (unavailable(stopped), Verdict::Void),
-        (unavailable(Unavailable::Storage { reason: String::new() }), Verdict::Void),
+        (unavailable(Unavailable::Storage { reason: String::new(), retry_after: second }), Verdict::Void),
         (AskError::Overloaded { retry_after: second }, Verdict::Void),
         (AskError::InProgress { retry_after: second }, Verdict::Void),
     ] {
