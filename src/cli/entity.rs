@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use steadfast::{
     KindCode,
-    persistence::{Causation, Glance, Look, Record, Spot},
+    persistence::{BaseGlance, Causation, Glance, Look, Record, Spot},
 };
 
 use super::{
@@ -51,11 +51,13 @@ impl Entity {
         match self {
             Self::Show(which) => {
                 let (code, found) = which.find()?;
+                found.whole()?;
                 let last = found.records.last().map_or(0, Record::last_sequence);
                 state(&which, code, &found, last)
             }
             Self::At(At { which, sequence }) => {
                 let (code, found) = which.find()?;
+                found.whole()?;
                 let last = found.records.last().map_or(0, Record::last_sequence);
                 if !(1..=last).contains(&sequence) {
                     return Err(Exit::Usage(anyhow!("its events have the sequences 1 to {last}, not {sequence}")));
@@ -75,7 +77,23 @@ struct Found {
     kind: &'static str,
     key: String,
     unit: String,
+    /// Sequence of its last deleted event; 0 when none was deleted.
+    deleted: u64,
     records: Vec<Record>,
+}
+
+impl Found {
+    /// Whether all of its events are there.
+    fn whole(&self) -> Result<(), Exit> {
+        if self.deleted == 0 {
+            return Ok(());
+        }
+        let (kind, key, deleted) = (self.kind, &self.key, self.deleted);
+        Err(Exit::Other(anyhow!(
+            "the events of {kind}/{key} up to {deleted} were deleted, so that its state cannot be folded from the rest: \
+             ask a running system (GET /admin/entities)"
+        )))
+    }
 }
 
 /// Looks for streams with this id.
@@ -98,9 +116,17 @@ impl Look for Search<'_> {
             found.records.push(record.record());
         } else if record.key == self.id || (record.number != 0 && self.number == Some(record.number)) {
             let (key, unit) = (record.key.to_owned(), self.unit.clone());
-            self.found.push(Found { kind, key, unit, records: vec![record.record()] });
+            self.found.push(Found { kind, key, unit, deleted: 0, records: vec![record.record()] });
         }
         ControlFlow::Continue(())
+    }
+
+    fn base(&mut self, base: BaseGlance<'_>) {
+        let Some(kind) = self.kinds.iter().find(|kind| **kind == base.kind) else { return };
+        if base.key == self.id || (base.number != 0 && self.number == Some(base.number)) {
+            let (key, unit) = (base.key.to_owned(), self.unit.clone());
+            self.found.push(Found { kind, key, unit, deleted: base.deleted, records: Vec::new() });
+        }
     }
 
     fn damage(&mut self, spot: Spot<'_>, _: Option<(u16, u64)>, what: &str) {
@@ -193,6 +219,9 @@ fn history(which: &Which, found: &Found) -> Result<(), Exit> {
     let events: Vec<Value> = events.collect();
     if which.data.json {
         return say_json(&events);
+    }
+    if found.deleted > 0 {
+        say(&format!("  the events up to {} were deleted", found.deleted));
     }
     for event in events {
         let of = |name: &str| event.get(name).unwrap_or(&Value::Null);

@@ -178,6 +178,10 @@ fn say_whole(unit: &UnitReport) {
         "{}: {state}; {} events in {} records of {} entities, {} bytes",
         unit.unit, counted.events, counted.records, counted.streams, counted.bytes
     ));
+    if unit.bases > 0 {
+        let events: u64 = unit.deleted.iter().sum();
+        say(&format!("  before them {events} events were deleted; {} entities have base records instead", unit.bases));
+    }
     for damage in &unit.damage {
         let record = damage.record.map_or(String::new(), |(partition, position)| {
             format!(" (record at partition {partition}, position {position})")

@@ -158,6 +158,7 @@ fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistenc
         segment_bytes: bytes(config.segment_bytes),
         queue: usize::try_from(config.queue).unwrap_or(usize::MAX),
         sled_cache_bytes: bytes(config.sled_cache),
+        deletes_history: config.history.is_some(),
         low_space_bytes: bytes(config.low_space),
         ballast_bytes: bytes(config.ballast),
     }

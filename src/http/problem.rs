@@ -194,6 +194,8 @@ impl From<ViewError> for Problem {
         let message = error.to_string();
         match error {
             ViewError::Unavailable(why) => Self::unavailable("UNAVAILABLE", message, why.retry_after()),
+            // Only an operator can help.
+            ViewError::Incomplete(_) => Self::unavailable("VIEW_INCOMPLETE", message, Duration::from_mins(1)),
             ViewError::Store(_) => Self::unavailable("VIEW_UNAVAILABLE", message, Duration::from_secs(1)),
         }
     }

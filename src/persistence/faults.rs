@@ -23,8 +23,9 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Append, AppendDone, AppendError, Journal, Lease, PartitionId, Projections, ReadError, Record, Refusal, RowChange,
-    Snapshots, StoreError, StoredSnapshot, StreamHead, StreamId, Unit, ViewName, ViewProgress, sync::lock,
+    Append, AppendDone, AppendError, BaseOf, Journal, Lease, PartitionId, Projections, ReadError, Record, Refusal,
+    RowChange, Snapshots, StoreError, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation, Unit,
+    ViewName, ViewProgress, sync::lock,
 };
 
 /// What happens to the n-th operation.
@@ -244,6 +245,19 @@ impl Journal for FaultyJournal {
     fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
         self.not_read()?;
         self.inner.read_feed(partition, after, limit)
+    }
+
+    fn truncate(&self, what: Truncation<'_>, base: &mut BaseOf<'_>) -> Result<Truncated, TruncateError> {
+        self.inner.truncate(what, base)
+    }
+
+    fn first(&self, partition: PartitionId) -> u64 {
+        self.inner.first(partition)
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<StoredSnapshot>, ReadError> {
+        self.not_read()?;
+        self.inner.base(stream)
     }
 
     fn refusal(&self) -> Option<Refusal> {

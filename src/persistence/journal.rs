@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::JournalMetrics;
+use super::{BaseOf, JournalMetrics, StoredSnapshot, TruncateError, Truncated, Truncation};
 
 /// A stream: all events of one entity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ impl StreamId {
 }
 
 impl StreamId {
-    fn hash(&self) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         hash_of(&self.kind, &self.key)
     }
 }
@@ -345,6 +345,12 @@ pub enum ReadError {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// What was asked for was deleted on purpose.
+    #[error("older history was deleted; {first} is the first that is there")]
+    Deleted {
+        /// The first position of the partition, or the first sequence of the stream, that can be read.
+        first: u64,
+    },
 }
 
 /// What is known about a stream without reading it.
@@ -397,7 +403,8 @@ pub trait Journal: Send + Sync + 'static {
     /// the disk.
     ///
     /// # Errors
-    /// [`ReadError::Damaged`] names the place; nothing of the stream is returned then.
+    /// [`ReadError::Damaged`] names the place; nothing of the stream is returned then. [`ReadError::Deleted`] names the
+    /// first sequence that can be read.
     fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError>;
 
     /// The records of a partition with positions after `after`, in order and without a gap, at most `limit` records,
@@ -434,6 +441,32 @@ pub trait Journal: Send + Sync + 'static {
     /// Nothing is lost; trying again is safe.
     fn archive(&self, _below: &[u64]) -> Result<usize, super::StoreError> {
         Ok(0)
+    }
+
+    /// Deletes what is old and dealt with, for ever, in whole pieces and from the beginning on. For each stream that loses
+    /// events `base` is asked for a base record, which is kept durably from then on ([`base`](Self::base)). The newest
+    /// piece always stays. Positions, sequences, heads and fences go on as before. All of it or nothing, also after a
+    /// crash; what was made instead is on the disk and read back from there before anything is removed. May do nothing
+    /// although something is old enough, when that would not be worth its cost. Blocks, with the writer going on.
+    ///
+    /// # Errors
+    /// [`TruncateError`]
+    fn truncate(&self, _what: Truncation<'_>, _base: &mut BaseOf<'_>) -> Result<Truncated, TruncateError> {
+        Err(TruncateError::NotSupported)
+    }
+
+    /// The first position of `partition` that was not deleted; 1 while nothing was. It may not be there yet.
+    fn first(&self, _partition: PartitionId) -> u64 {
+        1
+    }
+
+    /// What stands for the deleted events of a stream; `None` when it has lost none. Its sequence may be greater than
+    /// that of the last deleted event, and never beyond the stream's head. May block on the disk.
+    ///
+    /// # Errors
+    /// As [`read_stream`](Self::read_stream).
+    fn base(&self, _stream: &StreamId) -> Result<Option<StoredSnapshot>, ReadError> {
+        Ok(None)
     }
 
     /// What it has counted so far; all zero for a journal that does not count.

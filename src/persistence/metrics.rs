@@ -24,6 +24,10 @@ pub struct JournalMetrics {
     pub poisonings: u64,
     /// Times that it was opened again after that.
     pub reopenings: u64,
+    /// Times that history was deleted.
+    pub truncations: u64,
+    /// Events that were deleted with it.
+    pub deleted: u64,
     /// Appends that wait for the writer now.
     pub waiting: u64,
 }
@@ -81,6 +85,8 @@ pub(super) struct Counters {
     pub(super) no_space: AtomicU64,
     pub(super) poisonings: AtomicU64,
     pub(super) reopenings: AtomicU64,
+    pub(super) truncations: AtomicU64,
+    pub(super) deleted: AtomicU64,
 }
 
 impl Counters {
@@ -103,6 +109,8 @@ impl Counters {
             no_space: of(&self.no_space),
             poisonings: of(&self.poisonings),
             reopenings: of(&self.reopenings),
+            truncations: of(&self.truncations),
+            deleted: of(&self.deleted),
             waiting: waiting as u64,
         }
     }

@@ -9,6 +9,7 @@ mod contract;
 mod faults;
 mod glance;
 mod heads;
+mod history;
 mod journal;
 mod memory;
 mod metrics;
@@ -27,6 +28,7 @@ mod sync;
 
 pub use faults::{Fault, Faults, Operation};
 pub use glance::{EventGlance, Glance};
+pub use history::{BaseOf, TruncateError, Truncated, Truncation};
 pub use journal::{
     Append, AppendDone, AppendError, Appended, Begun, Causation, DispatchMark, Journal, Lease, NewEvent, Origin,
     PartitionId, ReadError, Record, Refusal, ReopenError, Settled, StreamHead, StreamId,
@@ -37,6 +39,6 @@ pub use open::{Backend, Elsewhere, OpenError, OpenReport, Placed, Storage, Stora
 pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};
 pub use survey::{
-    Backed, BackupError, Counted, Damage, DataDirectory, EventCount, Look, Spot, SurveyError, UnitReport, Verified,
-    Verifier,
+    Backed, BackupError, BaseGlance, Counted, Damage, DataDirectory, EventCount, Look, Spot, SurveyError, UnitReport,
+    Verified, Verifier,
 };

@@ -123,7 +123,7 @@ fn again(config: &StorageConfig, storage: &Storage) -> Storage {
 }
 
 /// `None` while the answer is not known, or is "not now".
-async fn send(system: &System, command: &Command) -> Option<Response> {
+pub(crate) async fn send(system: &System, command: &Command) -> Option<Response> {
     let new = || NumberedId::Key(Key::derived("every", &[command.key.as_bytes()]));
     let within = store::DELIVERY_WITHIN;
     let number = NumberedId::number;

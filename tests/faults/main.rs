@@ -32,6 +32,8 @@ mod exits;
 #[cfg(test)]
 mod full;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod load;

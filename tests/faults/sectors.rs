@@ -100,6 +100,16 @@ fn damaged_copies(journal: &str, part: &str) -> Met {
     shop.close(); // so that the witnesses know all of it
     let whole = shop.data();
 
+    // A copy of which nothing is damaged.
+    let control = shop.directory().join("control");
+    copy(&whole, &control);
+    let (code, said) = verify(&control);
+    assert_eq!(code, 0, "{said}");
+    shop.keep_data_in(control);
+    shop.start();
+    Books::read(&shop).assert_same_bytes(&books);
+    shop.close();
+
     let mut met = Met::default();
     let copies = setting("STEADFAST_FAULTS_COPIES").unwrap_or(12);
     for (number, kind) in (1..=copies).zip(KINDS.into_iter().cycle()) {

@@ -125,10 +125,18 @@ impl Shop {
     }
 }
 
-/// In memory, with the unit that the store's alarms have for themselves.
+/// In memory, with the units that some services have for themselves.
 fn memory() -> Storage {
-    let config = StorageConfig { units: vec!["alarm".to_owned()], ..StorageConfig::memory() };
+    let config =
+        StorageConfig { units: ["alarm", "notification"].map(str::to_owned).to_vec(), ..StorageConfig::memory() };
     persistence::open(&config).unwrap()
+}
+
+/// What the client of the order was told, or would have been: a policy marks the order as soon as it is there.
+fn first_answer(id: u64) -> Value {
+    let own = json!({ "href": format!("/orders/{id}") });
+    let links = json!({ "self": own, "order": own });
+    json!({ "id": id, "productId": 1, "quantity": 3, "status": "order", "_links": links })
 }
 
 fn order() -> Value {
@@ -154,14 +162,16 @@ async fn a_504_leads_to_what_became_of_the_command_and_to_the_first_answer() {
         shop.disk().release();
         let told = shop.ended(&link).await;
         assert_eq!((&told["status"], &told["_links"]["self"]["href"]), (&json!("done"), &json!(link)), "{told}");
-        let (answer, item) = (&told["answer"], shop.get("/orders/1").await);
-        assert_eq!((&answer["status"], &answer["body"]), (&json!(201), &item.body));
+        let answer = &told["answer"];
+        assert_eq!((&answer["status"], &answer["body"]), (&json!(201), &first_answer(1)));
         assert_eq!(answer["headers"]["location"], "/orders/1");
-        assert_eq!(answer["headers"]["etag"], json!(item.header("etag")));
-        if !headers.is_empty() {
+        assert!(answer["headers"]["etag"].is_string());
+        if headers.is_empty() {
+            assert_eq!(answer["headers"]["etag"], "\"2\"", "as it was then");
+        } else {
             let replayed = shop.send("POST", "/orders", headers, &order()).await;
             assert_eq!((replayed.status, replayed.header("idempotency-replayed")), (201, "true".into()));
-            assert_eq!((&replayed.body, replayed.header("etag")), (&answer["body"], item.header("etag")));
+            assert_eq!(replayed.body, answer["body"]);
         }
         let elsewhere = shop.get(&format!("/store{link}")).await.body;
         assert_eq!(elsewhere["answer"]["body"]["_links"]["self"]["href"], "/store/orders/1", "as that address has it");
@@ -189,7 +199,7 @@ async fn the_link_is_good_after_a_crash_wherever_that_came() {
                 (&json!("done"), &json!(201)),
                 "{appends}: {told}"
             );
-            assert_eq!(told["answer"]["body"], shop.get("/orders/1").await.body);
+            assert_eq!(told["answer"]["body"], first_answer(1));
             assert_eq!(shop.count("orders").await, json!(1), "{appends}");
         }
     }
@@ -212,8 +222,9 @@ async fn who_does_not_wait_for_a_stopped_partner_is_answered_at_once_and_served_
     let shop = shop.crash().await;
     let told = shop.ended(&link).await;
     assert_eq!((&told["status"], &told["answer"]["status"]), (&json!("done"), &json!(201)), "{told}");
-    let own = told["answer"]["body"]["_links"]["self"]["href"].as_str().unwrap();
-    assert_eq!(shop.get(own).await.body, told["answer"]["body"]);
+    let id = told["answer"]["body"]["id"].as_u64().unwrap();
+    assert_eq!(told["answer"]["body"], first_answer(id));
+    assert_eq!(shop.get(&format!("/orders/{id}")).await.status, 200);
     shop.system.quiesce(Duration::from_secs(20)).await.unwrap();
     assert_eq!((shop.count("orders").await, shop.count("deliveries").await), (json!(1), json!(1)), "once");
 }

@@ -57,6 +57,11 @@ pub trait Entity: Default + Clone + Send + Sync + Serialize + DeserializeOwned +
     /// Shape of the serialized state. Raised with every change of a field: an older snapshot is then
     /// ignored and the entity replayed.
     const SNAPSHOT: u32;
+    /// Makes a serialized state of an earlier [`SNAPSHOT`](Self::SNAPSHOT) one of this release; `None` when it cannot. Only
+    /// asked where history was deleted, so that the entity cannot be replayed: without an answer it is quarantined. Pure.
+    fn migrate(_shape: u32, _state: serde_json::Value) -> Option<serde_json::Value> {
+        None
+    }
     /// How an entity of this kind is addressed.
     type Id: EntityId;
     /// What can happen to it: a closed enum, so that `evolve` is exhaustive.

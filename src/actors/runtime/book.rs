@@ -209,10 +209,42 @@ pub(crate) fn load<E: Entity>(
     keys: Arc<KeyBudget>,
 ) -> Result<(E, Book), UnusableSnapshot> {
     let saved: Saved<E> = serde_json::from_slice(bytes).map_err(|error| UnusableSnapshot(error.to_string()))?;
+    loaded(saved, bytes.len(), sequence, incarnation, keys)
+}
+
+/// [`load`] for a state of an earlier shape, which the entity has to know.
+pub(crate) fn migrate<E: Entity>(
+    bytes: &[u8],
+    shape: u32,
+    sequence: u64,
+    incarnation: u64,
+    keys: Arc<KeyBudget>,
+) -> Result<(E, Book), UnusableSnapshot> {
+    let unusable = |error: serde_json::Error| UnusableSnapshot(error.to_string());
+    let saved: Saved<serde_json::Value> = serde_json::from_slice(bytes).map_err(unusable)?;
+    let Saved { state, number, keys: kept, marks, open } = saved;
+    let state = E::migrate(shape, state).ok_or_else(|| {
+        UnusableSnapshot(format!(
+            "it is of shape {shape} and this release has shape {}: run the release that wrote it, or let `migrate` of {} read shape {shape}",
+            E::SNAPSHOT,
+            E::KIND
+        ))
+    })?;
+    let state: E = serde_json::from_value(state).map_err(unusable)?;
+    loaded(Saved { state, number, keys: kept, marks, open }, bytes.len(), sequence, incarnation, keys)
+}
+
+fn loaded<E>(
+    saved: Saved<E>,
+    bytes: usize,
+    sequence: u64,
+    incarnation: u64,
+    keys: Arc<KeyBudget>,
+) -> Result<(E, Book), UnusableSnapshot> {
     let mut book = Book::new(incarnation, keys);
     book.sequence = sequence;
     book.number = saved.number;
-    book.tail.snapshot = bytes.len();
+    book.tail.snapshot = bytes;
     for key in saved.keys {
         let Kept { fingerprint, at, reply } =
             Kept { fingerprint: unhex(&key.fingerprint)?, at: key.at, reply: Bytes::from(key.reply) };

@@ -7,6 +7,7 @@ use super::{
     clock::Clock,
     connector::{Channels, Connect, Connector},
     declare::{Assembly, Named, Place, Service, add_progress},
+    history::HistoryKeeper,
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
     link::Links,
@@ -264,6 +265,9 @@ impl SystemBuilder {
         let mut parts = super::tree::Parts::default();
         for (unit, queue) in units.iter().zip(queues) {
             let watch = watch_of(unit, &system.inner, &services, &internal);
+            if let Some(keeper) = keeper_of(unit, &system.inner, &watch.hosts) {
+                parts.storage(format!("history:{}", unit.name), Arc::new(keeper));
+            }
             parts.storage(format!("journal:{}", unit.name), Arc::new(watch));
             parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
         }
@@ -309,6 +313,18 @@ fn watch_of(
     hosts.extend(internal.iter().filter(|(place, _)| own(place)).map(|(_, progress)| progress.clone()));
     let archived_behind = inner.config.storage.archive.then(|| inner.consumers.clone());
     JournalWatch { unit: unit.clone(), hosts, archived_behind }
+}
+
+/// Who deletes history of a unit, where that is configured.
+fn keeper_of(unit: &Arc<UnitRuntime>, inner: &Inner, hosts: &[Arc<dyn KindHost>]) -> Option<HistoryKeeper> {
+    Some(HistoryKeeper {
+        unit: unit.clone(),
+        hosts: hosts.to_vec(),
+        readers: inner.consumers.clone(),
+        letters: inner.retries.values().cloned().collect(),
+        clock: inner.clock.clone(),
+        keep: inner.config.storage.history?,
+    })
 }
 
 fn open_units(storage: &Storage) -> (Vec<Arc<UnitRuntime>>, Vec<SnapshotQueue>) {

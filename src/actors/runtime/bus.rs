@@ -44,6 +44,16 @@ pub enum EventsError {
     /// `after` is nothing that a page gave. Begin without it.
     #[error("`{0}` is no cursor; take `next` of an earlier page")]
     NoCursor(String),
+    /// What comes behind `after` was deleted. Begin without it, at the oldest that is there.
+    #[error("{unit}/{partition} begins at position {first}: older events were deleted; begin without `after`")]
+    Deleted {
+        /// The storage unit.
+        unit: String,
+        /// The partition.
+        partition: u16,
+        /// The first position that is there.
+        first: u64,
+    },
     /// The journal cannot be read now.
     #[error("{0}")]
     Store(String),
@@ -75,7 +85,12 @@ pub(crate) async fn page(
     for unit in units {
         for partition in 0..unit.journal.partitions() {
             let lane = (unit.name.to_string(), partition);
-            let mut cursor = cursors.get(&lane).copied().unwrap_or_default();
+            let first = unit.journal.first(PartitionId(partition));
+            let begin = if query.after.is_none() { first - 1 } else { 0 };
+            let mut cursor = cursors.get(&lane).copied().unwrap_or(begin);
+            if cursor + 1 < first {
+                return Err(EventsError::Deleted { unit: lane.0, partition, first });
+            }
             let (mut matches, mut scanned) = (0, 0u64);
             while matches < limit && scanned < SCANNED && cursor < unit.journal.durable(PartitionId(partition)) {
                 let batch = unit.feed.read(kinds, partition, cursor, 256).await;

@@ -3,8 +3,8 @@
 use std::{
     fmt,
     sync::{
-        Arc,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -19,12 +19,19 @@ pub(crate) struct Lane {
     pub(crate) unit: Arc<UnitRuntime>,
     pub(crate) partition: u16,
     cursor: AtomicU64,
+    /// The cursor that it would have after a crash.
+    kept: AtomicU64,
 }
 
 impl Lane {
     /// Everything up to here has been dealt with.
     pub(crate) fn cursor(&self) -> u64 {
         self.cursor.load(Ordering::Acquire)
+    }
+
+    /// Everything up to here has been dealt with, also after a crash.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept.load(Ordering::Acquire)
     }
 
     pub(crate) fn durable(&self) -> u64 {
@@ -43,6 +50,10 @@ pub(crate) struct Consumer {
     /// Dispatches or row changes that are being worked on.
     pub(crate) busy: AtomicUsize,
     state: AtomicU8,
+    /// Why it cannot go on for good.
+    refused: Mutex<Option<Arc<str>>>,
+    /// Whether it is to keep its cursors now, however little they have moved.
+    keep: AtomicBool,
     moved: watch::Sender<u64>,
 }
 
@@ -54,6 +65,8 @@ pub(crate) enum ConsumerState {
     Running = 1,
     /// It cannot go on in some partition: the target or the storage refuses, or too much waits there.
     Waiting = 2,
+    /// What it would have to read next was deleted.
+    Refused = 3,
 }
 
 impl Consumer {
@@ -69,6 +82,7 @@ impl Consumer {
                     unit: unit.clone(),
                     partition,
                     cursor: AtomicU64::new(0),
+                    kept: AtomicU64::new(0),
                 })
             })
             .collect();
@@ -80,6 +94,8 @@ impl Consumer {
             wake: Arc::new(Notify::new()),
             busy: AtomicUsize::new(0),
             state: AtomicU8::new(0),
+            refused: Mutex::default(),
+            keep: AtomicBool::new(false),
             moved: watch::Sender::new(0),
         })
     }
@@ -93,6 +109,7 @@ impl Consumer {
         match self.state.load(Ordering::Acquire) {
             1 => "running",
             2 => "waiting",
+            3 => "refused",
             _ => "stopped",
         }
     }
@@ -102,6 +119,61 @@ impl Consumer {
         if let Some(lane) = self.lanes.get(lane) {
             lane.cursor.store(offset, Ordering::Release);
         }
+    }
+
+    /// Tells that a lane would have this cursor after a crash.
+    pub(crate) fn set_kept(&self, lane: usize, offset: u64) {
+        if let Some(lane) = self.lanes.get(lane) {
+            lane.kept.store(offset, Ordering::Release);
+        }
+    }
+
+    /// Asks it to keep its cursors soon.
+    pub(crate) fn keep_soon(&self) {
+        self.keep.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether it was asked to, since it last looked.
+    pub(crate) fn is_to_keep(&self) -> bool {
+        self.keep.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether everything behind these cursors, one for each lane, is still there.
+    ///
+    /// # Errors
+    /// What is not, and what to do; the consumer is refused from then on, until it is started again.
+    pub(crate) fn begin(&self, cursors: &[u64]) -> Result<(), Arc<str>> {
+        let missing = self.lanes.iter().zip(cursors).find_map(|(lane, cursor)| {
+            let first = lane.unit.journal.first(PartitionId(lane.partition));
+            (cursor + 1 < first).then(|| (lane, cursor + 1, first))
+        });
+        let refused: Option<Arc<str>> = missing.map(|(lane, next, first)| {
+            let (name, unit, partition) = (self.name, &lane.unit.name, lane.partition);
+            format!(
+                "{name} has to go on at position {next} of {unit}/{partition}, and the first that is there is {first}: \
+                 older history was deleted; restore a backup that has it, or go back to what had read it"
+            )
+            .into()
+        });
+        refused.clone_into(&mut self.refused());
+        match refused {
+            Some(reason) => {
+                tracing::error!(consumer = self.name, reason = reason.as_ref(), "refused");
+                self.set_state(ConsumerState::Refused);
+                Err(reason)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Why it cannot go on for good; `None` while it can.
+    pub(crate) fn why_refused(&self) -> Option<Arc<str>> {
+        self.refused().clone()
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes those who wait for this consumer's cursors.

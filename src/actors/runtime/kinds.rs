@@ -30,7 +30,7 @@ use crate::{
         Address, AskError, AskedAnswer, CommandId, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded,
         Timestamp, Unavailable,
     },
-    persistence::{Record, StreamHead},
+    persistence::{Record, StoredSnapshot, StreamHead},
 };
 
 /// Streams with open asks that are brought into memory at the same time: few beside a service's budget, so
@@ -58,6 +58,8 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn decode(&self, unit: &Arc<str>, record: &Record) -> Vec<FeedItem>;
     /// An event as the bus shows it; `None` for one that is not public.
     fn on_bus(&self, event: &(dyn Any + Send + Sync)) -> Option<(&'static str, Recording)>;
+    /// The state of a stream as of its durable head, to stand for its history. May block on the disk.
+    fn base_record(&self, key: &str) -> Result<StoredSnapshot, String>;
     /// Learns of a stream from the journal, at start.
     fn learn(&self, key: Key, head: &StreamHead);
     /// Brings streams with open asks into memory.
@@ -192,6 +194,10 @@ impl<E: Entity> KindHost for Host<E> {
             let recording = Recording { number, sequence, at, correlation: recorded.correlation.clone(), fields };
             (recorded.event.name(), recording)
         })
+    }
+
+    fn base_record(&self, key: &str) -> Result<StoredSnapshot, String> {
+        Host::base_record(self, &Key::new(key).map_err(|error| error.to_string())?)
     }
 
     fn learn(&self, key: Key, head: &StreamHead) {

@@ -240,10 +240,14 @@ fn at(append: &Append) -> Timestamp {
 fn last_records(unit: &UnitRuntime, stream: &StreamId, command: CommandId, now: Timestamp) -> Result<Found, ReadError> {
     let head = unit.journal.head(stream).map_or(0, |head| head.sequence);
     for reach in REACH {
-        let after = head.saturating_sub(reach);
-        let records = match unit.journal.read_stream(stream, after, usize::try_from(reach).unwrap_or(usize::MAX)) {
-            Ok(records) => records,
-            // Each kind is named: what cannot be read now says nothing of the command, what is gone for good would.
+        let wanted = head.saturating_sub(reach);
+        let limit = usize::try_from(reach).unwrap_or(usize::MAX);
+        let (after, records) = match unit.journal.read_stream(stream, wanted, limit) {
+            Ok(records) => (wanted, records),
+            // What was deleted on purpose says nothing any more. The entity itself still knows commands with a key.
+            Err(ReadError::Deleted { first }) => {
+                (0, unit.journal.read_stream(stream, first.saturating_sub(1).max(wanted), limit)?)
+            }
             Err(error @ (ReadError::Damaged { .. } | ReadError::Io { .. })) => return Err(error),
         };
         let found = look(&records, command, now);

@@ -28,6 +28,7 @@ mod failure;
 mod feed;
 mod gate;
 mod hand_over;
+mod history;
 mod host;
 mod kinds;
 mod known;

@@ -49,8 +49,11 @@ pub struct ConsumerStatus {
     pub cursor: u64,
     /// Events behind the durable head.
     pub lag: u64,
-    /// `running`, `waiting` or `stopped`.
+    /// `running`, `waiting`, `stopped` or `refused`.
     pub state: &'static str,
+    /// Why it is refused: what it would have to read was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// A dead letter with where it waits.
@@ -193,6 +196,7 @@ impl System {
                 cursor: lane.cursor(),
                 lag: lane.durable().saturating_sub(lane.cursor()),
                 state: consumer.state(),
+                refused: consumer.why_refused().map(|reason| reason.to_string()),
             })
         });
         lanes.collect()

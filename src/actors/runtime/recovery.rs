@@ -1,4 +1,5 @@
-//! Brings an entity back from its newest usable snapshot and the events behind it.
+//! Brings an entity back from its newest usable snapshot, or from its base record where history was deleted, and the
+//! events behind it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -6,20 +7,25 @@ use std::{
 };
 
 use super::{
-    book::{Book, load},
+    book::{Book, load, migrate, save},
     cell::Active,
     codec,
+    dedup::KeyBudget,
     host::Host,
     off_thread::off_thread,
     outcome::panic_text,
 };
 use crate::{
     actors::entity::{Entity, Key},
-    persistence::{ReadError, Record},
+    persistence::{ReadError, Record, StoredSnapshot},
 };
 
 /// Records read at once: bounds what a recovery holds in memory.
 const PAGE: usize = 4_096;
+
+/// How often a recovery begins again because history was deleted under it: once is the rule, and deletions are minutes
+/// apart.
+const TRIES: u32 = 3;
 
 /// Why an entity could not be brought back.
 #[derive(Debug)]
@@ -48,39 +54,98 @@ impl<E: Entity> Host<E> {
     }
 
     fn read_back(&self, key: &Key, incarnation: u64, epoch: u64) -> Result<Box<Active<E>>, NotRecovered> {
-        let (mut state, mut book) = self.newest_snapshot(key, incarnation);
+        let (state, mut book) = self.fold(key, incarnation, &self.service.keys)?;
+        // What a snapshot or an old event still names must not count against the service's budget.
+        book.dedup.expire(self.clock().now());
+        Ok(Box::new(Active { state, book, epoch, gate: None }))
+    }
+
+    /// State and book as of the stream's durable head, without anybody noticing. May block on the disk.
+    pub(crate) fn base_record(&self, key: &Key) -> Result<StoredSnapshot, String> {
+        let budget = KeyBudget::new(usize::MAX);
+        let (state, mut book) = self.fold(key, 0, &budget).map_err(|error| match error {
+            NotRecovered::ForNow(why) | NotRecovered::Ever(why) => why.to_string(),
+        })?;
+        book.dedup.expire(self.clock().now());
+        let saved = catch_unwind(AssertUnwindSafe(|| save(&state, &book)));
+        let bytes =
+            saved.map_err(|panic| panic_text(panic.as_ref()).to_string())?.map_err(|error| error.to_string())?;
+        Ok(StoredSnapshot { sequence: book.sequence, shape: E::SNAPSHOT, bytes })
+    }
+
+    fn fold(&self, key: &Key, incarnation: u64, keys: &Arc<KeyBudget>) -> Result<(E, Book), NotRecovered> {
+        for _ in 0..TRIES {
+            let (mut state, mut book) = self.newest(key, incarnation, keys)?;
+            if self.replay_rest(key, &mut state, &mut book)? {
+                return Ok((state, book));
+            }
+        }
+        Err(NotRecovered::ForNow("its history is being deleted".into()))
+    }
+
+    /// Applies the events behind the book's sequence; false when they were deleted meanwhile, and there is a newer base
+    /// record.
+    fn replay_rest(&self, key: &Key, state: &mut E, book: &mut Book) -> Result<bool, NotRecovered> {
         loop {
-            let page = self.unit.journal.read_stream(&self.stream(key), book.sequence, PAGE).map_err(not_read)?;
+            let page = match self.unit.journal.read_stream(&self.stream(key), book.sequence, PAGE) {
+                Err(ReadError::Deleted { .. }) => return Ok(false),
+                page => page.map_err(not_read)?,
+            };
             let last = page.len() < PAGE;
             for record in page {
-                replay(&mut state, &mut book, &record).map_err(NotRecovered::Ever)?;
+                replay(state, book, &record).map_err(NotRecovered::Ever)?;
             }
             if last {
-                // What a snapshot or an old event still names must not count against the service's budget.
-                book.dedup.expire(self.clock().now());
-                return Ok(Box::new(Active { state, book, epoch, gate: None }));
+                return Ok(true);
             }
         }
     }
 
-    fn newest_snapshot(&self, key: &Key, incarnation: u64) -> (E, Book) {
+    /// The newest snapshot that is of use, else the base record, else the beginning.
+    fn newest(&self, key: &Key, incarnation: u64, keys: &Arc<KeyBudget>) -> Result<(E, Book), NotRecovered> {
+        let base = self.unit.journal.base(&self.stream(key)).map_err(not_read)?;
+        let from = base.as_ref().map_or(0, |base| base.sequence);
+        if let Some(loaded) = self.newest_snapshot(key, from, incarnation, keys) {
+            return Ok(loaded);
+        }
+        let Some(base) = base else { return Ok((E::default(), Book::new(incarnation, keys.clone()))) };
+        let loaded = catch_unwind(AssertUnwindSafe(|| {
+            let keys = keys.clone();
+            if base.shape == E::SNAPSHOT {
+                load::<E>(&base.bytes, base.sequence, incarnation, keys)
+            } else {
+                migrate::<E>(&base.bytes, base.shape, base.sequence, incarnation, keys)
+            }
+        }));
+        let why = match loaded {
+            Ok(Ok(loaded)) => return Ok(loaded),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic_text(panic.as_ref()).to_string(),
+        };
+        // The events before it are deleted: there is no other way back.
+        Err(NotRecovered::Ever(format!("the base record of sequence {}: {why}", base.sequence).into()))
+    }
+
+    fn newest_snapshot(&self, key: &Key, from: u64, incarnation: u64, keys: &Arc<KeyBudget>) -> Option<(E, Book)> {
         let stream = self.stream(key);
         let durable = self.unit.journal.head(&stream).map_or(0, |head| head.sequence);
         let stored = self.unit.snapshots.load(&stream).unwrap_or_else(|error| {
             tracing::warn!(kind = E::KIND, %key, %error, "no snapshots; the journal is read from the beginning");
             Vec::new()
         });
-        // One of another shape, or from beyond the journal, is no use.
-        let usable = stored.into_iter().filter(|stored| stored.shape == E::SNAPSHOT && stored.sequence <= durable);
+        // One of another shape, from beyond the journal, or older than the base record, is no use.
+        let usable = stored
+            .into_iter()
+            .filter(|stored| stored.shape == E::SNAPSHOT && (from.max(1)..=durable).contains(&stored.sequence));
         for snapshot in usable {
-            let keys = self.service.keys.clone();
+            let keys = keys.clone();
             match catch_unwind(AssertUnwindSafe(|| load::<E>(&snapshot.bytes, snapshot.sequence, incarnation, keys))) {
-                Ok(Ok(loaded)) => return loaded,
+                Ok(Ok(loaded)) => return Some(loaded),
                 Ok(Err(error)) => tracing::warn!(kind = E::KIND, %key, %error, "snapshot ignored"),
                 Err(_) => tracing::warn!(kind = E::KIND, %key, "snapshot ignored: reading it panicked"),
             }
         }
-        (E::default(), Book::new(incarnation, self.service.keys.clone()))
+        None
     }
 }
 
@@ -88,7 +153,7 @@ impl<E: Entity> Host<E> {
 fn not_read(error: ReadError) -> NotRecovered {
     match error {
         ReadError::Damaged { .. } => NotRecovered::Ever(error.to_string().into()),
-        ReadError::Io { .. } => NotRecovered::ForNow(error.to_string().into()),
+        ReadError::Io { .. } | ReadError::Deleted { .. } => NotRecovered::ForNow(error.to_string().into()),
     }
 }
 

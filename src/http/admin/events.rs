@@ -51,7 +51,7 @@ pub(super) fn page(system: System, vars: Vars) -> BoxFuture<'static, Result<Resp
 fn problem(error: &EventsError) -> Problem {
     let message = error.to_string();
     match error {
-        EventsError::NoCursor(_) => Problem::field("after", message),
+        EventsError::NoCursor(_) | EventsError::Deleted { .. } => Problem::field("after", message),
         EventsError::Store(_) => Problem::unavailable("UNAVAILABLE", message, Duration::from_secs(1)),
     }
 }

@@ -8,6 +8,7 @@ mod concurrency;
 mod journal;
 mod model;
 mod tables;
+mod truncation;
 
 use std::sync::{Arc, mpsc};
 
@@ -179,6 +180,18 @@ suite! {
         positions_are_dense_and_streams_in_order, nobody_reads_what_is_not_durable,
         a_reader_behind_the_writers_misses_nothing, the_same_append_from_many_threads_is_written_once,
         the_tail_is_handed_over_without_a_gap_and_without_a_double,
+    ];
+    memory_deletes_history: super::memory_journal() => truncation [
+        what_is_old_is_deleted_and_all_else_goes_on, what_a_reader_has_not_dealt_with_is_kept,
+        nothing_is_deleted_without_base_records, others_write_and_read_meanwhile,
+    ];
+    segments_delete_history: super::segments_journal() => truncation [
+        what_is_old_is_deleted_and_all_else_goes_on, what_a_reader_has_not_dealt_with_is_kept,
+        nothing_is_deleted_without_base_records, others_write_and_read_meanwhile,
+    ];
+    sled_deletes_history: super::sled_journal() => truncation [
+        what_is_old_is_deleted_and_all_else_goes_on, what_a_reader_has_not_dealt_with_is_kept,
+        nothing_is_deleted_without_base_records, others_write_and_read_meanwhile,
     ];
     memory_after_an_injected_error: super::failing_memory() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];
     segments_after_an_injected_error: super::failing_segments() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];

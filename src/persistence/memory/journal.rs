@@ -9,8 +9,8 @@ use std::{
 
 use super::{Image, Live, MemoryStore, Stream, Waiting};
 use crate::persistence::{
-    Append, AppendDone, AppendError, Appended, Journal, Lease, PartitionId, ReadError, Record, Refusal, ReopenError,
-    StreamHead, StreamId,
+    Append, AppendDone, AppendError, Appended, BaseOf, Journal, Lease, PartitionId, ReadError, Record, Refusal,
+    ReopenError, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
     rules::{Head, check_size, judge},
     sync::lock,
 };
@@ -77,10 +77,14 @@ impl MemoryStore {
 
 impl Image {
     fn last(&self, partition: PartitionId) -> u64 {
-        self.records(partition).last().map_or(0, |record| record.last_offset())
+        self.records(partition).last().map_or_else(|| self.deleted_to(partition), |record| record.last_offset())
     }
 
-    fn records(&self, partition: PartitionId) -> &[Arc<Record>] {
+    pub(super) fn deleted_to(&self, partition: PartitionId) -> u64 {
+        self.deleted.get(usize::from(partition.0)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn records(&self, partition: PartitionId) -> &[Arc<Record>] {
         self.partitions.get(usize::from(partition.0)).map_or(&[], Vec::as_slice)
     }
 
@@ -155,13 +159,34 @@ impl Journal for MemoryStore {
 
     fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
         let durable = lock(&self.durable);
-        let records = durable.streams.get(stream).map_or(&[][..], |stream| &stream.records);
+        let Some(stream) = durable.streams.get(stream) else { return Ok(Vec::new()) };
+        let records = &stream.records;
+        let deleted = records.first().map_or(stream.head.sequence, |record| record.append.expected);
+        if after < deleted {
+            return Err(ReadError::Deleted { first: deleted + 1 });
+        }
         Ok(page(records, |record| record.last_sequence() > after, limit))
     }
 
     fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
         let durable = lock(&self.durable);
+        let deleted = durable.deleted_to(partition);
+        if after < deleted {
+            return Err(ReadError::Deleted { first: deleted + 1 });
+        }
         Ok(page(durable.records(partition), |record| record.last_offset() > after, limit))
+    }
+
+    fn truncate(&self, what: Truncation<'_>, base: &mut BaseOf<'_>) -> Result<Truncated, TruncateError> {
+        self.delete(what, base)
+    }
+
+    fn first(&self, partition: PartitionId) -> u64 {
+        lock(&self.durable).deleted_to(partition) + 1
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<StoredSnapshot>, ReadError> {
+        Ok(lock(&self.durable).bases.get(stream).cloned())
     }
 
     fn poisoned(&self) -> Option<Arc<str>> {

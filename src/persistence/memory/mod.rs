@@ -9,6 +9,7 @@ mod journal;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod truncate;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -33,6 +34,8 @@ pub struct MemoryStore {
     queue: usize,
     /// Cannot be opened again in place.
     broken: AtomicBool,
+    /// One at a time deletes history.
+    truncating: Mutex<()>,
 }
 
 /// What survives.
@@ -41,6 +44,9 @@ struct Image {
     /// The epoch of the newest opening: older ones are fenced.
     epoch: u64,
     streams: HashMap<StreamId, Stream>,
+    /// The last deleted position of each partition, and what stands for deleted events.
+    deleted: Vec<u64>,
+    bases: HashMap<StreamId, StoredSnapshot>,
     /// The records of each partition, by position.
     partitions: Vec<Vec<Arc<Record>>>,
     tables: Tables,
@@ -84,7 +90,12 @@ impl MemoryStore {
     /// Empty memory with a fixed number of partitions, at least one.
     pub fn new(partitions: u16) -> Self {
         let partitions = partitions.max(1);
-        let image = Image { epoch: 1, partitions: vec![Vec::new(); usize::from(partitions)], ..Image::default() };
+        let image = Image {
+            epoch: 1,
+            deleted: vec![0; usize::from(partitions)],
+            partitions: vec![Vec::new(); usize::from(partitions)],
+            ..Image::default()
+        };
         Self {
             durable: Arc::new(Mutex::new(image)),
             live: Mutex::default(),
@@ -92,6 +103,7 @@ impl MemoryStore {
             epoch: AtomicU64::new(1),
             queue: Self::QUEUE,
             broken: AtomicBool::new(false),
+            truncating: Mutex::default(),
         }
     }
 
@@ -115,6 +127,7 @@ impl MemoryStore {
             epoch: AtomicU64::new(image.epoch),
             queue: self.queue,
             broken: AtomicBool::new(false),
+            truncating: Mutex::default(),
         }
     }
 

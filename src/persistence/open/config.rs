@@ -20,6 +20,8 @@ pub struct StorageConfig {
     pub queue: usize,
     /// Bytes of memory for sled's page cache, per unit.
     pub sled_cache_bytes: u64,
+    /// Whether history may be deleted. Programs of before refuse the data from then on, since they know no base records.
+    pub deletes_history: bool,
     /// Writes are refused while the disk has fewer bytes left; 0 for never.
     pub low_space_bytes: u64,
     /// Bytes of a file that is given up when that happens, so that everything else goes on; 0 for none.
@@ -63,6 +65,7 @@ impl StorageConfig {
             segment_bytes: 64 << 20,
             queue: 8192,
             sled_cache_bytes: 64 << 20,
+            deletes_history: false,
             low_space_bytes: 256 << 20,
             ballast_bytes: 64 << 20,
         }

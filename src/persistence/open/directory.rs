@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
+    ops::RangeInclusive,
     path::Path,
 };
 
@@ -10,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::OpenError;
 
-/// Layout of the data directory. Raised when older programs must not open it.
-const FORMAT: u32 = 1;
+/// Layouts of the data directory. Raised when older programs must not open it: the second one may have base records in
+/// place of segments, and is used from the first opening on that may delete history.
+const FORMATS: RangeInclusive<u32> = 1..=2;
 
 /// What `format.json` says. On disk: never rename.
 #[derive(Serialize, Deserialize)]
@@ -66,11 +68,15 @@ pub(super) fn make(data: &Path, dir: &Path) -> Result<(), OpenError> {
 }
 
 /// Compares the data's format with what is wanted; writes it when the data is new.
-pub(super) fn check_format(data: &Path, partitions: u16) -> Result<(), OpenError> {
-    let Some(found) = partitions_of(data)? else {
-        let path = data.join("format.json");
-        return write_format(data, &path, partitions).map_err(|error| OpenError::io(path, error));
+pub(super) fn check_format(data: &Path, partitions: u16, deletes_history: bool) -> Result<(), OpenError> {
+    let wanted = Format { format: if deletes_history { 2 } else { 1 }, partitions };
+    let path = data.join("format.json");
+    let Some(Format { format, partitions: found }) = format_of(data)? else {
+        return write_format(data, &path, &wanted).map_err(|error| OpenError::io(path, error));
     };
+    if found == partitions && format < wanted.format {
+        return write_format(data, &path, &wanted).map_err(|error| OpenError::io(path, error));
+    }
     if found != partitions {
         let what = format!(
             "{} has {found} partitions, and {partitions} are configured: the number is fixed when the data is made",
@@ -83,6 +89,10 @@ pub(super) fn check_format(data: &Path, partitions: u16) -> Result<(), OpenError
 
 /// The number of partitions that the data was made with; `None` when there is no data.
 pub(in crate::persistence) fn partitions_of(data: &Path) -> Result<Option<u16>, OpenError> {
+    Ok(format_of(data)?.map(|found| found.partitions))
+}
+
+fn format_of(data: &Path) -> Result<Option<Format>, OpenError> {
     let path = data.join("format.json");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -94,18 +104,19 @@ pub(in crate::persistence) fn partitions_of(data: &Path) -> Result<Option<u16>, 
         at: u64::try_from(error.column().saturating_sub(1)).unwrap_or(0),
         what: error.to_string(),
     })?;
-    if found.format != FORMAT {
-        let found = found.format;
-        let what = format!("{} is of format {found}, and this program knows format {FORMAT}", data.display());
+    if !FORMATS.contains(&found.format) {
+        let (found, least, most) = (found.format, FORMATS.start(), FORMATS.end());
+        let what =
+            format!("{} is of format {found}, and this program knows the formats {least} to {most}", data.display());
         return Err(OpenError::Format(what));
     }
-    Ok(Some(found.partitions))
+    Ok(Some(found))
 }
 
-fn write_format(data: &Path, path: &Path, partitions: u16) -> io::Result<()> {
+fn write_format(data: &Path, path: &Path, format: &Format) -> io::Result<()> {
     let unfinished = data.join("format.json.new");
     let mut file = File::create(&unfinished)?;
-    serde_json::to_writer(&file, &Format { format: FORMAT, partitions })?;
+    serde_json::to_writer(&file, format)?;
     file.write_all(b"\n")?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;

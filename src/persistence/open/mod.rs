@@ -93,7 +93,7 @@ pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
     let mut opened = Opened::default();
     opened.data = Some(config.data.clone());
     *lock(&opened.held) = Some(directory::hold(&config.data)?);
-    directory::check_format(&config.data, config.partitions)?;
+    directory::check_format(&config.data, config.partitions, config.deletes_history)?;
     let space = SpaceConfig { dir: config.data.clone(), mark: config.low_space_bytes, ballast: config.ballast_bytes };
     // Before anything is changed, the tables included: opening those after a kill writes to them.
     for name in &names {

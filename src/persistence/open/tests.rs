@@ -2,7 +2,7 @@ use std::{fs, path::Path, sync::mpsc};
 
 use super::*;
 use crate::persistence::{
-    PartitionId, Record, StoredSnapshot, ViewName, ViewProgress,
+    DataDirectory, PartitionId, Record, StoredSnapshot, Truncation, Verifier, ViewName, ViewProgress,
     sample::{append, stream},
 };
 
@@ -71,7 +71,7 @@ fn a_later_format_is_refused_and_a_damaged_one_named() {
     let dir = tempfile::tempdir().unwrap();
     open(&config(&dir)).unwrap().close();
     let path = dir.path().join("data/format.json");
-    fs::write(&path, r#"{"format":2,"partitions":16}"#).unwrap();
+    fs::write(&path, r#"{"format":3,"partitions":16}"#).unwrap();
     assert!(matches!(open(&config(&dir)), Err(OpenError::Format(_))));
     fs::write(&path, "{").unwrap();
     assert!(matches!(open(&config(&dir)), Err(OpenError::Damaged { file, .. }) if file == path));
@@ -189,4 +189,66 @@ fn memory_comes_back_with_what_was_acknowledged() {
     assert!(epoch(&again) > epoch(&storage));
     let dir = tempfile::tempdir().unwrap();
     assert!(open(&config(&dir)).unwrap().reopen_memory().is_none());
+}
+
+/// What may lose its beginning is refused by programs that would take that for damage, and stays what it is.
+#[test]
+fn data_whose_history_may_be_deleted_has_a_format_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let format = || fs::read_to_string(dir.path().join("data/format.json")).unwrap();
+    let deleting = StorageConfig { deletes_history: true, ..config(&dir) };
+    open(&config(&dir)).unwrap().close();
+    assert_eq!(format().trim(), r#"{"format":1,"partitions":16}"#);
+    for config in [&deleting, &config(&dir)] {
+        open(config).unwrap().close();
+        assert_eq!(format().trim(), r#"{"format":2,"partitions":16}"#);
+    }
+}
+
+/// Every tool takes deleted history for what it is, and everything derived is made again from what is left.
+#[test]
+fn deleted_history_is_whole_to_verify_and_survives_a_backup_and_lost_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(&config(&dir)).unwrap();
+    let journal = storage.unit("main").unwrap().journal.clone();
+    for n in 0..200 {
+        write(storage.unit("main").unwrap(), &n.to_string());
+    }
+    let partitions = || (0..16).map(PartitionId);
+    let dealt_with: Vec<_> = partitions().map(|partition| journal.durable(partition)).collect();
+    let what = Truncation { before_millis: u64::MAX, dealt_with: &dealt_with };
+    let base = |sequence| StoredSnapshot { sequence, shape: 1, bytes: bytes::Bytes::from_static(b"{}") };
+    let done = journal.truncate(what, &mut |_, sequence| Ok(base(sequence))).unwrap();
+    assert!(done.events > 100);
+    let first: Vec<_> = partitions().map(|partition| journal.first(partition)).collect();
+    let check = |data: &Path| {
+        let found = DataDirectory::find(data).unwrap();
+        let mut passed = |_| ();
+        let mut verifier = Verifier::new("main", 16, &mut passed);
+        found.look("main", &mut verifier).unwrap();
+        let report = verifier.report();
+        assert_eq!((report.damaged, report.damage), (0, Vec::new()));
+        assert_eq!((report.bases, report.counted.streams), (done.bases, 200));
+        assert_eq!(report.counted.events + done.events, 200);
+        assert_eq!(report.deleted.iter().map(|last| last + 1).collect::<Vec<_>>(), first);
+        assert_eq!(report.positions, dealt_with);
+    };
+    check(&dir.path().join("data")); // while it is open
+    let copy = dir.path().join("copy");
+    DataDirectory::find(&dir.path().join("data")).unwrap().back_up(&copy, &mut |_| ()).unwrap();
+    drop(journal);
+    storage.close();
+    check(&dir.path().join("data"));
+    check(&copy);
+    let restored = dir.path().join("restored");
+    DataDirectory::restore(&copy, &restored, &mut |_| ()).unwrap();
+    fs::remove_dir_all(dir.path().join("data/main/sled")).unwrap();
+    for data in [dir.path().join("data"), restored] {
+        let storage = open(&StorageConfig { data, ..config(&dir) }).unwrap();
+        let main = storage.unit("main").unwrap();
+        assert_eq!(keys(main).len(), 200);
+        assert_eq!(partitions().map(|partition| main.journal.first(partition)).collect::<Vec<_>>(), first);
+        assert_eq!(main.journal.base(&stream("0")).unwrap(), Some(base(1)));
+        storage.close();
+    }
 }

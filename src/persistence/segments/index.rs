@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::frame::{FrameHeader, JournalId};
+use super::{
+    bases::Beginning,
+    frame::{FrameHeader, JournalId},
+};
 use crate::persistence::{
     PartitionId, StreamId,
     heads::{Checkpoint, Tip},
@@ -22,6 +25,8 @@ pub(super) struct Index {
     pub(super) end: End,
     /// Where the last frame ends of each segment but the last. Behind it may stand what was never acknowledged.
     ends: BTreeMap<u32, u32>,
+    /// The last deleted segment; 0 when nothing was deleted.
+    cut: u32,
     /// `None` when heads are not saved.
     unsaved: Option<Unsaved>,
 }
@@ -95,6 +100,8 @@ struct Unsaved {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Partition {
     last: u64,
+    /// The last deleted position.
+    cut: u64,
     marks: Vec<Mark>,
 }
 
@@ -117,9 +124,47 @@ impl Index {
         Self { partitions: vec![Partition::default(); usize::from(partitions)], ..Self::default() }
     }
 
+    /// The index of a journal that begins there, before anything that is left was read.
+    pub(super) fn beginning(Beginning { start, tips }: &Beginning) -> Self {
+        let partition = |last: &u64| Partition { last: *last, cut: *last, marks: Vec::new() };
+        let end = End {
+            frame: start.next_frame.saturating_sub(1),
+            place: Location { segment: start.segment, byte: 0 },
+            chain: start.chain,
+        };
+        let partitions = start.positions.iter().map(partition).collect();
+        let mut index = Self { partitions, end, cut: start.segment, ..Self::default() };
+        for (stream, tip) in tips {
+            index.publish(stream.clone(), *tip);
+        }
+        index
+    }
+
+    /// The segments up to this one are no more; these were their last positions.
+    pub(super) fn delete(&mut self, upto: u32, positions: &[u64]) {
+        self.cut = upto;
+        self.ends.retain(|segment, _| *segment > upto);
+        for (partition, cut) in self.partitions.iter_mut().zip(positions) {
+            partition.cut = *cut;
+            partition.marks.retain(|mark| mark.frame.segment > upto);
+        }
+    }
+
+    /// The last deleted segment; 0 when nothing was deleted.
+    pub(super) fn cut(&self) -> u32 {
+        self.cut
+    }
+
+    /// The first position that was not deleted.
+    pub(super) fn first(&self, partition: PartitionId) -> u64 {
+        self.partitions.get(usize::from(partition.0)).map_or(1, |partition| partition.cut + 1)
+    }
+
     /// Remembers from now on which streams change.
     pub(super) fn track(&mut self) {
-        self.unsaved = Some(Unsaved::default());
+        // What stands before the beginning is kept with the base records.
+        let since = Location { segment: self.cut + 1, byte: 0 };
+        self.unsaved = Some(Unsaved { since, streams: Vec::new() });
     }
 
     /// As if heads were never saved, for comparisons.
@@ -134,7 +179,8 @@ impl Index {
         match self.streams.entry(stream) {
             Entry::Occupied(mut entry) => {
                 let before = entry.insert(tip);
-                if let Some(unsaved) = unsaved.filter(|unsaved| before.location < unsaved.since) {
+                let is_news = |unsaved: &&mut Unsaved| before.location < unsaved.since && tip.location >= unsaved.since;
+                if let Some(unsaved) = unsaved.filter(is_news) {
                     unsaved.streams.push(entry.key().clone());
                 }
             }
@@ -195,10 +241,16 @@ impl Index {
 
     /// Whether every event in the segments up to this one stands at or below these positions, one per partition.
     pub(super) fn is_below(&self, segment: u32, below: &[u64]) -> bool {
-        self.partitions.iter().enumerate().all(|(number, partition)| {
+        self.above(segment, below).is_none()
+    }
+
+    /// A partition whose last position in the segments up to this one is not at or below these, and that position.
+    pub(super) fn above(&self, segment: u32, below: &[u64]) -> Option<(u16, u64)> {
+        self.partitions.iter().zip(0..).find_map(|(partition, number)| {
             let behind = partition.marks.partition_point(|mark| mark.frame.segment <= segment);
             let last = partition.marks.get(behind).map_or(partition.last, |mark| mark.first - 1);
-            below.get(number).is_some_and(|below| last <= *below)
+            let is_below = below.get(usize::from(number)).is_some_and(|below| last <= *below);
+            (!is_below).then_some((number, last))
         })
     }
 

@@ -10,6 +10,7 @@
 //!                 \--(reopen)------> a new Run under a new epoch
 //! ```
 
+pub(super) mod bases;
 mod epoch;
 mod frame;
 mod index;
@@ -25,10 +26,12 @@ pub(super) mod survey;
 pub(super) mod tests;
 mod tips;
 mod trails;
+mod truncate;
 mod witness;
 mod writer;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -39,14 +42,16 @@ use std::{
 };
 
 use self::{
+    bases::Bases,
     frame::JournalId,
     run::Run,
     segment::{SEGMENT_HEADER, SegmentHeader},
     writer::{Disk, OsDisk},
 };
 use super::{
-    Append, AppendDone, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record, Refusal,
-    ReopenError, StoreError, StreamHead, StreamId, TornTail,
+    Append, AppendDone, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record, Refusal,
+    ReopenError, StoreError, StoredSnapshot, StreamHead, StreamId, TornTail, TruncateError, Truncated, Truncation,
+    codec::Names,
     heads::HeadStore,
     metrics::Counters,
     space::Room,
@@ -85,6 +90,8 @@ pub(super) struct SegmentsJournal {
     /// One at a time reopens.
     reopening: Mutex<()>,
     closed: AtomicBool,
+    /// When the newest record of a segment was decided, for those that were looked at. 12 bytes a segment.
+    newest: Mutex<BTreeMap<u32, u64>>,
 }
 
 impl SegmentsJournal {
@@ -105,7 +112,7 @@ impl SegmentsJournal {
         let counters = Arc::new(Counters::default());
         let present = RwLock::new(Arc::new(Run::open(config, disks(), &counters)?));
         let (config, closed) = (config.clone(), AtomicBool::new(false));
-        Ok(Self { config, disks, counters, present, reopening: Mutex::new(()), closed })
+        Ok(Self { config, disks, counters, present, reopening: Mutex::new(()), closed, newest: Mutex::default() })
     }
 
     fn run(&self) -> Arc<Run> {
@@ -136,6 +143,17 @@ impl SegmentsJournal {
         self.run().skimmed_to
     }
 
+    /// Reads, and once more when what was being read was deleted meanwhile.
+    fn read<T>(&self, reading: impl Fn(&Run) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let run = self.run();
+        let cut = || read(&run.shared.index).cut();
+        let before = cut();
+        match reading(&run) {
+            Err(ReadError::Io { .. }) if cut() != before => reading(&run),
+            outcome => outcome,
+        }
+    }
+
     /// How many streams have events.
     pub(super) fn streams(&self) -> usize {
         read(&self.run().shared.index).streams.len()
@@ -152,6 +170,11 @@ fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
         segment::sync_dir(parent).map_err(|error| OpenError::io(parent, error))?;
     }
     let segments = listed(dir)?;
+    let deleted = Bases::open(dir, &Names::default(), &mut |_, _| ())?.map_or(0, |bases| bases.start.segment);
+    if deleted > 0 && segments.last().is_none_or(|last| *last <= deleted) {
+        let what = format!("the segment is missing; those up to {deleted} were deleted on purpose");
+        return Err(OpenError::Damaged { file: segment::path(dir, deleted + 1), at: 0, what });
+    }
     if let Some(last) = segments.last() {
         let path = segment::place(dir, *last);
         let synced = fs::File::open(&path).and_then(|file| file.sync_all());
@@ -223,13 +246,11 @@ impl Journal for SegmentsJournal {
     }
 
     fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
-        let run = self.run();
-        run.reader.stream(&run.shared.index, stream, after, limit)
+        self.read(|run| run.reader.stream(&run.shared.index, stream, after, limit))
     }
 
     fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
-        let run = self.run();
-        run.reader.feed(&run.shared.index, partition, after, limit)
+        self.read(|run| run.reader.feed(&run.shared.index, partition, after, limit))
     }
 
     fn poisoned(&self) -> Option<Arc<str>> {
@@ -271,6 +292,20 @@ impl Journal for SegmentsJournal {
             moved += 1;
         }
         Ok(moved)
+    }
+
+    fn truncate(&self, what: Truncation<'_>, base: &mut BaseOf<'_>) -> Result<Truncated, TruncateError> {
+        self.delete(what, base, &mut |_| Ok(()))
+    }
+
+    fn first(&self, partition: PartitionId) -> u64 {
+        read(&self.run().shared.index).first(partition)
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<StoredSnapshot>, ReadError> {
+        let run = self.run();
+        let Some(bases) = read(&run.bases).clone() else { return Ok(None) };
+        Ok(bases.get(stream, &run.reader.names)?.map(|entry| entry.base))
     }
 
     fn metrics(&self) -> JournalMetrics {

@@ -13,12 +13,14 @@ use std::{
 use super::{
     frame::{FRAME_HEADER, FrameHeader, JournalId},
     index::{Index, Mark, STRIDE},
-    segment::{OpenFiles, Window},
+    segment::{OpenFiles, SEGMENT_HEADER, Window},
     trails::Trails,
 };
 use crate::persistence::{
     Append, PartitionId, ReadError, Record, StreamId,
     codec::{Malformed, Names},
+    glance::Glance,
+    heads::Tip,
     record::{self, Location, RECORD_HEADER},
     sync::read,
 };
@@ -31,16 +33,18 @@ const MAX_RECORD: usize = 2 * Append::MAX_BYTES;
 
 pub(super) struct Reader {
     files: OpenFiles,
-    names: Arc<Names>,
+    pub(super) names: Arc<Names>,
     pub(super) id: JournalId,
     trails: Trails,
     /// Records passed on the way to pages of streams.
     pub(super) walked: AtomicU64,
+    /// Records checked and decoded for pages of partitions.
+    pub(super) checked: AtomicU64,
 }
 
 impl Reader {
     pub(super) fn new(files: OpenFiles, names: Arc<Names>, id: JournalId) -> Self {
-        Self { files, names, id, trails: Trails::default(), walked: AtomicU64::new(0) }
+        Self { files, names, id, trails: Trails::default(), walked: AtomicU64::new(0), checked: AtomicU64::new(0) }
     }
 
     fn io(&self, segment: u32, error: io::Error) -> ReadError {
@@ -78,7 +82,10 @@ impl Reader {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let tip = read(index).streams.get(stream).copied();
+        let (tip, cut) = {
+            let index = read(index);
+            (index.streams.get(stream).copied(), index.cut())
+        };
         let Some(tip) = tip.filter(|tip| tip.head.sequence > after && limit > 0) else {
             return Ok(Vec::new());
         };
@@ -86,13 +93,20 @@ impl Reader {
         // The oldest `limit` records seen so far, oldest first: the newer ones go when there are too many.
         let mut kept: VecDeque<(Location, Vec<u8>)> = VecDeque::new();
         let mut at = walk.start().unwrap_or(tip.location);
+        // Before the record that was looked at last; at first, behind the tip.
+        let mut before = tip.head.sequence;
         loop {
+            if at.segment <= cut && at != Location::NONE {
+                let first = if walk.start() == Some(at) { self.first_left(tip, cut)? } else { before + 1 };
+                return Err(ReadError::Deleted { first });
+            }
             let file = self.open(at.segment)?;
             let mut window = Window::new(&file, RECORD_AHEAD);
             let bytes = self.raw(&mut window, at)?;
             let outline = record::outline(bytes).map_err(self.malformed(at))?;
             self.walked.fetch_add(1, Ordering::Relaxed);
             walk.passed(at, outline.expected);
+            before = outline.expected;
             kept.push_front((at, bytes.to_vec()));
             kept.truncate(limit);
             if outline.expected <= after {
@@ -116,6 +130,48 @@ impl Reader {
         Ok(records)
     }
 
+    /// The first sequence of the stream with this tip that is left when the segments up to `cut` are deleted.
+    fn first_left(&self, tip: Tip, cut: u32) -> Result<u64, ReadError> {
+        let (mut at, mut before) = (tip.location, tip.head.sequence);
+        while at.segment > cut {
+            let file = self.open(at.segment)?;
+            let mut window = Window::new(&file, RECORD_AHEAD);
+            let outline = record::outline(self.raw(&mut window, at)?).map_err(self.malformed(at))?;
+            if outline.previous >= at {
+                return Err(self.damaged(at, "a record does not say where its stream's record before it stands"));
+            }
+            (at, before) = (outline.previous, outline.expected);
+        }
+        Ok(before + 1)
+    }
+
+    /// When the newest record of a segment was decided, whose frames end at `end`. Checks all of them.
+    pub(super) fn newest(&self, segment: u32, end: u32) -> Result<u64, ReadError> {
+        let file = self.open(segment)?;
+        let mut window = Window::new(&file, STRIDE as usize);
+        let mut at = SEGMENT_HEADER as u64;
+        let mut newest = 0;
+        let place = |byte: u64| Location { segment, byte: u32::try_from(byte).unwrap_or(u32::MAX) };
+        while at < u64::from(end) {
+            let header = window.get(at, FRAME_HEADER).map_err(|error| self.io(segment, error))?;
+            let frame = FrameHeader::decode(header, self.id)
+                .ok_or_else(|| self.damaged(place(at), "a frame's header does not match its checksum"))?;
+            let mut byte = at + FRAME_HEADER as u64;
+            for _ in 0..frame.count {
+                let bytes = self.raw(&mut window, place(byte))?;
+                newest = newest.max(Glance::of(bytes).map_err(self.malformed(place(byte)))?.at_millis);
+                byte += bytes.len() as u64;
+            }
+            at = frame.next(at);
+        }
+        Ok(newest)
+    }
+
+    /// Closes the segments up to this one, so that their space is free once they are removed.
+    pub(super) fn forget(&self, upto: u32) {
+        self.files.forget(upto);
+    }
+
     /// See `Journal::read_feed`. Reads the frames near each mark and goes from mark to mark, so that it passes over
     /// what other partitions wrote in between.
     pub(super) fn feed(
@@ -127,6 +183,10 @@ impl Reader {
     ) -> Result<Vec<Record>, ReadError> {
         let (durable, marks) = {
             let index = read(index);
+            let first = index.first(partition);
+            if after.saturating_add(1) < first {
+                return Err(ReadError::Deleted { first });
+            }
             let marks = index.marks(partition, after.saturating_add(1), limit);
             let with_end = |mark: Mark| (mark, index.end_of(mark.frame.segment));
             (index.last(partition), marks.into_iter().map(with_end).collect::<Vec<_>>())
@@ -161,8 +221,11 @@ impl Reader {
             for _ in 0..frame.count {
                 let bytes = self.raw(&mut window, place(byte))?;
                 let length = bytes.len() as u64;
-                let outline = record::outline(bytes).map_err(self.malformed(place(byte)))?;
-                if outline.partition == page.partition {
+                // What other partitions wrote is only passed over. Should its length or its partition be damaged, a
+                // position is missing from the page, or what is decoded does not match its checksum.
+                let skimmed = record::skim(bytes).map_err(self.malformed(place(byte)))?;
+                if skimmed.partition == page.partition {
+                    self.checked.fetch_add(1, Ordering::Relaxed);
                     let record = record::decode(bytes, &self.names).map_err(self.malformed(place(byte)))?.record;
                     page.take(record).map_err(|what| self.damaged(place(byte), what))?;
                     if page.is_full() {

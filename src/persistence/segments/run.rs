@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     Counters, SegmentsConfig,
+    bases::Bases,
     epoch::{self, Opening},
     listed, prepare,
     queue::{Done, NotQueued, Queue, Queued},
@@ -36,6 +37,8 @@ pub(super) struct Run {
     pub(super) epoch: u64,
     pub(super) skimmed_to: u64,
     pub(super) torn: Option<TornTail>,
+    /// What stands for deleted segments; replaced as a whole.
+    pub(super) bases: RwLock<Option<Arc<Bases>>>,
     /// Writer, teller, witness and saver, until closed.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -51,7 +54,9 @@ impl Run {
         let io = |error| OpenError::io(dir, error);
         let segments = prepare(config)?;
         let names = Arc::new(Names::default());
-        let found = recovery::scan(dir, &segments, *partitions, &names, heads.as_deref())?;
+        let (bases, beginning) = Bases::begin(dir, *partitions, &names)?.unzip();
+        let found = recovery::scan(dir, &segments, *partitions, &names, heads.as_deref(), beginning.as_ref())?;
+        drop(beginning);
         let before = epoch::read(dir).map_err(io)?.map_or(0, |opening| opening.epoch).max(found.epoch);
         let file = recovery::settle(dir, &found, *segment_bytes).map_err(io)?;
         if let Some(TornTail { file, at, bytes }) = &found.torn {
@@ -107,7 +112,8 @@ impl Run {
         let reader = Reader::new(OpenFiles::new(dir.clone()), names, found.id);
         let threads = Mutex::new([writer, teller, witness].into_iter().chain(saver).collect());
         let Recovered { skimmed_to, torn, .. } = found;
-        Ok(Self { shared, reader, epoch, skimmed_to, torn, threads })
+        let bases = RwLock::new(bases.map(Arc::new));
+        Ok(Self { shared, reader, epoch, skimmed_to, torn, bases, threads })
     }
 
     /// Opens again what `self`, which is poisoned, has left behind.

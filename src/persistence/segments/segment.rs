@@ -207,6 +207,24 @@ pub(super) fn present(dir: &Path) -> io::Result<Vec<u32>> {
     Ok(found)
 }
 
+/// Removes the segments up to this one, wherever they are, for ever.
+pub(super) fn remove_upto(dir: &Path, upto: u32) -> io::Result<()> {
+    for dir in [archive(dir), dir.to_owned()] {
+        let found = match present(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            found => found?,
+        };
+        let deleted: Vec<_> = found.into_iter().filter(|segment| *segment <= upto).collect();
+        for segment in &deleted {
+            fs::remove_file(path(&dir, *segment))?;
+        }
+        if !deleted.is_empty() {
+            sync_dir(&dir)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes segments whose making was cut short.
 pub(super) fn remove_unfinished(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
@@ -244,6 +262,11 @@ impl OpenFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(self.path(segment)),
             opened => opened,
         }
+    }
+
+    /// Closes the segments up to this one.
+    pub(super) fn forget(&self, upto: u32) {
+        lock(&self.files).retain(|(segment, _)| *segment > upto);
     }
 
     pub(super) fn get(&self, segment: u32) -> io::Result<Arc<File>> {

@@ -3,12 +3,14 @@
 use std::{fs::File, io, ops::ControlFlow, path::Path};
 
 use super::{
+    bases,
     frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId},
     segment::{self, SEGMENT_HEADER, SegmentHeader, Window},
     witness,
 };
 use crate::persistence::{
     TornTail,
+    codec::Names,
     glance::Glance,
     record,
     survey::{Look, Spot},
@@ -24,17 +26,22 @@ const SEARCH: usize = 1 << 16;
 pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn Look) -> io::Result<()> {
     // Before the segments: what it says is then in them.
     let acknowledged = witness::last(dir, partitions)?;
-    let segments = segment::list(dir)?;
     let mut walk = Walk { id: None, next_frame: None, last: 0 };
     let mut before = None;
+    if let Some(start) = bases::survey(dir, look)? {
+        walk = Walk { id: Some(JournalId(start.id)), next_frame: Some(start.next_frame), last: start.next_frame - 1 };
+        before = Some(start.segment);
+    }
+    let mut segments = segment::list(dir)?;
+    segments.retain(|segment| before.is_none_or(|deleted| *segment > deleted));
     for number in &segments {
         if let Some(missing) = before.map(|before: u32| before + 1).filter(|next| next != number) {
             look.damage(Spot { file: &segment::path(dir, missing), at: 0 }, None, "the segment is missing");
             walk.next_frame = None;
         }
         before = Some(*number);
-        let path = segment::path(dir, *number);
-        let file = File::open(&path)?;
+        let path = segment::place(dir, *number);
+        let file = File::open(&path).map_err(|error| deleted_meanwhile(dir, *number, error))?;
         if walk.segment(&path, &file, segments.last() == Some(number), look)?.is_break() {
             return Ok(());
         }
@@ -45,6 +52,16 @@ pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn
         look.damage(Spot { file: &file, at: file.metadata().map_or(0, |meta| meta.len()) }, None, &what);
     }
     Ok(())
+}
+
+/// A segment that was there a moment ago: a running process may have deleted it.
+fn deleted_meanwhile(dir: &Path, segment: u32, error: io::Error) -> io::Error {
+    let now = bases::Bases::open(dir, &Names::default(), &mut |_, _| ()).ok().flatten();
+    let deleted = now.is_some_and(|now| now.start.segment >= segment);
+    if error.kind() == io::ErrorKind::NotFound && deleted {
+        return io::Error::other("history was deleted meanwhile: look again");
+    }
+    error
 }
 
 /// Behind the last whole frame of a segment: what stands before it never changes.

@@ -7,13 +7,9 @@ use super::{SledStore, failed, keys, values};
 use crate::persistence::{
     StoreError, StreamId,
     codec::{Decoder, Encoder, Malformed, Names},
-    heads::{Checkpoint, HeadStore, MAX_HEADS, Tip},
+    heads::{Checkpoint, HeadStore, MAX_HEADS, Tip, VERSION, check_version},
     record::Location,
-    rules::Head,
 };
-
-/// The layout of rows and checkpoint. On disk: raised with every change; another one is not read.
-const VERSION: u8 = 1;
 
 impl HeadStore for SledStore {
     fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
@@ -28,7 +24,7 @@ impl HeadStore for SledStore {
             for row in opened.heads.scan_prefix(keys::HEADS) {
                 let (key, value) = row?;
                 let content = Bytes::copy_from_slice(values::unseal(&key, &value)?);
-                visit(keys::stream(&key, names)?, decode_tip(content)?);
+                visit(keys::stream(&key, names)?, Tip::decode(content)?);
             }
             Ok(())
         })
@@ -42,7 +38,7 @@ impl HeadStore for SledStore {
         let mut batch = Batch::default();
         for (stream, tip) in rows {
             let key = keys::head(stream);
-            let sealed = values::seal(&key, &encode_tip(tip));
+            let sealed = values::seal(&key, &tip.encode());
             batch.insert(key, sealed);
         }
         match checkpoint {
@@ -63,43 +59,6 @@ impl HeadStore for SledStore {
         })?;
         self.write_in(DOING, |opened| values::remove_all(&opened.heads, b""))
     }
-}
-
-fn encode_tip(Tip { head, location }: &Tip) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(80);
-    let mut to = Encoder(&mut bytes);
-    to.u8(VERSION);
-    to.u32(location.segment);
-    to.u32(location.byte);
-    to.u64(head.sequence);
-    to.u64(head.number);
-    to.u64(head.epoch);
-    to.u64(head.incarnation);
-    to.u128(head.command);
-    to.u64(head.offset);
-    to.u16(head.events);
-    to.u8(u8::from(head.open_asks));
-    bytes
-}
-
-fn decode_tip(bytes: Bytes) -> Result<Tip, Malformed> {
-    let mut from = Decoder::new(bytes);
-    check_version(&mut from)?;
-    let tip = Tip {
-        location: Location { segment: from.u32()?, byte: from.u32()? },
-        head: Head {
-            sequence: from.u64()?,
-            number: from.u64()?,
-            epoch: from.u64()?,
-            incarnation: from.u64()?,
-            command: from.u128()?,
-            offset: from.u64()?,
-            events: from.u16()?,
-            open_asks: from.u8()? != 0,
-        },
-    };
-    from.end()?;
-    Ok(tip)
 }
 
 fn encode_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
@@ -126,8 +85,4 @@ fn decode_checkpoint(bytes: Bytes) -> Result<Checkpoint, Malformed> {
     let positions = (0..partitions).map(|_| from.u64()).collect::<Result<_, _>>()?;
     from.end()?;
     Ok(Checkpoint { journal, frame, end, chain, positions })
-}
-
-fn check_version(from: &mut Decoder) -> Result<(), Malformed> {
-    if from.u8()? == VERSION { Ok(()) } else { Err(Malformed("has a version that is not known")) }
 }

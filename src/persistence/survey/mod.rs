@@ -30,6 +30,27 @@ pub struct Spot<'a> {
     pub at: u64,
 }
 
+/// A base record whose checksum is right.
+#[derive(Clone, Copy, Debug)]
+pub struct BaseGlance<'a> {
+    /// The entity's kind.
+    pub kind: &'a str,
+    /// The entity's key.
+    pub key: &'a str,
+    /// Sequence of its last deleted event.
+    pub deleted: u64,
+    /// Whether it had open asks after that one.
+    pub open_asks: bool,
+    /// The entity's public number; 0 for none.
+    pub number: u64,
+    /// The greatest epoch of its deleted records.
+    pub epoch: u64,
+    /// Sequence of the last event in the state that is kept.
+    pub sequence: u64,
+    /// Bytes of that state.
+    pub bytes: usize,
+}
+
 /// Whoever is shown a journal.
 pub trait Look {
     /// A record whose checksum is right. Breaking ends the look at this unit.
@@ -37,6 +58,13 @@ pub trait Look {
 
     /// Something is not what was written; with partition and position when it is a record that can still be named.
     fn damage(&mut self, spot: Spot<'_>, record: Option<(u16, u64)>, what: &str);
+
+    /// History was deleted on purpose up to these positions, one for each partition: the journal goes on behind them. Told
+    /// before anything else.
+    fn deleted(&mut self, _positions: &[u64]) {}
+
+    /// A base record: what stands for the deleted events of a stream. Told before any record.
+    fn base(&mut self, _base: BaseGlance<'_>) {}
 
     /// Bytes at the end that are no frame: being written just now, or never acknowledged.
     fn tail(&mut self, _tail: TornTail) {}
@@ -94,6 +122,9 @@ pub(super) fn kinds(data: &Path, unit: &str) -> Result<BTreeSet<String>, OpenErr
             ControlFlow::Continue(())
         }
         fn damage(&mut self, _: Spot<'_>, _: Option<(u16, u64)>, _: &str) {}
+        fn base(&mut self, base: BaseGlance<'_>) {
+            self.0.insert(base.kind.to_owned());
+        }
     }
     let not_read = |error: SurveyError| match error {
         SurveyError::Open(error) => error,

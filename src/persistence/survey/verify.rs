@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::ControlFlow, path::PathBuf};
 
 use serde::Serialize;
 
-use super::{Look, Spot};
+use super::{BaseGlance, Look, Spot};
 use crate::persistence::{TornTail, glance::Glance};
 
 /// Something that is not what was written.
@@ -62,6 +62,10 @@ pub struct UnitReport {
     pub unit: String,
     /// How much there is.
     pub counted: Counted,
+    /// The last deleted position of each partition; all zero when nothing was deleted.
+    pub deleted: Vec<u64>,
+    /// Entities with a base record, which have lost events.
+    pub bases: u64,
     /// The last position of each partition.
     pub positions: Vec<u64>,
     /// The greatest epoch of any record.
@@ -114,6 +118,8 @@ impl<'a> Verifier<'a> {
         let report = UnitReport {
             unit: unit.to_owned(),
             counted: Counted::default(),
+            deleted: vec![0; usize::from(partitions)],
+            bases: 0,
             positions: vec![0; usize::from(partitions)],
             epoch: 0,
             times: None,
@@ -203,6 +209,23 @@ impl Look for Verifier<'_> {
             let (file, offset, what) = (spot.file.to_owned(), spot.at, what.to_owned());
             self.report.damage.push(Damage { file, offset, record, what });
         }
+    }
+
+    fn deleted(&mut self, positions: &[u64]) {
+        for (partition, position) in positions.iter().enumerate() {
+            for known in [&mut self.report.positions, &mut self.report.deleted] {
+                if let Some(last) = known.get_mut(partition) {
+                    *last = *position;
+                }
+            }
+        }
+    }
+
+    fn base(&mut self, base: BaseGlance<'_>) {
+        let hash = crate::persistence::journal::hash_of(base.kind, base.key);
+        self.streams.insert(hash, (base.deleted, base.open_asks));
+        self.report.bases += 1;
+        self.report.epoch = self.report.epoch.max(base.epoch);
     }
 
     fn tail(&mut self, tail: TornTail) {

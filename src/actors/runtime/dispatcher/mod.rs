@@ -121,8 +121,18 @@ impl Process for Dispatcher {
                 let known = known.map(|current| current.state).unwrap_or_default();
                 let cursor = known.cursor();
                 consumer.set_cursor(index, cursor);
+                consumer.set_kept(index, cursor);
                 let window = Window::default();
                 partitions.push(Partition { read: cursor, window, journaled: cursor, dispatched: false, known });
+            }
+            let cursors: Vec<u64> = partitions.iter().map(|partition| partition.journaled).collect();
+            if consumer.begin(&cursors).is_err() {
+                let waits = async move {
+                    stop.requested().await;
+                    consumer.set_state(ConsumerState::Stopped);
+                    Ok(())
+                };
+                return Ok(waits.boxed());
             }
             let dispatching = Dispatching {
                 delivery: Arc::new(delivery),
@@ -163,7 +173,12 @@ impl Dispatching {
                     true
                 }
             };
-            if Instant::now() >= journal_at {
+            let keep = consumer.is_to_keep();
+            if keep {
+                let moved = self.partitions.iter_mut().filter(|partition| partition.cursor() > partition.journaled);
+                moved.for_each(|partition| partition.dispatched = true);
+            }
+            if keep || Instant::now() >= journal_at {
                 self.journal_progress().await;
                 journal_at = Instant::now() + PROGRESS_EVERY;
             }
@@ -296,14 +311,16 @@ impl Dispatching {
     /// Journals the cursors that moved, in one group commit. One that cannot be journaled now is tried again
     /// later.
     async fn journal_progress(&mut self) {
-        let (progress, name) = (&self.progress, self.delivery.carrier.name());
-        let lanes = self.consumer.lanes.iter().zip(&mut self.partitions);
-        let advances = lanes.filter(|(_, partition)| partition.is_worth_journaling()).map(|(lane, partition)| async {
+        let (progress, consumer, name) = (&self.progress, &self.consumer, self.delivery.carrier.name());
+        let lanes = consumer.lanes.iter().zip(&mut self.partitions).enumerate();
+        let worth = lanes.filter(|(_, (_, partition))| partition.is_worth_journaling());
+        let advances = worth.map(|(index, (lane, partition))| async move {
             let cursor = partition.cursor();
             let id = progress_id(name, &lane.unit.name, lane.partition);
             match progress.ask(&id, Advance { cursor }).await {
                 Ok(()) => {
                     partition.journaled = cursor;
+                    consumer.set_kept(index, cursor);
                     partition.dispatched = partition.window.len() > 0;
                 }
                 Err(error) => tracing::debug!(consumer = name, %error, "progress is journaled later"),

@@ -82,6 +82,10 @@ impl<V: View> Process for Projector<V> {
             let progress = if let Some(progress) = progress.filter(|progress| is_of_these_journals(progress, &consumer))
             {
                 progress
+            } else if consumer.begin(&vec![0; consumer.lanes.len()]).is_err() {
+                // Rows of another version stay for the release that has them.
+                rows.reset(0);
+                return Ok(refused(consumer, stop).boxed());
             } else {
                 let projections = unit.projections.clone();
                 let cleared = blocking(move || projections.clear(view_name::<V>())).await;
@@ -99,6 +103,10 @@ impl<V: View> Process for Projector<V> {
                 consumer.lanes.iter().map(|lane| cursor_of(&lane.unit.name, lane.partition)).collect();
             for (index, cursor) in cursors.iter().enumerate() {
                 consumer.set_cursor(index, *cursor);
+                consumer.set_kept(index, *cursor);
+            }
+            if consumer.begin(&cursors).is_err() {
+                return Ok(refused(consumer, stop).boxed());
             }
             let projecting = Projecting {
                 run,
@@ -116,6 +124,13 @@ impl<V: View> Process for Projector<V> {
         }
         .boxed()
     }
+}
+
+/// A view that cannot be brought up to date waits for a stop.
+async fn refused(consumer: Arc<Consumer>, stop: Stop) -> Result<(), Failure> {
+    stop.requested().await;
+    consumer.set_state(ConsumerState::Stopped);
+    Ok(())
 }
 
 /// Whether the journals have every event that the stored rows know of. Rows of a unit that is not open now
@@ -197,7 +212,8 @@ impl<V: View> Projecting<V> {
             self.advance(index, upto);
         }
         let skipped = self.applied.iter().zip(&self.stored).any(|(applied, stored)| applied - stored >= SKIPPED);
-        if self.commit_at.is_none() && (self.rows.dirty() > 0 || skipped) {
+        let keep = self.consumer.is_to_keep() && self.applied != self.stored;
+        if self.commit_at.is_none() && (self.rows.dirty() > 0 || skipped || keep) {
             let now = Instant::now();
             self.commit_at = Some(now + COALESCE);
         }
@@ -263,6 +279,9 @@ impl<V: View> Projecting<V> {
 
     fn committed(&mut self, committed: Result<Vec<u64>, StoreError>) -> Result<(), StoreError> {
         self.stored = committed?;
+        for (index, cursor) in self.stored.iter().enumerate() {
+            self.consumer.set_kept(index, *cursor);
+        }
         self.rows.changes_are_stored();
         Ok(())
     }

@@ -31,6 +31,9 @@ pub enum ViewError {
     /// Its rows cannot be read.
     #[error("{0}")]
     Store(String),
+    /// It cannot be built any more, since history was deleted that it has not read.
+    #[error("{0}")]
+    Incomplete(String),
 }
 
 /// A page of rows, with their keys.
@@ -41,14 +44,20 @@ impl<V: View> Views<V> {
     /// false when `within` passed first.
     ///
     /// # Errors
-    /// `Unavailable` when the service is stopped.
+    /// `Unavailable` when the service is stopped, `Incomplete` when the view cannot be built any more.
     ///
     /// # Cancel safety
     /// Waits only.
     pub async fn catch_up(&self, within: Duration) -> Result<bool, ViewError> {
-        self.service.intake().map_err(ViewError::Unavailable)?;
+        self.intake()?;
         let heads = self.consumer.heads();
         Ok(tokio::time::timeout(within, self.consumer.reached(&heads)).await.is_ok())
+    }
+
+    /// Whether its rows are worth reading.
+    fn intake(&self) -> Result<(), ViewError> {
+        self.service.intake().map_err(ViewError::Unavailable)?;
+        self.consumer.why_refused().map_or(Ok(()), |reason| Err(ViewError::Incomplete(reason.to_string())))
     }
 
     /// How many events the rows are behind now.
@@ -59,12 +68,13 @@ impl<V: View> Views<V> {
     /// One row; `None` when there is none or it is not listed.
     ///
     /// # Errors
-    /// `Unavailable` when the service is stopped, `Store` when the rows cannot be read.
+    /// `Unavailable` when the service is stopped, `Incomplete` when the view cannot be built any more, `Store` when the rows
+    /// cannot be read.
     ///
     /// # Cancel safety
     /// Reads only.
     pub async fn get(&self, key: &V::Key) -> Result<Option<V>, ViewError> {
-        self.service.intake().map_err(ViewError::Unavailable)?;
+        self.intake()?;
         let key = key.to_bytes();
         let row = match self.rows.get(&key) {
             Known::Row(row) => Some(row),
@@ -81,13 +91,13 @@ impl<V: View> Views<V> {
     /// How many rows are listed.
     ///
     /// # Errors
-    /// `Unavailable` when the service is stopped.
+    /// `Unavailable` when the service is stopped, `Incomplete` when the view cannot be built any more.
     ///
     /// # Cancel safety
     /// Reads only.
     #[expect(clippy::unused_async, reason = "part of an async API whose other storages will have to wait")]
     pub async fn count(&self) -> Result<u64, ViewError> {
-        self.service.intake().map_err(ViewError::Unavailable)?;
+        self.intake()?;
         Ok(self.rows.listed())
     }
 
@@ -99,7 +109,7 @@ impl<V: View> Views<V> {
     /// # Cancel safety
     /// Reads only.
     pub async fn scan(&self, prefix: &[u8], after: Option<&V::Key>, limit: usize) -> Result<Rows<V>, ViewError> {
-        self.service.intake().map_err(ViewError::Unavailable)?;
+        self.intake()?;
         let (rows, projections) = (self.rows.clone(), self.unit.projections.clone());
         let (prefix, after) = (prefix.to_vec(), after.map(ViewKey::to_bytes));
         blocking(move || scan(&rows, projections.as_ref(), &prefix, after, limit)).await.map_err(store)

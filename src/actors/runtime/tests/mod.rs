@@ -7,6 +7,7 @@ mod failing;
 pub(super) mod fixture;
 mod following;
 mod forgetting;
+mod history;
 mod known;
 mod linking;
 mod odd;

@@ -270,7 +270,7 @@ impl Read for SocketAddr {
 }
 
 impl Read for Duration {
-    const EXPECTED: &'static str = "a duration with its unit, as \"250ms\", \"2s\", \"5m\" or \"1h\"";
+    const EXPECTED: &'static str = "a duration with its unit, as \"250ms\", \"2s\", \"5m\", \"1h\" or \"90d\"";
     fn read(value: &Value) -> Option<Self> {
         units::duration(text(value)?)
     }

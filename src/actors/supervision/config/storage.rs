@@ -1,6 +1,6 @@
 //! `[storage]`: what is kept where.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{
     error::{ConfigError, Place, Problem},
@@ -33,6 +33,10 @@ pub struct StorageConfig {
     /// Whether segments that every view and policy has dealt with are moved to `archive/` beside the others. They are
     /// kept for ever and are read as before. Default false.
     pub archive: bool,
+    /// Events that are older are deleted for good, segment by segment, once every view and policy has dealt with them and
+    /// every entity that loses some has a base record. Default: none, history is kept for ever. From 2d, which is longer
+    /// than the 24 hours for which a command may be repeated, to 36500d.
+    pub history: Option<Duration>,
     /// The services with a storage unit of their own, by the unit's name: `<system>/<service>` in small
     /// letters. Default: `alarm` has `store/alarm`, `notification` has `procurement/notification`. A file that names units replaces the default.
     pub units: BTreeMap<String, Vec<String>>,
@@ -52,6 +56,7 @@ impl Default for StorageConfig {
             low_space: ByteCount::mib(256),
             ballast: ByteCount::mib(64),
             archive: false,
+            history: None,
             units: [("alarm", "store/alarm"), ("notification", "procurement/notification")]
                 .map(|(unit, service)| (unit.to_owned(), vec![service.to_owned()]))
                 .into(),
@@ -92,6 +97,7 @@ pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigE
     let (units, unit_journals) = listed.unwrap_or((default.units, BTreeMap::new()));
     let low_bounds = ByteCount::bytes(0)..=ByteCount::mib(1024 * 1024);
     let ballast_bounds = ByteCount::bytes(0)..=ByteCount::mib(16 * 1024);
+    let history = section.optionally_bounded("history", LEAST_HISTORY..=days(36_500))?;
     let config = StorageConfig {
         data: section.or("data", default.data)?.value,
         journal: section.or("journal", default.journal)?.value,
@@ -102,12 +108,20 @@ pub(super) fn storage(mut section: Section<'_>) -> Result<StorageConfig, ConfigE
         low_space: section.bounded("low_space", default.low_space, low_bounds)?.value,
         ballast: section.bounded("ballast", default.ballast, ballast_bounds)?.value,
         archive: section.or("archive", default.archive)?.value,
+        history,
         units,
         unit_journals,
     };
     section.finish()?;
     Ok(config)
 }
+
+const fn days(days: u64) -> Duration {
+    Duration::from_hours(24 * days)
+}
+
+/// Longer than a command id is remembered, so that whoever may still repeat a command can be shown what it did.
+const LEAST_HISTORY: Duration = days(2);
 
 /// The services of each unit, and what keeps its journal when it says so.
 type Units = (BTreeMap<String, Vec<String>>, BTreeMap<String, JournalKind>);

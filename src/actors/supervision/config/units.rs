@@ -46,7 +46,7 @@ impl fmt::Display for ByteCount {
     }
 }
 
-/// Reads `"250ms"`, `"2s"`, `"5m"`, `"1h"`; a blank before the unit is allowed.
+/// Reads `"250ms"`, `"2s"`, `"5m"`, `"1h"`, `"90d"`; a blank before the unit is allowed.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
@@ -54,6 +54,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         "s" => 1000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis)
@@ -91,6 +92,7 @@ mod tests {
             ("2 s", Some(2000)),
             ("5m", Some(300_000)),
             ("1h", Some(3_600_000)),
+            ("90d", Some(7_776_000_000)),
             ("2", None),
             ("s", None),
             ("-2s", None),

@@ -11,6 +11,7 @@ use crate::persistence::{
     OpenError, TornTail,
     record::Location,
     segments::{
+        bases::Start,
         frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId},
         segment::{self, SEGMENT_HEADER, SegmentHeader, Window},
         witness::{self, Acknowledged},
@@ -31,6 +32,8 @@ pub(super) struct Frames<'a> {
     last_frame: Option<u64>,
     torn: Option<TornTail>,
     witness: Option<Acknowledged>,
+    /// The last segment that is looked at; `None` for all.
+    until: Option<u32>,
 }
 
 /// The segment behind another one, and the frame that it begins with, as far as that is to be read.
@@ -47,15 +50,29 @@ enum Found {
 }
 
 impl<'a> Frames<'a> {
-    pub(super) fn new(dir: &'a Path, records: Records<'a>, witness: Option<Acknowledged>) -> Self {
-        let id = JournalId(0);
-        Self { dir, records, id, next_frame: 1, segment: 0, end: 0, last_frame: None, torn: None, witness }
+    /// `start` says where the journal begins when its beginning was deleted.
+    pub(super) fn new(
+        dir: &'a Path,
+        records: Records<'a>,
+        witness: Option<Acknowledged>,
+        start: Option<&Start>,
+    ) -> Self {
+        let (id, next_frame, segment) =
+            start.map_or((JournalId(0), 1, 0), |start| (JournalId(start.id), start.next_frame, start.segment));
+        Self { dir, records, id, next_frame, segment, end: 0, last_frame: None, torn: None, witness, until: None }
+    }
+
+    /// Looks at no segment behind this one.
+    pub(super) fn until(self, segment: u32) -> Self {
+        Self { witness: None, until: Some(segment), ..self }
     }
 
     /// Reads all segments; these are their numbers.
     pub(super) fn all(mut self, segments: &[u32]) -> Result<Recovered, Stop> {
         let last = segments.last().copied();
-        for number in segments {
+        let deleted = self.segment;
+        let until = self.until.unwrap_or(u32::MAX);
+        for number in segments.iter().filter(|number| **number > deleted && **number <= until) {
             let expected = self.segment + 1;
             if *number != expected {
                 return Err(damaged(segment::path(self.dir, expected), 0, "the segment is missing").into());
@@ -67,7 +84,7 @@ impl<'a> Frames<'a> {
         self.check_witness()?;
         let Self { id, next_frame, segment, end, last_frame, torn, .. } = self;
         let (index, epoch, skimmed_to) = self.records.end()?;
-        Ok(Recovered { skimmed_to, id, index, epoch, next_frame, segment, end, last_frame, torn })
+        Ok(Recovered { deleted, skimmed_to, id, index, epoch, next_frame, segment, end, last_frame, torn })
     }
 
     /// What follows a segment: `None` behind the last.

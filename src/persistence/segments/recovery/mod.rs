@@ -28,6 +28,7 @@ use self::{
     records::{Records, Saved},
 };
 use super::{
+    bases::{self, Bases, Beginning},
     frame::JournalId,
     index::Index,
     segment::{self, Window},
@@ -38,6 +39,8 @@ use crate::persistence::{OpenError, TornTail, codec::Names, heads::HeadStore};
 /// A journal that was read and found whole.
 #[derive(Debug, PartialEq)]
 pub(super) struct Recovered {
+    /// The last deleted segment; 0 when nothing was deleted.
+    pub(super) deleted: u32,
     /// Number of the checkpoint's frame, when saved heads were of use; otherwise 0.
     pub(super) skimmed_to: u64,
     pub(super) id: JournalId,
@@ -57,10 +60,14 @@ pub(super) struct Recovered {
 /// Reads every frame in `dir` and looks into no record. Changes nothing.
 pub(super) fn check(dir: &Path, segments: &[u32], partitions: u16) -> Result<(), OpenError> {
     let witness = witness::last(dir, partitions).map_err(|error| OpenError::io(dir, error))?;
-    let Err(stop) = Frames::new(dir, Records::unread(partitions), witness.clone()).all(segments) else { return Ok(()) };
-    // Once more, for words that name positions.
     let names = Names::default();
-    match Frames::new(dir, Records::new(partitions, &names, false, None), witness).all(segments) {
+    let beginning = Bases::begin(dir, partitions, &names)?.map(|(_, beginning)| beginning);
+    let start = beginning.as_ref().map(|beginning| &beginning.start);
+    let unread = Frames::new(dir, Records::unread(partitions), witness.clone(), start);
+    let Err(stop) = unread.all(segments) else { return Ok(()) };
+    // Once more, for words that name positions.
+    let records = Records::new(partitions, &names, false, None, beginning.as_ref());
+    match Frames::new(dir, records, witness, start).all(segments) {
         Ok(_) => Err(opened_without_heads(dir, stop)),
         Err(told) => Err(opened_without_heads(dir, told)),
     }
@@ -73,10 +80,12 @@ pub(super) fn scan(
     partitions: u16,
     names: &Names,
     heads: Option<&dyn HeadStore>,
+    beginning: Option<&Beginning>,
 ) -> Result<Recovered, OpenError> {
     let witness = witness::last(dir, partitions).map_err(|error| OpenError::io(dir, error))?;
-    let records = |saved| Records::new(partitions, names, heads.is_some(), saved);
-    let all = |saved| Frames::new(dir, records(saved), witness.clone()).all(segments);
+    let records = |saved| Records::new(partitions, names, heads.is_some(), saved, beginning);
+    let start = beginning.map(|beginning| &beginning.start);
+    let all = |saved| Frames::new(dir, records(saved), witness.clone(), start).all(segments);
     let saved = heads.and_then(|heads| match heads.checkpoint() {
         Ok(checkpoint) => checkpoint.map(|checkpoint| Saved { heads, checkpoint }),
         Err(error) => {
@@ -91,6 +100,20 @@ pub(super) fn scan(
         }
     }
     all(None).map_err(|stop| opened_without_heads(dir, stop))
+}
+
+/// Reads the segments up to `until`, which another one follows, with every record decoded. Changes nothing.
+pub(super) fn scan_until(
+    dir: &Path,
+    segments: &[u32],
+    until: u32,
+    partitions: u16,
+    names: &Names,
+    beginning: Option<&Beginning>,
+) -> Result<Recovered, OpenError> {
+    let records = Records::new(partitions, names, false, None, beginning);
+    let frames = Frames::new(dir, records, None, beginning.map(|beginning| &beginning.start));
+    frames.until(until).all(segments).map_err(|stop| opened_without_heads(dir, stop))
 }
 
 fn opened_without_heads(dir: &Path, stop: Stop) -> OpenError {
@@ -120,6 +143,9 @@ fn damaged(file: impl Into<PathBuf>, at: u64, what: impl Into<String>) -> OpenEr
 /// writing the same bytes again makes it sync them.
 pub(super) fn settle(dir: &Path, found: &Recovered, segment_bytes: u64) -> io::Result<File> {
     segment::remove_unfinished(dir)?;
+    bases::remove_unfinished(dir)?;
+    // What is deleted and was not yet removed.
+    segment::remove_upto(dir, found.deleted)?;
     let file = File::options().read(true).write(true).open(segment::path(dir, found.segment))?;
     if let Some(torn) = &found.torn {
         let zeros = vec![0; 1 << 16];

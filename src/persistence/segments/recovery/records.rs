@@ -7,6 +7,7 @@ use crate::persistence::{
     record::{self, Location},
     rules::Head,
     segments::{
+        bases::Beginning,
         frame::{FrameHeader, JournalId},
         index::Index,
         tips::Tips,
@@ -33,12 +34,20 @@ pub(super) struct Records<'a> {
 
 impl<'a> Records<'a> {
     /// `track` says whether the index is to know which streams change.
-    pub(super) fn new(partitions: u16, names: &'a Names, track: bool, saved: Option<Saved<'a>>) -> Self {
-        let mut index = Index::new(partitions);
+    pub(super) fn new(
+        partitions: u16,
+        names: &'a Names,
+        track: bool,
+        saved: Option<Saved<'a>>,
+        beginning: Option<&Beginning>,
+    ) -> Self {
+        let mut index = beginning.map_or_else(|| Index::new(partitions), Index::beginning);
+        let tips = Tips::of(index.streams.tips());
         if track {
-            index.track();
+            index.track(); // the tips at the beginning are kept beside the base records
         }
-        Self { partitions, names: Some(names), saved, index, tips: Tips::default(), epoch: 0, skimmed_to: 0 }
+        let epoch = beginning.map_or(0, |beginning| beginning.start.epoch);
+        Self { partitions, names: Some(names), saved, index, tips, epoch, skimmed_to: 0 }
     }
 
     /// For a look at the frames alone.

@@ -140,6 +140,27 @@ fn the_tail_of_a_stream_is_read_without_its_neighbours() {
     }
 }
 
+/// Neither are those of other partitions when a page of one is read: they are passed over, unchecked.
+#[test]
+fn a_page_of_a_partition_is_read_without_its_neighbours() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = SegmentsConfig { segment_bytes: 4 << 20, ..config(dir.path()) };
+    let journal = SegmentsJournal::open(&config).unwrap();
+    let told: Vec<_> = (0..4000).map(|n| hand_over(&journal, &(n % 400).to_string(), n / 400)).collect();
+    for told in told {
+        told.recv().unwrap().unwrap();
+    }
+    let checked = || journal.run().reader.checked.load(Ordering::Relaxed);
+    let mut all = 0;
+    for partition in [0, 1].map(PartitionId) {
+        let before = checked();
+        let read = journal.read_feed(partition, 0, usize::MAX).unwrap().len() as u64;
+        assert_eq!(checked() - before, read);
+        all += read;
+    }
+    assert_eq!(all, 4000);
+}
+
 /// Whoever looks through all heads may use the journal meanwhile, and nobody waits.
 #[test]
 fn heads_are_shown_while_the_journal_is_written_and_read() {

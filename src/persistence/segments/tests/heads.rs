@@ -97,7 +97,8 @@ fn found(dir: &Path, heads: Option<&MemoryHeads>) -> Recovered {
     let dir = config(dir).dir;
     let segments = segment::list(&dir).unwrap();
     let heads = heads.map(|heads| heads as &dyn HeadStore);
-    recovery::scan(&dir, &segments, 2, &Names::default(), heads).unwrap()
+    let beginning = Bases::begin(&dir, 2, &Names::default()).unwrap().map(|(_, beginning)| beginning);
+    recovery::scan(&dir, &segments, 2, &Names::default(), heads, beginning.as_ref()).unwrap()
 }
 
 /// Asserts that these heads change nothing, and returns up to which frame they spared decoding.
@@ -400,4 +401,28 @@ fn many_streams_are_saved_in_batches() {
     drop(journal);
     assert_eq!(lock(&heads.kept).rows.len(), streams);
     assert!(spared(dir.path(), &heads) > 0);
+}
+
+/// Heads saved before a deletion, after it, and in the middle of all that are of use, and no fence is lost with them.
+#[test]
+fn saved_heads_are_of_use_behind_a_deletion() {
+    let dir = tempfile::tempdir().unwrap();
+    let heads = saved(dir.path(), 60);
+    let journal = SegmentsJournal::open(&with(dir.path(), &heads)).unwrap();
+    let dealt_with = [0, 1].map(|partition| journal.durable(PartitionId(partition)));
+    let what = Truncation { before_millis: u64::MAX, dealt_with: &dealt_with };
+    let base = |_: &StreamId, sequence| Ok(StoredSnapshot { sequence, shape: 1, bytes: bytes::Bytes::new() });
+    assert!(journal.truncate(what, &mut base.clone()).unwrap().pieces > 1);
+    journal.close();
+    drop(journal);
+    assert_eq!(spared(dir.path(), &heads), 60);
+    go_on(dir.path(), &heads, 20);
+    assert_eq!(spared(dir.path(), &heads), 80);
+    let lost = Arc::new(MemoryHeads::default());
+    assert_eq!(spared(dir.path(), &lost), 0);
+    go_on(dir.path(), &lost, 1);
+    assert_eq!(spared(dir.path(), &lost), 81, "they are saved anew");
+    let row = lock(&lost.kept).rows.keys().next().cloned().unwrap();
+    lock(&lost.kept).rows.remove(&row);
+    spared(dir.path(), &lost);
 }

@@ -7,6 +7,7 @@ mod files;
 mod heads;
 mod reopening;
 mod room;
+mod truncating;
 mod witnessing;
 
 use std::{

@@ -19,6 +19,7 @@ mod store;
 pub(in crate::persistence) mod survey;
 #[cfg(test)]
 pub(in crate::persistence) mod tests;
+mod truncate;
 mod writer;
 
 use std::{
@@ -35,12 +36,15 @@ use self::{
     writer::{Medium, RealMedium, Writer},
 };
 use crate::persistence::{
-    Append, AppendDone, AppendError, Journal, Lease, OpenError, PartitionId, ReadError, Record, Refusal, StreamHead,
-    StreamId,
+    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record,
+    Refusal, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
     codec::Names,
     record::encoded_len,
     rules::{Head, check_size},
-    segments::queue::{Done, NotQueued, Queue, Queued},
+    segments::{
+        bases::{self, Bases},
+        queue::{Done, NotQueued, Queue, Queued},
+    },
     space::Room,
     sync::{lock, read},
 };
@@ -67,6 +71,10 @@ pub(in crate::persistence) struct SledJournal {
     room: Arc<Room>,
     /// Writer and witness, until closed.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    dir: PathBuf,
+    /// One at a time deletes history.
+    truncating: Mutex<()>,
+    counted: Mutex<truncate::Counted>,
 }
 
 /// What the writer and everyone else share.
@@ -77,6 +85,8 @@ struct Shared {
     poisoned: OnceLock<Arc<str>>,
     store: Store,
     names: Names,
+    /// What stands for deleted records; replaced as a whole.
+    bases: RwLock<Option<Arc<Bases>>>,
 }
 
 /// What readers look up: about 150 bytes a stream.
@@ -85,9 +95,15 @@ struct Index {
     streams: HashMap<StreamId, Head>,
     /// The last position of each partition.
     positions: Vec<u64>,
+    /// The last deleted position of each partition.
+    deleted: Vec<u64>,
 }
 
 impl Index {
+    fn deleted(&self, partition: PartitionId) -> u64 {
+        self.deleted.get(usize::from(partition.0)).copied().unwrap_or(0)
+    }
+
     fn last(&self, partition: PartitionId) -> u64 {
         self.positions.get(usize::from(partition.0)).copied().unwrap_or(0)
     }
@@ -103,9 +119,11 @@ impl SledJournal {
         let names = Names::default();
         let witness = epoch::read(&config.dir)?;
         let store = Store::open(&config.dir, config.partitions, config.cache_bytes, witness.is_some())?;
-        let found = recovery::scan(&store, config.partitions, witness.as_ref(), &names)?;
+        let (bases, beginning) = Bases::begin(&config.dir, config.partitions, &names)?.unzip();
+        let found = recovery::scan(&store, config.partitions, witness.as_ref(), &names, beginning)?;
         let epoch = found.epoch.max(witness.map_or(0, |witness| witness.epoch)) + 1;
         recovery::settle(&store, &found, epoch)?;
+        bases::remove_unfinished(&config.dir).map_err(|error| OpenError::io(&config.dir, error))?;
         epoch::write(&config.dir, epoch, &found.index.positions)?;
         let shared = Arc::new(Shared {
             queue: Queue::new(config.queue),
@@ -113,6 +131,7 @@ impl SledJournal {
             poisoned: OnceLock::new(),
             store,
             names,
+            bases: RwLock::new(bases.map(Arc::new)),
         });
         let (running, stopped) = channel();
         let writer = Writer { shared: Arc::clone(&shared), medium, partitions: config.partitions, epoch, running };
@@ -122,12 +141,32 @@ impl SledJournal {
         let witness = spawn("sled-witness").spawn(move || epoch::keep(&dir, epoch, &watched, &stopped)).map_err(io)?;
         let writer = spawn("journal-sled").spawn(move || writer.run()).map_err(io)?;
         let room = Arc::clone(&config.room);
-        Ok(Self { shared, partitions: config.partitions, epoch, room, threads: Mutex::new(vec![writer, witness]) })
+        let (threads, dir) = (Mutex::new(vec![writer, witness]), config.dir.clone());
+        Ok(Self {
+            shared,
+            partitions: config.partitions,
+            epoch,
+            room,
+            threads,
+            dir,
+            truncating: Mutex::default(),
+            counted: Mutex::default(),
+        })
     }
 
     /// The epoch of this opening.
     pub(in crate::persistence) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Reads, and once more when what was being read was deleted meanwhile.
+    fn read<T>(&self, reading: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let deleted = || read(&self.shared.index).deleted.clone();
+        let before = deleted();
+        match reading() {
+            Err(ReadError::Io { .. } | ReadError::Damaged { .. }) if deleted() != before => reading(),
+            outcome => outcome,
+        }
     }
 
     /// How many streams have events.
@@ -183,15 +222,34 @@ impl Journal for SledJournal {
     }
 
     fn read_stream(&self, stream: &StreamId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
-        reader::stream(&self.shared, self.partitions, stream, after, limit)
+        self.read(|| reader::stream(&self.shared, self.partitions, stream, after, limit))
     }
 
     fn read_feed(&self, partition: PartitionId, after: u64, limit: usize) -> Result<Vec<Record>, ReadError> {
-        reader::feed(&self.shared, partition, after, limit)
+        self.read(|| reader::feed(&self.shared, partition, after, limit))
     }
 
     fn poisoned(&self) -> Option<Arc<str>> {
         self.shared.poisoned.get().cloned()
+    }
+
+    fn truncate(&self, what: Truncation<'_>, base: &mut BaseOf<'_>) -> Result<Truncated, TruncateError> {
+        self.delete(what, base, &mut |_| Ok(()))
+    }
+
+    fn first(&self, partition: PartitionId) -> u64 {
+        read(&self.shared.index).deleted(partition) + 1
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<StoredSnapshot>, ReadError> {
+        let Some(bases) = self.bases() else { return Ok(None) };
+        Ok(bases.get(stream, &self.shared.names)?.map(|entry| entry.base))
+    }
+
+    /// Counts deletions only.
+    fn metrics(&self) -> JournalMetrics {
+        let (truncations, deleted) = *lock(&self.counted);
+        JournalMetrics { truncations, deleted, ..JournalMetrics::default() }
     }
 
     fn close(&self) {

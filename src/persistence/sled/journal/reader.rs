@@ -17,14 +17,20 @@ pub(super) fn stream(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Record>, ReadError> {
-    let head = read(&shared.index).streams.get(stream).copied();
-    let Some(head) = head.filter(|head| head.sequence > after && limit > 0) else { return Ok(Vec::new()) };
     let partition = stream.partition(partitions);
+    let (head, deleted) = {
+        let index = read(&shared.index);
+        (index.streams.get(stream).copied(), index.deleted(partition))
+    };
+    let Some(head) = head.filter(|head| head.sequence > after && limit > 0) else { return Ok(Vec::new()) };
     // The oldest `limit` records seen so far, oldest first: the newer ones go when there are too many.
     let mut kept: VecDeque<Record> = VecDeque::new();
     let mut position = head.offset;
     let mut next = head.sequence;
     loop {
+        if position <= deleted {
+            return Err(ReadError::Deleted { first: next + 1 });
+        }
         let wrong = |what: &str| damaged(shared, partition, position, what);
         let key = keys::record(partition, position);
         let bytes =
@@ -57,7 +63,13 @@ pub(super) fn feed(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Record>, ReadError> {
-    let durable = read(&shared.index).last(partition);
+    let (durable, deleted) = {
+        let index = read(&shared.index);
+        (index.last(partition), index.deleted(partition))
+    };
+    if after < deleted {
+        return Err(ReadError::Deleted { first: deleted + 1 });
+    }
     if after >= durable || limit == 0 {
         return Ok(Vec::new());
     }

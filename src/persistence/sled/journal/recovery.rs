@@ -7,12 +7,14 @@ use bytes::Bytes;
 use super::{
     Index, epoch, keys,
     store::{Failure, Store},
+    truncate,
 };
 use crate::persistence::{
     OpenError, PartitionId,
     codec::{Decoder, Encoder, Malformed, Names},
     record,
     rules::Head,
+    segments::bases::Beginning,
     sled::values,
 };
 
@@ -32,8 +34,14 @@ pub(super) fn scan(
     partitions: u16,
     witness: Option<&epoch::Witness>,
     names: &Names,
+    beginning: Option<Beginning>,
 ) -> Result<Recovered, OpenError> {
     let mut found = Recovered::default();
+    if let Some(Beginning { start, tips }) = beginning {
+        found.epoch = start.epoch;
+        found.index.deleted = start.positions;
+        found.index.streams = tips.into_iter().map(|(stream, tip)| (stream, tip.head)).collect();
+    }
     for number in 0..partitions {
         let partition = PartitionId(number);
         let scanned = of_partition(store, partition, partitions, names, &mut found);
@@ -67,11 +75,12 @@ fn of_partition(
     names: &Names,
     found: &mut Recovered,
 ) -> Result<u64, Failure> {
-    let mut last = 0;
+    let mut last = found.index.deleted(partition);
     // Within one guard: a record is looked at as it is met.
     let mut wrong = None;
     store.access(|db| {
-        for entry in db.scan_prefix(keys::partition(partition)) {
+        // What is deleted and was not yet removed is void.
+        for entry in db.range(keys::record(partition, last + 1)..=keys::record(partition, u64::MAX)) {
             let (key, sealed) = entry?;
             let position = keys::position(&key).ok_or(Malformed("has a key that names no position"))?;
             let decoded = values::open(db, &key, &sealed)
@@ -145,10 +154,11 @@ pub(super) fn settle(store: &Store, found: &Recovered, epoch: u64) -> Result<(),
     let failed = |failure| store.not_opened(failure);
     for (number, (before, last)) in (0..).zip(found.before.iter().zip(&found.index.positions)) {
         let partition = PartitionId(number);
+        let before = before.max(&found.index.deleted(partition)).to_owned();
         let mut batch = Batch::default();
         let written = store.access(|db| {
             let range = keys::record(partition, before + 1)..=keys::record(partition, *last);
-            for entry in db.range(range).filter(|_| last > before) {
+            for entry in db.range(range).filter(|_| *last > before) {
                 let (key, sealed) = entry?;
                 let bytes: Bytes = values::open(db, &key, &sealed)?;
                 values::add(db, &mut batch, &key, &bytes)?;
@@ -158,6 +168,7 @@ pub(super) fn settle(store: &Store, found: &Recovered, epoch: u64) -> Result<(),
         written.and_then(|()| store.apply(batch)).map_err(failed)?;
     }
     store.sync().map_err(failed)?;
+    truncate::remove_upto(store, &found.index.deleted).map_err(failed)?;
     tracing::debug!(epoch, streams = found.index.streams.len(), "journal opened");
     Ok(())
 }

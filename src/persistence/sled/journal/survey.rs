@@ -6,6 +6,7 @@ use super::{keys, store::Store};
 use crate::persistence::{
     OpenError, PartitionId,
     glance::Glance,
+    segments::bases,
     sled::values,
     survey::{Look, Spot},
 };
@@ -15,16 +16,18 @@ const CACHE_BYTES: u64 = 16 << 20;
 
 /// Shows every record to `look`, partition by partition.
 pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn Look) -> Result<(), OpenError> {
+    let deleted = bases::survey(dir, look).map_err(|error| OpenError::io(dir, error))?;
+    let deleted = deleted.map(|start| start.positions).unwrap_or_default();
     let witness = super::epoch::read(dir)?;
     let store = Store::open(dir, partitions, CACHE_BYTES, true)?;
     let file = store.file();
     let spot = Spot { file: &file, at: 0 };
     for number in 0..partitions {
         let partition = PartitionId(number);
-        let mut last = 0;
+        let mut last = deleted.get(usize::from(number)).copied().unwrap_or(0);
         let mut flow = ControlFlow::Continue(());
         let walked = store.access(|db| {
-            for entry in db.scan_prefix(keys::partition(partition)) {
+            for entry in db.range(keys::record(partition, last + 1)..=keys::record(partition, u64::MAX)) {
                 let (key, sealed) = entry?;
                 let place = keys::position(&key).map(|position| (number, position));
                 match values::open(db, &key, &sealed) {

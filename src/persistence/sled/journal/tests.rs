@@ -216,3 +216,39 @@ fn a_batch_has_at_most_256_events_unless_one_append_has_more() {
     assert_eq!(writer.gather_count(&mut waiting), 2);
     assert_eq!(waiting.len(), 3);
 }
+
+/// A crash at each step of a deletion leaves all of the history, or what stands for it; what is void is removed.
+#[test]
+fn a_crash_at_every_step_of_a_deletion_leaves_all_or_what_stands_for_it() {
+    for step in ["create", "sync", "check", "rename", "settle", "remove"] {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = SledJournal::open(&config(&dir)).unwrap();
+        for n in 0..40 {
+            write(&journal, &(n % 3).to_string(), 1 + n % 2).unwrap();
+        }
+        let durable = |journal: &SledJournal| [0, 1].map(|partition| journal.durable(PartitionId(partition)));
+        let newest = |journal: &SledJournal| {
+            [0, 1].map(|n| journal.read_feed(PartitionId(n), journal.durable(PartitionId(n)) - 1, 9).unwrap())
+        };
+        let (heads, whole) = (durable(&journal), newest(&journal));
+        let what = Truncation { before_millis: u64::MAX, dealt_with: &heads };
+        let base = |_: &StreamId, sequence| Ok(StoredSnapshot { sequence, shape: 1, bytes: bytes::Bytes::new() });
+        let error = journal.delete(what, &mut base.clone(), &mut |at| {
+            if at == step { Err(std::io::Error::other("stopped here")) } else { Ok(()) }
+        });
+        assert!(error.expect_err("it was stopped").to_string().contains("stopped here"), "{step}");
+        journal.close();
+        drop(journal);
+        let journal = SledJournal::open(&config(&dir)).unwrap();
+        let is_deleted = |journal: &SledJournal| [0, 1].iter().any(|n| journal.first(PartitionId(*n)) > 1);
+        assert_eq!(is_deleted(&journal), ["settle", "remove"].contains(&step), "{step}");
+        assert_eq!((durable(&journal), newest(&journal)), (heads, whole.clone()), "{step}");
+        journal.truncate(what, &mut base.clone()).unwrap();
+        assert!(is_deleted(&journal), "{step}");
+        let left = journal.shared.store.access(|db| Ok(db.scan_prefix(b"e").count())).unwrap();
+        assert_eq!(left, 2, "{step}: the newest record of each partition");
+        assert_eq!(newest(&journal), whole, "{step}");
+        write(&journal, "0", 1).unwrap();
+        assert_eq!(journal.head(&stream("0")).unwrap().sequence, 14 + 7 + 1, "{step}");
+    }
+}
