@@ -141,15 +141,15 @@ impl<E: Entity> Host<E> {
         let mut pause = FIRST_PAUSE;
         let (link, mut tries) = (self.kinds.links().of(E::KIND, kind), 0);
         loop {
-            let call = link.map(Link::enter).transpose();
-            let is_made = call.is_ok();
-            let answer = match (call, self.kinds.find(kind)) {
+            let entered = link.map(Link::enter).transpose();
+            let is_made = entered.is_ok();
+            let answer = match (entered, self.kinds.find(kind)) {
                 (Err(why), _) => Err(AskError::Unavailable(why)),
                 (Ok(_), None) => Err(AskError::Unavailable(Unavailable::ServiceStopped { service: kind.to_owned() })),
-                (Ok(call), Some(target)) => {
+                (Ok(entered), Some(target)) => {
                     let answer = target.ask_any(address.clone(), question.command(), meta.clone(), deadline).await;
-                    if let Some(call) = call {
-                        call.end(&answer);
+                    if let Some(entered) = entered {
+                        entered.end(&answer);
                     }
                     answer
                 }

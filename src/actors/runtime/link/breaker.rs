@@ -101,7 +101,7 @@ impl Breaker {
     /// Whether a call would be let through now; if not, when to come again.
     pub(crate) fn look(&self, now: Duration) -> Result<(), Duration> {
         match self.phase {
-            Phase::Open { until } if now < until => Err(until - now),
+            Phase::Open { until } if now < until => Err(until.saturating_sub(now)),
             Phase::HalfOpen { under_way, succeeded } if under_way + succeeded >= self.config.probes => Err(PROBED),
             Phase::Closed | Phase::Open { .. } | Phase::HalfOpen { .. } => Ok(()),
         }
@@ -274,7 +274,7 @@ mod tests {
     fn an_open_one_says_when_to_come_again_and_then_lets_one_probe_through() {
         let mut breaker = opened(S);
         assert_eq!(breaker.admit(S), Err(5 * S));
-        assert_eq!(breaker.admit(6 * S - MS), Err(MS));
+        assert_eq!(breaker.admit(5_999 * MS), Err(MS));
         assert_eq!(breaker.look(6 * S), Ok(()));
         assert_eq!(breaker.state(6 * S), BreakerState::HalfOpen);
         let probe = breaker.admit(6 * S).expect("a probe");

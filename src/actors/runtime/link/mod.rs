@@ -296,15 +296,16 @@ impl Links {
         links
     }
 
-    pub(crate) fn of(&self, caller: &'static str, callee: &'static str) -> Option<&Arc<Link>> {
-        self.by_kinds.get(&(caller, callee))
+    pub(crate) fn of(&self, from: &'static str, to: &'static str) -> Option<&Arc<Link>> {
+        self.by_kinds.get(&(from, to))
     }
 
-    /// Why a step of `caller` need not be begun: whomever of these it would ask, that breaker is open.
-    pub(crate) fn refuse(&self, caller: &'static str, asks: &[&'static str]) -> Option<Unavailable> {
+    /// Why a step of the kind `from` need not be begun: whomever of `asks` it would ask, that breaker is open.
+    pub(crate) fn refuse(&self, from: &'static str, asks: &[&'static str]) -> Option<Unavailable> {
         let mut reason = None;
-        for callee in asks {
-            reason = Some((self.of(caller, callee)?, self.of(caller, callee)?.open()?));
+        for to in asks {
+            let link = self.of(from, to)?;
+            reason = Some((link, link.open()?));
         }
         let (link, why) = reason?;
         link.count_refused();
