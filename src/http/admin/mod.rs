@@ -40,6 +40,7 @@ impl Admin {
             .on(post.clone(), "/admin/services/{system}/{service}/start", services::start)
             .on(post.clone(), "/admin/services/{system}/{service}/restart", services::restart)
             .on(get.clone(), "/admin/consumers", |system, _| async move { Ok(ok(&system.consumers().await)) }.boxed())
+            .on(get.clone(), "/admin/breakers", |system, _| async move { Ok(ok(&system.links())) }.boxed())
             .on(get.clone(), "/admin/bulkheads", |system, _| async move { Ok(ok(&system.bulkheads())) }.boxed())
             .on(get.clone(), "/admin/events", events::page)
             .on(get.clone(), "/admin/commands/{id}", commands::show)
