@@ -48,6 +48,28 @@ fn services_are_listed_stopped_and_started_in_any_case() {
     client.post("/admin/services/store/order/stop").is(404);
 }
 
+#[test]
+fn links_are_listed_with_their_breakers_and_what_their_calls_came_to() {
+    let server = Server::store();
+    let (client, admin) = (server.client(), server.admin());
+    let link = || admin.json("/admin/breakers").as_array().unwrap().first().cloned().expect("one link");
+    let is = |expected: Value| assert_eq!(link()["calls"], expected, "{}", link());
+    assert_eq!((&link()["link"], &link()["state"]), (&json!("store.order.delivery"), &json!("closed")));
+    is(json!(0));
+    let product = product(&client, 10);
+    let order = place(&client, product, 1).created();
+    quiet(&server);
+    client.send(&Request::new("DELETE", &format!("/orders/{order}"))).is(204);
+    is(json!(1));
+    // A delivery that is stopped answers at once: nothing for a breaker.
+    let order = place(&client, product, 1).created();
+    quiet(&server);
+    operate(&server, "delivery", "stop");
+    client.send(&Request::new("DELETE", &format!("/orders/{order}"))).is(503);
+    is(json!(2));
+    assert_eq!(json!([link()["state"], link()["failed"], link()["in_flight"]]), json!(["closed", 0, 0]));
+}
+
 /// The node of this name, wherever it is.
 fn node<'a>(tree: &'a Value, name: &str) -> Option<&'a Value> {
     if tree["name"] == name {

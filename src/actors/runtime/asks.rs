@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{
     cell::{Asked, Cell, Earlier, FollowUp, Phase},
     host::Host,
+    link::Link,
     mailbox::Meta,
     outcome::panic_text,
     turn::step_command,
@@ -138,15 +139,38 @@ impl<E: Entity> Host<E> {
         let mut deadline = Instant::now() + within;
         let mut in_doubt = earlier == Earlier::InDoubt;
         let mut pause = FIRST_PAUSE;
+        let (link, mut tries) = (self.kinds.links().of(E::KIND, kind), 0);
         loop {
-            let answer = match self.kinds.find(kind) {
-                Some(target) => target.ask_any(address.clone(), question.command(), meta.clone(), deadline).await,
-                None => Err(AskError::Unavailable(Unavailable::ServiceStopped { service: kind.to_owned() })),
+            let entered = link.map(Link::enter).transpose();
+            let is_made = entered.is_ok();
+            let answer = match (entered, self.kinds.find(kind)) {
+                (Err(why), _) => Err(AskError::Unavailable(why)),
+                (Ok(_), None) => Err(AskError::Unavailable(Unavailable::ServiceStopped { service: kind.to_owned() })),
+                (Ok(entered), Some(target)) => {
+                    let answer = target.ask_any(address.clone(), question.command(), meta.clone(), deadline).await;
+                    if let Some(entered) = entered {
+                        entered.end(&answer);
+                    }
+                    answer
+                }
             };
+            tries += 1;
+            let is_not_done = answer.as_ref().is_err_and(|error| error.outcome() == Outcome::NotDone);
+            if is_made
+                && is_not_done
+                && !in_doubt
+                && !meta.patient
+                && let Some((link, wait)) = link.and_then(|link| Some((link, link.pause_after(tries)?)))
+                && Instant::now() + wait < deadline
+            {
+                link.count_retry();
+                tokio::time::sleep(wait).await;
+                continue;
+            }
             match &answer {
                 Err(error) if meta.patient && may_still_be_answered(error) => Self::accepted(cell, step),
                 Err(error) if error.outcome() == Outcome::Unknown => in_doubt = true,
-                Err(error) if in_doubt && is_only_of_this_try(error) => {}
+                Err(error) if in_doubt && (!is_made || is_only_of_this_try(error)) => {}
                 Ok(_) | Err(_) => return answer,
             }
             let again = Instant::now() + pause;

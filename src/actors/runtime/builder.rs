@@ -10,6 +10,7 @@ use super::{
     history::HistoryKeeper,
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
+    link::Links,
     reload::ConfigurationSource,
     service::{Cells, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
@@ -234,7 +235,7 @@ impl SystemBuilder {
         check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
-        assembly.kinds.fill(&kinds);
+        assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &self.config));
         let homes = placed(&services, &assembly.hosts);
         check_places(&units, &homes)?;
         self.storage.place(&homes)?;

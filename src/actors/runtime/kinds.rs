@@ -21,6 +21,7 @@ use super::{
     feed::FeedItem,
     host::Host,
     known::{CommandOutcome, OUTCOME_RETRY, OutcomeError},
+    link::Links,
     mailbox::{Body, Meta},
     service::ServiceRuntime,
 };
@@ -43,6 +44,8 @@ const WAKE_AGAIN: Duration = Duration::from_millis(200);
 pub(crate) trait KindHost: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
     fn service(&self) -> &Arc<ServiceRuntime>;
+    /// The kinds that its entities ask.
+    fn asks(&self) -> &'static [&'static str];
     /// Asks a `Box<dyn AnyCommand<E>>`, boxed as `Any`.
     fn ask_any(
         self: Arc<Self>,
@@ -94,24 +97,35 @@ pub(crate) struct Recording {
     pub(crate) fields: serde_json::Map<String, Value>,
 }
 
-/// All kinds by name. Filled once, at start; holds no kind alive.
+/// All kinds by name, and the links between them. Filled once, at start; holds no kind alive.
 #[derive(Clone, Default)]
-pub(crate) struct Kinds(Arc<OnceLock<BTreeMap<&'static str, Weak<dyn KindHost>>>>);
+pub(crate) struct Kinds(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    by_kind: OnceLock<BTreeMap<&'static str, Weak<dyn KindHost>>>,
+    links: OnceLock<Links>,
+}
 
 impl Kinds {
-    pub(crate) fn fill(&self, hosts: &[Arc<dyn KindHost>]) {
+    pub(crate) fn fill(&self, hosts: &[Arc<dyn KindHost>], links: Links) {
         let by_kind = hosts.iter().map(|host| (host.kind(), Arc::downgrade(host))).collect();
-        assert!(self.0.set(by_kind).is_ok(), "kinds are filled once");
+        let is_first = self.0.by_kind.set(by_kind).is_ok() && self.0.links.set(links).is_ok();
+        assert!(is_first, "kinds are filled once");
     }
 
     pub(crate) fn find(&self, kind: &str) -> Option<Arc<dyn KindHost>> {
-        self.0.get()?.get(kind)?.upgrade()
+        self.0.by_kind.get()?.get(kind)?.upgrade()
+    }
+
+    pub(crate) fn links(&self) -> &Links {
+        self.0.links.get_or_init(Links::default)
     }
 }
 
 impl fmt::Debug for Kinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.get().into_iter().flat_map(BTreeMap::keys)).finish()
+        f.debug_list().entries(self.0.by_kind.get().into_iter().flat_map(BTreeMap::keys)).finish()
     }
 }
 
@@ -122,6 +136,10 @@ impl<E: Entity> KindHost for Host<E> {
 
     fn service(&self) -> &Arc<ServiceRuntime> {
         &self.service
+    }
+
+    fn asks(&self) -> &'static [&'static str] {
+        E::ASKS
     }
 
     fn ask_any(

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     actors::entity::{
-        AnyCommand, AskError, CommandContext, CommandId, Entity, EntityId, Number, ReplyValue, Step, Unavailable,
+        AnyAnswer, AnyCommand, AskError, CommandContext, CommandId, Entity, EntityId, Number, ReplyValue, Step,
+        Unavailable,
     },
     persistence::{AppendError, Causation, Origin},
 };
@@ -189,11 +190,17 @@ impl<E: Entity> Host<E> {
         debug_assert!(E::COMMANDS.contains(&name), "{name} is missing in the COMMANDS of {}", E::KIND);
 
         // Everything that can panic happens before the hand-over, so that a panic has written nothing.
+        let is_new = asker.closes.is_none() && !asker.meta.patient;
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let effects = match command.decide_any(&active.state, &ctx) {
                 Ok(effects) => effects,
                 Err(rejection) => return Ok(Err(AskError::Rejected(rejection))),
             };
+            // A step whose partner is not even asked would only be written to be taken back.
+            let is_begun = is_new && matches!(effects.answer, AnyAnswer::Then(_));
+            if let Some(why) = is_begun.then(|| self.kinds.links().refuse(E::KIND, E::ASKS)).flatten() {
+                return Ok(Err(AskError::Unavailable(why)));
+            }
             // A state that cannot be written would take the reads behind it along. An answer to a step goes on: the
             // step is resumed when its append is refused.
             if asker.closes.is_none()

@@ -30,8 +30,8 @@ mod worker;
 
 pub use backoff::Backoff;
 pub use config::{
-    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LimitsConfig,
-    LinkConfig, NamedSection, Place, Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig,
+    BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind,
+    LimitsConfig, LinkConfig, NamedSection, Place, Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig,
     SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;

@@ -43,6 +43,7 @@ impl Admin {
             .on(get.clone(), "/admin/consumers", |system, _| async move { Ok(ok(&system.consumers().await)) }.boxed())
             .on(post.clone(), "/admin/views/{system}/{view}/rebuild", views::rebuild)
             .on(get.clone(), "/admin/views/{system}/{view}/rebuild", views::last)
+            .on(get.clone(), "/admin/breakers", |system, _| async move { Ok(ok(&system.links())) }.boxed())
             .on(get.clone(), "/admin/bulkheads", |system, _| async move { Ok(ok(&system.bulkheads())) }.boxed())
             .on(get.clone(), "/admin/events", events::page)
             .on(get.clone(), "/admin/commands/{id}", commands::show)

@@ -89,6 +89,7 @@ impl Command<Tally> for Add {
     fn decide(self, tally: &Tally, _: &CommandContext) -> Decision<Tally, i64> {
         match self.n {
             0 => Err(TallyRejection::Zero),
+            i64::MIN => panic!("too little"),
             _ if tally.closed => Err(TallyRejection::Closed),
             n => Ok(persist([TallyEvent::Added { n }]).reply_with(|tally| tally.total)),
         }

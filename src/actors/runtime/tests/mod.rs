@@ -9,6 +9,7 @@ mod following;
 mod forgetting;
 mod history;
 mod known;
+mod linking;
 mod odd;
 mod operating;
 mod patient;

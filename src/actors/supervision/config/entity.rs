@@ -1,13 +1,8 @@
-//! `[entity]`, `[service]` and `[link]`: the limits of cells, services and the asks between them.
+//! `[entity]` and `[service]`: the limits of cells and services.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    super::intensity::Intensity,
-    error::{ConfigError, Place, Problem},
-    section::Section,
-    units::ByteCount,
-};
+use super::{super::intensity::Intensity, error::ConfigError, section::Section, units::ByteCount};
 
 /// `[entity]` or `[entity.<kind>]`: the limits of each entity of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,14 +57,6 @@ impl Default for ServiceConfig {
     fn default() -> Self {
         Self { budget_messages: 4096, budget_bytes: ByteCount::mib(64), recoveries: 16, command_keys: 100_000 }
     }
-}
-
-/// `[link.<system>.<caller>.<callee>]`: a synchronous call between two services.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LinkConfig {
-    /// What all attempts of a call have together, from 1 ms to 10 min. `None`: what the system has for this
-    /// link, 1 s for most.
-    pub timeout: Option<Duration>,
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -152,31 +139,4 @@ fn service(section: &mut Section<'_>, default: &ServiceConfig) -> Result<Service
         recoveries: section.bounded("recoveries", default.recoveries, 1..=1024)?.value,
         command_keys: section.bounded("command_keys", default.command_keys, 1..=10_000_000)?.value,
     })
-}
-
-/// The links that differ, as `<system>.<caller>.<callee>`.
-pub(super) fn links(mut section: Section<'_>) -> Result<BTreeMap<String, LinkConfig>, ConfigError> {
-    let mut links = BTreeMap::new();
-    for (system, _, mut section) in section.named()? {
-        for (from, _, mut section) in section.named()? {
-            for (to, place, mut section) in section.named()? {
-                refuse_self(&from, &to, &place)?;
-                let timeout = section.optionally_bounded("timeout", MS..=TEN_MINUTES)?;
-                section.finish()?;
-                links.insert(format!("{system}.{from}.{to}"), LinkConfig { timeout });
-            }
-            section.finish()?;
-        }
-        section.finish()?;
-    }
-    section.finish()?;
-    Ok(links)
-}
-
-fn refuse_self(from: &str, to: &str, place: &Place) -> Result<(), ConfigError> {
-    if from != to {
-        return Ok(());
-    }
-    let problem = Problem::Same { key: "caller".into(), other: "callee".into(), value: format!("`{from}`") };
-    Err(ConfigError::refused(place.clone(), problem))
 }

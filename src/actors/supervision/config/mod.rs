@@ -7,6 +7,7 @@
 mod connector;
 mod entity;
 mod error;
+mod link;
 mod section;
 mod server;
 mod storage;
@@ -20,8 +21,9 @@ mod value;
 use std::{collections::BTreeMap, io, path::Path};
 
 pub use connector::{BulkheadConfig, ConnectorConfig, ConnectorKind};
-pub use entity::{EntityConfig, LinkConfig, ServiceConfig};
+pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
+pub use link::{BreakerConfig, LinkConfig};
 pub use server::{LimitsConfig, ServerConfig, ServicePorts};
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
@@ -49,6 +51,7 @@ pub struct SupervisionConfig {
     entities: BTreeMap<String, EntityConfig>,
     service: ServiceConfig,
     services: BTreeMap<String, ServiceConfig>,
+    link: LinkConfig,
     links: BTreeMap<String, LinkConfig>,
     bulkhead: BulkheadConfig,
     bulkheads: BTreeMap<String, BulkheadConfig>,
@@ -109,6 +112,7 @@ impl SupervisionConfig {
         let (server, drain) = server::server(root.section("server")?)?;
         let (entity, entities) = entity::entities(root.section("entity")?)?;
         let (service, services) = entity::services(root.section("service")?)?;
+        let (link, links) = link::links(root.section("link")?)?;
         let bulkheads = connector::bulkheads(root.section("bulkhead")?)?;
         let connectors = connector::connectors(root.section("connector")?, &bulkheads)?;
         let mut systems = root.section("systems")?;
@@ -124,7 +128,8 @@ impl SupervisionConfig {
             entities,
             service,
             services,
-            links: entity::links(root.section("link")?)?,
+            link,
+            links,
             bulkhead: bulkheads.default,
             bulkheads: bulkheads.named,
             connectors,
@@ -158,7 +163,7 @@ impl SupervisionConfig {
             ("supervisor", self.supervisors != other.supervisors),
             ("entity", self.entity != other.entity || self.entities != other.entities),
             ("service", self.service != other.service || self.services != other.services),
-            ("link", self.links != other.links),
+            ("link", self.link != other.link || self.links != other.links),
             ("bulkhead", self.bulkhead != other.bulkhead || self.bulkheads != other.bulkheads),
             ("connector", self.connectors != other.connectors),
         ];
@@ -178,9 +183,9 @@ impl SupervisionConfig {
         self.services.get(&format!("{system}/{service}").to_ascii_lowercase()).unwrap_or(&self.service)
     }
 
-    /// The limits of calls from one service of a system to another.
-    pub fn link(&self, system: &str, from: &str, to: &str) -> LinkConfig {
-        self.links.get(&format!("{system}.{from}.{to}").to_ascii_lowercase()).cloned().unwrap_or_default()
+    /// The limits of calls from one service of a system to another: its own section, or `[link]`.
+    pub fn link(&self, system: &str, from: &str, to: &str) -> &LinkConfig {
+        self.links.get(&format!("{system}.{from}.{to}").to_ascii_lowercase()).unwrap_or(&self.link)
     }
 
     /// What carries the notices of a channel: its own section, or the default.

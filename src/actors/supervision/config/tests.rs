@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LinkConfig,
-    NamedSection, SupervisionConfig,
+    BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, NamedSection,
+    SupervisionConfig,
     section::Asked,
     value::{from_text, overlay},
 };
@@ -26,11 +26,7 @@ fn with(text: &str, variables: &[(&str, &str)]) -> Result<SupervisionConfig, Con
 #[test]
 fn the_shipped_file_says_the_defaults() {
     let mut shipped = parse(SHIPPED);
-    // The sections with names of their own: they show the defaults of a link and of a connector.
-    assert_eq!(
-        shipped.links.remove("store.order.delivery"),
-        Some(LinkConfig { timeout: Some(Duration::from_secs(1)) })
-    );
+    // The section with a name of its own: it shows the defaults of a connector.
     assert_eq!(shipped.connectors.remove("store.alarm"), Some(ConnectorConfig::of("store", "alarm")));
     assert_eq!(shipped, SupervisionConfig::default());
     assert_eq!(parse(""), SupervisionConfig::default());
@@ -90,8 +86,12 @@ fn values_are_read_into_their_types() {
         snapshot_every = 7
         [service.station.POS]
         recoveries = 3
+        [link]
+        attempts = 2
+        breaker = { open_for = "1s", slow_call = "300ms" }
         [link.store.order.delivery]
         timeout = "2s"
+        breaker.probes = 3
         [systems.stay]
         exclusive = true
         [[supervisor]]
@@ -115,6 +115,10 @@ fn values_are_read_into_their_types() {
     assert_eq!((config.service("station", "POS").recoveries, config.service("store", "order").recoveries), (3, 16));
     assert_eq!(config.link("store", "order", "delivery").timeout, Some(Duration::from_secs(2)));
     assert_eq!(config.link("store", "delivery", "order").timeout, None);
+    let link = config.link("store", "order", "delivery");
+    assert_eq!((link.attempts, link.breaker.open_for, link.breaker.probes), (2, Duration::from_secs(1), 3));
+    assert_eq!(link.breaker.slow_call, Some(Duration::from_millis(300)), "a link takes over what [link] says");
+    assert_eq!(config.link("a", "b", "c").breaker.probes, 1);
     assert_eq!(config.switched().collect::<Vec<_>>(), ["stay"]);
     let service = config.supervisors.service;
     assert_eq!((service.strategy, service.backoff.min), (Strategy::OneForAll, Duration::from_secs(1)));
@@ -180,6 +184,8 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
         ("[entity.order]\nmailbx = 1", "2:1: unknown key `entity.order.mailbx`; did you mean `mailbox`?"),
         ("[entity.store.order]\ncolour = 1", "2:1: unknown key `entity.store.order.colour`"),
         ("[service.store]\nrecoveries = 1", "2:1: unknown key `service.store.recoveries`"),
+        ("[link.a.b.c.breaker]\nprobes = 0", "2:1: `link.a.b.c.breaker.probes` is 0; it takes 1 to 100"),
+        ("[link]\nattempts = 11", "2:1: `link.attempts` is 11; it takes 1 to 10"),
         ("[link.a.b.c]\ntimeuot = 1", "2:1: unknown key `link.a.b.c.timeuot`; did you mean `timeout`?"),
         ("server = 3", "1:1: `server` is 3; it takes a table"),
         ("[supervisor]\nname = 3", "1:2: `supervisor` is a table; it takes a list of tables"),
