@@ -292,8 +292,7 @@ impl SystemBuilder {
         for (name, process) in self.edge {
             parts.edge(name, process(system.clone()));
         }
-        let clock = system.clock();
-        let guardian = parts.start(&system.inner.config, clock).await?;
+        let guardian = parts.start(&system.inner.config, system.clock()).await?;
         assert!(system.inner.guardian.set(guardian).is_ok(), "the guardian is set once");
         Ok(system)
     }
