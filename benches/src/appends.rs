@@ -1,4 +1,4 @@
-//! Durable appends a second through the runtime, against the floor that the disk and tokio set.
+//! Durable appends a second through the runtime, against the floor that the disk and tokio set, and against stores.
 
 use std::{
     fs,
@@ -11,14 +11,21 @@ use anyhow::Result;
 
 use crate::{
     counter::{Add, Counters, keys, pick},
-    floor::Floor,
+    floor::{BareFile, Grouped},
     machine::processor_seconds,
     rounds::{ROUNDS, drive, median},
+    stores::{Fjall, Redb, SledAlone},
     table,
 };
 
 /// Entities that the appends go to.
 const ENTITIES: usize = 10_000;
+
+/// Callers that wait at a time.
+const CALLERS: [usize; 4] = [1, 16, 64, 256];
+
+/// What else makes records durable, the bare loop first.
+const OTHERS: [&str; 4] = ["bare loop", "sled", "fjall", "redb"];
 
 pub(crate) fn print(dir: &Path, quick: bool) -> Result<()> {
     let time = Duration::from_millis(if quick { 700 } else { 2_500 });
@@ -27,39 +34,58 @@ pub(crate) fn print(dir: &Path, quick: bool) -> Result<()> {
         let runtime = Runtime::start(&data.path().join("runtime")).await?;
         let record = runtime.warm_up().await?;
         let mut rows = Vec::new();
-        for callers in [64, 256] {
-            let floor = Arc::new(Floor::new(&data.path().join(format!("floor-{callers}")), record)?);
-            let (mut ours, mut theirs, mut spent) = (Vec::new(), Vec::new(), Vec::new());
+        for callers in CALLERS {
+            let place = tempfile::tempdir_in(dir)?;
+            let others = others(place.path(), record)?;
+            let (mut ours, mut theirs, mut spent) = (Vec::new(), vec![Vec::new(); others.len()], Vec::new());
             for _ in 0..ROUNDS {
                 let (before, begun) = (processor_seconds(), Instant::now());
                 let rate = runtime.round(callers, time).await?;
                 spent.push((processor_seconds() - before) * 1e6 / (rate * begun.elapsed().as_secs_f64()));
                 ours.push(rate);
-                let appender = floor.clone();
-                let append = move |_| {
-                    let floor = appender.clone();
-                    async move { floor.append().await }
-                };
-                theirs.push(drive(callers, time, append).await?);
+                for (other, rates) in others.iter().zip(&mut theirs) {
+                    let other = other.clone();
+                    let append = move |_| {
+                        let other = other.clone();
+                        async move { other.append().await }
+                    };
+                    rates.push(drive(callers, time, append).await?);
+                }
             }
-            Arc::into_inner(floor).map(Floor::close).transpose()?;
+            for other in others {
+                Arc::into_inner(other).map(Grouped::close).transpose()?;
+            }
+            let rate = median(ours.clone());
             rows.push(vec![
                 format!("{callers}"),
-                table::ratio(median(ours.clone()) / median(theirs.clone())),
-                table::whole(median(ours.clone())),
+                "**steadfast**".to_owned(),
+                String::new(),
+                table::whole(rate),
                 table::range(&ours),
                 format!("{:.1}", median(spent)),
-                table::whole(median(theirs.clone())),
-                table::range(&theirs),
             ]);
+            for (name, rates) in OTHERS.iter().zip(theirs) {
+                let ratio = table::ratio(rate / median(rates.clone()));
+                let (middle, range) = (table::whole(median(rates.clone())), table::range(&rates));
+                rows.push(vec![format!("{callers}"), (*name).to_owned(), ratio, middle, range, String::new()]);
+            }
         }
         runtime.counters.stop().await;
         let title = format!("Durable appends, {record} bytes each, {ENTITIES} entities");
-        let head =
-            ["callers", "ratio", "runtime, appends/s", "its rounds", "write + fdatasync, appends/s", "its rounds"];
+        let head = ["callers", "", "steadfast to it", "appends/s", "its rounds", "CPU \u{b5}s/append"];
         table::print(&title, &head, &rows);
         Ok(())
     })
+}
+
+/// Each of [`OTHERS`], with a place of its own below `place`.
+fn others(place: &Path, record: usize) -> Result<Vec<Arc<Grouped>>> {
+    Ok(vec![
+        Arc::new(Grouped::new(BareFile::new(&place.join("bare"))?, record)),
+        Arc::new(Grouped::new(SledAlone::new(&place.join("sled"))?, record)),
+        Arc::new(Grouped::new(Fjall::new(&place.join("fjall"))?, record)),
+        Arc::new(Grouped::new(Redb::new(&place.join("redb"))?, record)),
+    ])
 }
 
 /// The runtime on its segments.

@@ -17,6 +17,12 @@ pub(crate) struct Counter {
     total: i64,
 }
 
+impl Counter {
+    pub(crate) fn total(&self) -> i64 {
+        self.total
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum CounterEvent {
     Added { amount: i64, total: i64, reason: String },
@@ -134,6 +140,11 @@ impl Counters {
 /// The keys of these counters, made beforehand so that making them is not measured.
 pub(crate) fn keys(numbers: Range<usize>) -> Result<Vec<Key>> {
     numbers.map(|number| Ok(Key::new(format!("counter-{number}"))?)).collect()
+}
+
+/// The keys of counters that get more events than the others.
+pub(crate) fn long_keys(count: usize) -> Result<Vec<Key>> {
+    (0..count).map(|number| Ok(Key::new(format!("long-{number}"))?)).collect()
 }
 
 /// One of `from`, by a random number.

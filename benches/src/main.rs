@@ -1,10 +1,12 @@
 //! Ratios to peers and to the limit of the disk, each measured in one run with its rounds interleaved.
 //!
 //! ```text
-//! cargo run --release --manifest-path benches/Cargo.toml -- [appends|asks|memory|all] [--quick] [--dir DIR]
+//! cargo run --release --manifest-path benches/Cargo.toml -- WHAT [--quick] [--events N] [--dir DIR]
 //! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add    for a profiler to watch
 //! ```
-//! Prints markdown. `--quick` makes the rounds short; `--dir` is where journals are written, `target` when not given.
+//! `WHAT` is one of `appends asks memory recovery verify rebuild`, or `all`. Prints markdown. `--quick` makes the rounds
+//! short; `--events` is how many events a journal has that is recovered, verified or rebuilt from, 1 000 000 when not
+//! given; `--dir` is where journals are written, `target` when not given.
 
 mod appends;
 mod asks;
@@ -14,8 +16,12 @@ mod machine;
 mod memory;
 mod peers;
 mod profile;
+mod rebuild;
+mod recovery;
 mod rounds;
+mod stores;
 mod table;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -28,6 +34,7 @@ struct Options {
     of: Option<String>,
     dir: PathBuf,
     quick: bool,
+    events: usize,
 }
 
 fn main() -> Result<()> {
@@ -35,6 +42,8 @@ fn main() -> Result<()> {
     machine::refuse_tmpfs(&options.dir)?;
     match (options.what.as_str(), &options.of) {
         ("profile", Some(what)) => return profile::run(what, &options.dir),
+        (_, Some(subject)) if subject == "fill" => return recovery::fill(&options.dir, options.events),
+        (_, Some(subject)) if subject == "start" => return recovery::start(&options.dir),
         (_, Some(subject)) => return memory::alone(subject, &options.dir),
         (_, None) => {}
     }
@@ -49,19 +58,36 @@ fn main() -> Result<()> {
     if is_wanted("memory") {
         memory::print(&options.dir)?;
     }
+    if is_wanted("recovery") {
+        recovery::print(&options.dir, options.events)?;
+    }
+    if is_wanted("verify") {
+        verify::print(&options.dir, options.events)?;
+    }
+    if is_wanted("rebuild") {
+        rebuild::print(&options.dir, options.events)?;
+    }
     Ok(())
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
-    let mut options = Options { what: "all".to_owned(), of: None, dir: PathBuf::from("target"), quick: false };
+    let mut options =
+        Options { what: "all".to_owned(), of: None, dir: PathBuf::from("target"), quick: false, events: 1_000_000 };
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "appends" | "asks" | "memory" | "all" => options.what = arg,
+            "appends" | "asks" | "memory" | "recovery" | "verify" | "rebuild" | "all" => options.what = arg,
             "profile" => (options.what, options.of) = (arg, Some(args.next().context("profile what?")?)),
             "--of" => options.of = Some(args.next().context("--of needs a name")?),
             "--dir" => options.dir = args.next().context("--dir needs a directory")?.into(),
+            "--events" => {
+                let events = args.next().context("--events needs a number")?.replace(['_', ' '], "").parse()?;
+                if events < 100_000 {
+                    bail!("fewer than 100 000 events say nothing");
+                }
+                options.events = events;
+            }
             "--quick" => options.quick = true,
-            other => bail!("{other} is not known: [appends|asks|memory|all] [--quick] [--dir DIR]"),
+            other => bail!("{other} is not known: WHAT [--quick] [--events N] [--dir DIR]"),
         }
     }
     Ok(options)

@@ -36,6 +36,18 @@ pub(crate) fn range(values: &[f64]) -> String {
     format!("{} to {}", whole(least), whole(greatest))
 }
 
+/// The least and the greatest, in seconds.
+pub(crate) fn seconds(values: &[f64]) -> String {
+    format!("{} s", tenths(values))
+}
+
+/// The least and the greatest of small numbers.
+pub(crate) fn tenths(values: &[f64]) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{least:.2} to {greatest:.2}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -348,6 +348,23 @@ impl Projections for Faulty<dyn Projections> {
     fn clear(&self, view: ViewName) -> Result<(), StoreError> {
         self.write("clearing rows", |inner| inner.clear(view))
     }
+
+    fn generation(&self, view: ViewName) -> Result<u16, StoreError> {
+        self.read("reading which rows are in use", |inner| inner.generation(view))
+    }
+
+    fn stage(&self, view: ViewName, rows: Vec<RowChange>) -> Result<(), StoreError> {
+        self.write("writing rows beside those in use", |inner| inner.stage(view, rows))
+    }
+
+    fn switch(&self, view: ViewName) -> Result<(), StoreError> {
+        self.write("switching to other rows", |inner| inner.switch(view))
+    }
+
+    fn clear_others(&self, view: ViewName) -> Result<bool, StoreError> {
+        // A read as faults count it: nobody ever sees what it drops.
+        self.read("clearing rows that are not in use", |inner| inner.clear_others(view))
+    }
 }
 
 #[cfg(test)]
@@ -403,7 +420,7 @@ mod tests {
         torn.snapshots.save(vec![snapshot()]).unwrap_err();
         assert_eq!(torn.snapshots.load(&sample::stream("1")).unwrap(), []);
         torn.snapshots.save(vec![snapshot()]).unwrap();
-        let view = ViewName { name: "orders", version: 1 };
+        let view = ViewName { name: "orders", version: 1, generation: 0 };
         let lost = in_front_of(&unit, &Faults::nth(1, Fault::Lose));
         lost.projections.commit(view, Vec::new(), &ViewProgress::default()).unwrap_err();
         assert!(lost.projections.progress(view).unwrap().is_some());

@@ -36,7 +36,7 @@ pub use journal::{
 pub use memory::MemoryStore;
 pub use metrics::{Histogram, JournalMetrics};
 pub use open::{Backend, Elsewhere, OpenError, OpenReport, Placed, Storage, StorageConfig, TornTail, Unit, open};
-pub use projections::{Cursor, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
+pub use projections::{Cursor, MAX_CLEARED, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};
 pub use survey::{
     Backed, BackupError, BaseGlance, Counted, Damage, DataDirectory, EventCount, Look, Spot, SurveyError, UnitReport,

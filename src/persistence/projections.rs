@@ -6,13 +6,15 @@ use bytes::Bytes;
 
 use super::PartitionId;
 
-/// A view and its version: rows of another version are dropped.
+/// A view, its version and a generation of its rows: each has rows and progress of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ViewName {
     /// Name of the view.
     pub name: &'static str,
-    /// Its version.
-    pub version: u32,
+    /// Its version. Rows of another version are dropped.
+    pub version: u16,
+    /// Which of the rows of this version: those in use, or those that are built beside them.
+    pub generation: u16,
 }
 
 /// How far a reader of the feed has come in one partition of one storage unit.
@@ -82,12 +84,41 @@ pub trait Projections: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Bytes)>, StoreError>;
 
-    /// Drops every row and the progress of this view, in all versions. May block on the disk.
+    /// Drops every row and the progress of this view, in all versions and generations. May block on the disk.
     ///
     /// # Errors
     /// Some rows may be gone then; the progress is gone first, so that a rebuild follows.
     fn clear(&self, view: ViewName) -> Result<(), StoreError>;
+
+    /// The generation of this view and version that is in use; 0 when there was never another.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn generation(&self, view: ViewName) -> Result<u16, StoreError>;
+
+    /// Writes at most [`MAX_ROWS`] row changes of a generation that is not in use and has progress already. They are
+    /// durable with its next `commit`; until then a power cut may leave any of them. May block on the disk.
+    ///
+    /// # Errors
+    /// Nothing of it is written then, or all of it.
+    fn stage(&self, view: ViewName, rows: Vec<RowChange>) -> Result<(), StoreError>;
+
+    /// Makes this generation the one in use, all at once. Survives a power cut once this returns. May block on the disk.
+    ///
+    /// # Errors
+    /// It is then in use or not; [`generation`](Self::generation) says which.
+    fn switch(&self, view: ViewName) -> Result<(), StoreError>;
+
+    /// Drops some rows, at most [`MAX_CLEARED`], of the generations and versions of this view that are not in use, and
+    /// the progress of each with its last row; whether there are more. May block on the disk.
+    ///
+    /// # Errors
+    /// Some may be gone then.
+    fn clear_others(&self, view: ViewName) -> Result<bool, StoreError>;
 }
 
 /// The most that one `commit` takes: sled's memory follows the size of a batch.
 pub const MAX_ROWS: usize = 256;
+
+/// The most that one `clear_others` drops: nobody should wait long for it when the store is closed.
+pub const MAX_CLEARED: usize = 16 * MAX_ROWS;

@@ -34,6 +34,8 @@ mod operators;
 #[cfg(test)]
 mod procurement;
 #[cfg(test)]
+mod rebuilds;
+#[cfg(test)]
 mod receiver;
 #[cfg(test)]
 mod resources;

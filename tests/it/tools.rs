@@ -136,6 +136,9 @@ fn a_copy_of_a_running_store_opens_to_what_it_had_and_overwrites_nothing() {
     let copy = server.data().with_file_name("copy");
     let (code, said, complained) = on(&server.data(), &["journal", "backup", copy.to_str().unwrap()]);
     assert_eq!(code, 0, "{said}{complained}");
+    let copied: u64 =
+        [segment(&copy, "main"), segment(&copy, "alarm")].map(|file| file.metadata().unwrap().len()).iter().sum();
+    assert!(copied < 1 << 20, "{copied} bytes, with the space that segments take beforehand");
     let (orders, told) = (facts(&server, "orders"), messages(&server.client()));
     place(&server.client(), 1, 5).is(201); // not in the copy
 

@@ -256,6 +256,7 @@ impl SystemBuilder {
             hosts: assembly.hosts,
             consumers: assembly.consumers,
             retries: assembly.retries,
+            rebuilds: assembly.rebuilds,
             bulkheads: assembly.channels.bulkheads().map(|(_, bulkhead)| bulkhead.clone()).collect(),
             handles: assembly.handles,
             guardian: tokio::sync::SetOnce::new(),
@@ -291,8 +292,7 @@ impl SystemBuilder {
         for (name, process) in self.edge {
             parts.edge(name, process(system.clone()));
         }
-        let clock = system.clock();
-        let guardian = parts.start(&system.inner.config, clock).await?;
+        let guardian = parts.start(&system.inner.config, system.clock()).await?;
         assert!(system.inner.guardian.set(guardian).is_ok(), "the guardian is set once");
         Ok(system)
     }

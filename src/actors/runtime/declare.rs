@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::Semaphore;
+
 use super::{
     builder::StartError,
     code::KindCode,
@@ -17,7 +19,7 @@ use super::{
     host::Host,
     kinds::{KindHost, Kinds},
     limits::EntityLimits,
-    projector::{Projector, ViewRows, Views},
+    projector::{Projector, Rebuild, ViewRows, Views},
     seeds::{self, Seed, Seeds},
     service::ServiceRuntime,
     unit::UnitRuntime,
@@ -113,6 +115,9 @@ pub(crate) struct Assembly {
     pub(crate) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    pub(crate) rebuilds: Vec<(Arc<Consumer>, Arc<Rebuild>)>,
+    /// Whose turn it is to rebuild.
+    turn: Arc<Semaphore>,
     pub(crate) channels: Channels,
     /// What each service asks for when it starts, by its full name.
     seeds: HashMap<String, Vec<Seed>>,
@@ -136,6 +141,8 @@ impl Assembly {
             handles: HashMap::new(),
             consumers: Vec::new(),
             retries: BTreeMap::new(),
+            rebuilds: Vec::new(),
+            turn: Arc::new(Semaphore::new(1)),
             channels,
             seeds: HashMap::new(),
             processes: HashMap::new(),
@@ -259,7 +266,10 @@ fn add_view<V: View>(assembly: &mut Assembly, place: &Place) -> Result<(), Start
     let views =
         Views { rows: rows.clone(), unit: unit.clone(), service: place.service.clone(), consumer: consumer.clone() };
     assembly.handles.insert(TypeId::of::<V>(), Box::new(views));
-    assembly.process(place, format!("view:{}", V::NAME), Arc::new(Projector { rows, unit, consumer, kinds }));
+    let rebuild = Rebuild::new(assembly.turn.clone());
+    assembly.rebuilds.push((consumer.clone(), rebuild.clone()));
+    let projector = Arc::new(Projector { rows, unit, consumer, kinds, rebuild });
+    assembly.process(place, format!("view:{}", V::NAME), projector);
     Ok(())
 }
 

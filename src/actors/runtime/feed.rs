@@ -135,26 +135,51 @@ impl Feed {
 
     async fn older(&self, kinds: &Kinds, partition: u16, after: u64, limit: usize) -> Result<Batch, ReadError> {
         let (journal, kinds, unit) = (self.journal.clone(), kinds.clone(), self.unit.clone());
-        let read = move || -> Result<Batch, ReadError> {
-            let records = journal.read_feed(PartitionId(partition), after, limit)?;
-            let upto = records.last().map_or(after, crate::persistence::Record::last_offset);
-            let decode = |record| match kinds.find(record_kind(record)) {
-                Some(host) => host.decode(&unit, record),
-                None => Vec::new(), // of a system that is not served by this process
-            };
-            let items = records.iter().flat_map(decode).filter(|item| item.offset > after).collect();
-            Ok(Batch { items, upto })
-        };
+        let read = move || page(journal.as_ref(), &unit, &kinds, partition, after, limit, |_| true);
         match tokio::task::spawn_blocking(read).await {
             Ok(batch) => batch,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 
+    /// The next events of the `wanted` kinds in `partition` after `after`, from the journal and not from the ring. May
+    /// block on the disk.
+    ///
+    /// # Errors
+    /// What the journal says; nothing is skipped.
+    pub(crate) fn page(
+        &self,
+        kinds: &Kinds,
+        partition: u16,
+        after: u64,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Batch, ReadError> {
+        page(self.journal.as_ref(), &self.unit, kinds, partition, after, PAGE, wanted)
+    }
+
     fn ring(&self, partition: u16) -> MutexGuard<'_, Ring> {
         let ring = self.rings.get(usize::from(partition)).expect("one ring per partition");
         ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn page(
+    journal: &dyn Journal,
+    unit: &Arc<str>,
+    kinds: &Kinds,
+    partition: u16,
+    after: u64,
+    limit: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Batch, ReadError> {
+    let records = journal.read_feed(PartitionId(partition), after, limit)?;
+    let upto = records.last().map_or(after, crate::persistence::Record::last_offset);
+    let decode = |record| match kinds.find(record_kind(record)).filter(|host| wanted(host.kind())) {
+        Some(host) => host.decode(unit, record),
+        None => Vec::new(), // of a system that is not served by this process, or not wanted
+    };
+    let items = records.iter().flat_map(decode).filter(|item| item.offset > after).collect();
+    Ok(Batch { items, upto })
 }
 
 fn record_kind(record: &crate::persistence::Record) -> &str {

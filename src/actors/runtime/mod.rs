@@ -54,6 +54,7 @@ mod tests;
 mod tree;
 mod turn;
 mod unit;
+mod views;
 
 pub use builder::{StartError, SystemBuilder};
 pub use bulkhead::BulkheadStatus;
@@ -68,6 +69,6 @@ pub use entities::{Answered, AskRequest, Current, Entities};
 pub use known::{CommandOutcome, OutcomeError};
 pub use link::{BreakerState, LinkStatus};
 pub use operate::{ConsumerStatus, InspectError, ServiceError, ServiceStatus, WaitingLetter};
-pub use projector::{ViewError, Views};
+pub use projector::{RebuildError, RebuildState, RebuildStatus, ViewError, Views};
 pub use reload::{Configuration, ConfigurationSource, ReloadError, Reloaded};
 pub use system::{ShutdownReport, System};

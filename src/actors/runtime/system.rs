@@ -19,7 +19,7 @@ use super::{
     dispatcher::Retry,
     entities::Entities,
     kinds::{KindHost, Kinds},
-    projector::Views,
+    projector::{Rebuild, Views},
     reload::ConfigurationSource,
     service::ServiceRuntime,
     settings::SystemSettings,
@@ -54,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    pub(crate) rebuilds: Vec<(Arc<Consumer>, Arc<Rebuild>)>,
     pub(crate) bulkheads: Vec<Bulkhead>,
     pub(super) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     /// Set once the tree has started; its edge may be asked a moment before.

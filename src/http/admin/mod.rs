@@ -5,6 +5,7 @@ mod entities;
 mod events;
 mod letters;
 mod services;
+mod views;
 
 use futures::{FutureExt, future::BoxFuture};
 use http::{Method, StatusCode, header};
@@ -40,6 +41,8 @@ impl Admin {
             .on(post.clone(), "/admin/services/{system}/{service}/start", services::start)
             .on(post.clone(), "/admin/services/{system}/{service}/restart", services::restart)
             .on(get.clone(), "/admin/consumers", |system, _| async move { Ok(ok(&system.consumers().await)) }.boxed())
+            .on(post.clone(), "/admin/views/{system}/{view}/rebuild", views::rebuild)
+            .on(get.clone(), "/admin/views/{system}/{view}/rebuild", views::last)
             .on(get.clone(), "/admin/breakers", |system, _| async move { Ok(ok(&system.links())) }.boxed())
             .on(get.clone(), "/admin/bulkheads", |system, _| async move { Ok(ok(&system.bulkheads())) }.boxed())
             .on(get.clone(), "/admin/events", events::page)

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::Reopen;
 use crate::persistence::{
-    Cursor, MAX_ROWS, MAX_SNAPSHOTS, PartitionId, Projections, RowChange, Snapshots, StoredSnapshot, ViewName,
-    ViewProgress, sample::stream,
+    Cursor, MAX_CLEARED, MAX_ROWS, MAX_SNAPSHOTS, PartitionId, Projections, RowChange, Snapshots, StoredSnapshot,
+    ViewName, ViewProgress, sample::stream,
 };
 
 fn snapshot(sequence: u64, bytes: impl Into<Bytes>) -> StoredSnapshot {
@@ -49,7 +49,7 @@ pub(super) fn too_many_snapshots_are_refused(mut open: Reopen<dyn Snapshots>) {
     assert_eq!(store.load(&stream("2")).unwrap(), []);
 }
 
-const ORDERS: ViewName = ViewName { name: "orders", version: 1 };
+const ORDERS: ViewName = ViewName { name: "orders", version: 1, generation: 0 };
 
 fn progress(offset: u64, listed: u64) -> ViewProgress {
     let cursor = |unit: &str, partition| Cursor { unit: unit.into(), partition: PartitionId(partition), offset };
@@ -102,7 +102,7 @@ pub(super) fn rows_of_another_version_are_not_seen(mut open: Reopen<dyn Projecti
 pub(super) fn clearing_a_view_leaves_the_others(mut open: Reopen<dyn Projections>) {
     let store = open();
     let second = ViewName { version: 2, ..ORDERS };
-    let neighbour = ViewName { name: "orders-late", version: 1 };
+    let neighbour = ViewName { name: "orders-late", version: 1, generation: 0 };
     for view in [ORDERS, second, neighbour] {
         for batch in 0..3 {
             let rows = (0..200).map(|n| row(&format!("{batch}-{n}"), "x")).collect();
@@ -116,6 +116,64 @@ pub(super) fn clearing_a_view_leaves_the_others(mut open: Reopen<dyn Projections
     }
     assert_eq!(store.progress(neighbour).unwrap(), Some(progress(1, 1)));
     assert_eq!(store.scan(neighbour, b"", None, 999).unwrap().len(), 600);
+}
+
+pub(super) fn rows_are_built_beside_those_in_use(mut open: Reopen<dyn Projections>) {
+    let store = open();
+    let beside = ViewName { generation: 1, ..ORDERS };
+    let neighbour = ViewName { name: "orders-late", ..beside };
+    store.commit(ORDERS, vec![row("a", "old"), row("b", "old")], &progress(5, 2)).unwrap();
+    for view in [beside, neighbour] {
+        store.commit(view, Vec::new(), &ViewProgress::default()).unwrap();
+        store.stage(view, vec![row("a", "new"), row("c", "gone")]).unwrap();
+        store.stage(view, vec![(b"c".to_vec(), None)]).unwrap();
+    }
+    assert_eq!(store.generation(ORDERS).unwrap(), 0);
+    assert_eq!(keys(&store.scan(ORDERS, b"", None, 9).unwrap()), ["a", "b"]);
+    store.commit(beside, vec![row("d", "new")], &progress(5, 2)).unwrap();
+    store.switch(beside).unwrap();
+    drop(store);
+    let store = open();
+    assert_eq!(store.generation(ORDERS).unwrap(), 1);
+    assert_eq!(store.generation(neighbour).unwrap(), 0);
+    assert_eq!(store.generation(ViewName { version: 2, ..ORDERS }).unwrap(), 0);
+    assert_eq!(store.progress(beside).unwrap(), Some(progress(5, 2)));
+    assert_eq!(keys(&store.scan(beside, b"", None, 9).unwrap()), ["a", "d"]);
+    assert_eq!(store.get(beside, b"a").unwrap().as_deref(), Some(&b"new"[..]));
+    while store.clear_others(ORDERS).unwrap() {}
+    assert_eq!(store.progress(ORDERS).unwrap(), None);
+    assert_eq!(store.scan(ORDERS, b"", None, 9).unwrap(), []);
+    assert_eq!(keys(&store.scan(beside, b"", None, 9).unwrap()), ["a", "d"]);
+    assert_eq!(keys(&store.scan(neighbour, b"", None, 9).unwrap()), ["a"]);
+    store.stage(beside, vec![row("x", "1"); MAX_ROWS + 1]).unwrap_err();
+    store.clear(ORDERS).unwrap();
+    assert_eq!((store.generation(ORDERS).unwrap(), store.progress(beside).unwrap()), (0, None));
+}
+
+pub(super) fn rows_that_are_not_in_use_are_cleared_piece_by_piece(mut open: Reopen<dyn Projections>) {
+    let store = open();
+    let (beside, second) = (ViewName { generation: 1, ..ORDERS }, ViewName { version: 2, ..ORDERS });
+    let big = "0123456789".repeat(1000);
+    store.commit(ORDERS, vec![row("a", "1")], &progress(1, 1)).unwrap();
+    store.commit(second, vec![row("a", "1")], &progress(1, 1)).unwrap();
+    store.commit(beside, vec![row("big", &big)], &progress(1, 1)).unwrap();
+    for batch in 0..=MAX_CLEARED / MAX_ROWS {
+        let rows = (0..MAX_ROWS).map(|n| row(&format!("{batch}-{n}"), "x")).collect();
+        store.stage(beside, rows).unwrap();
+    }
+    let mut pieces = 1;
+    while store.clear_others(ORDERS).unwrap() {
+        // A crash in between leaves what is needed to go on.
+        assert!(store.progress(beside).unwrap().is_some() || store.progress(second).unwrap().is_some());
+        pieces += 1;
+    }
+    assert!(pieces <= 4, "{pieces} pieces");
+    for gone in [beside, second] {
+        assert_eq!(store.progress(gone).unwrap(), None);
+        assert_eq!(store.scan(gone, b"", None, 9).unwrap(), []);
+    }
+    assert_eq!(store.progress(ORDERS).unwrap(), Some(progress(1, 1)));
+    assert_eq!(keys(&store.scan(ORDERS, b"", None, 9).unwrap()), ["a"]);
 }
 
 pub(super) fn a_deleted_row_is_gone(mut open: Reopen<dyn Projections>) {

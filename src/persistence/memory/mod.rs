@@ -240,6 +240,24 @@ impl Projections for MemoryStore {
         self.current("clearing rows")?.tables.clear(view);
         Ok(())
     }
+
+    fn generation(&self, view: ViewName) -> Result<u16, StoreError> {
+        Ok(lock(&self.durable).tables.generation(view))
+    }
+
+    fn stage(&self, view: ViewName, rows: Vec<RowChange>) -> Result<(), StoreError> {
+        self.current("writing rows beside those in use")?.tables.stage(view, rows)
+    }
+
+    fn switch(&self, view: ViewName) -> Result<(), StoreError> {
+        self.current("switching to other rows")?.tables.switch(view);
+        Ok(())
+    }
+
+    fn clear_others(&self, view: ViewName) -> Result<bool, StoreError> {
+        self.current("clearing rows that are not in use")?.tables.clear_others(view);
+        Ok(false)
+    }
 }
 
 impl std::fmt::Debug for MemoryStore {

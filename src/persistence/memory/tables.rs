@@ -16,6 +16,8 @@ pub(super) struct Tables {
     /// Newest first, at most two.
     snapshots: HashMap<StreamId, Vec<StoredSnapshot>>,
     views: HashMap<ViewName, ViewTable>,
+    /// By view and version, when it is not 0.
+    generations: HashMap<(&'static str, u16), u16>,
 }
 
 #[derive(Default)]
@@ -53,8 +55,18 @@ impl Tables {
         rows: Vec<RowChange>,
         progress: &ViewProgress,
     ) -> Result<(), StoreError> {
+        self.write("committing rows", view, rows)?.progress = Some(progress.clone());
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        doing: &'static str,
+        view: ViewName,
+        rows: Vec<RowChange>,
+    ) -> Result<&mut ViewTable, StoreError> {
         if rows.len() > MAX_ROWS {
-            return Err(too_many("committing rows", rows.len()));
+            return Err(too_many(doing, rows.len()));
         }
         let table = self.views.entry(view).or_default();
         for (key, row) in rows {
@@ -63,8 +75,24 @@ impl Tables {
                 None => table.rows.remove(&key),
             };
         }
-        table.progress = Some(progress.clone());
-        Ok(())
+        Ok(table)
+    }
+
+    pub(super) fn generation(&self, view: ViewName) -> u16 {
+        self.generations.get(&(view.name, view.version)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn stage(&mut self, view: ViewName, rows: Vec<RowChange>) -> Result<(), StoreError> {
+        self.write("writing rows beside those in use", view, rows).map(drop)
+    }
+
+    pub(super) fn switch(&mut self, view: ViewName) {
+        self.generations.insert((view.name, view.version), view.generation);
+    }
+
+    pub(super) fn clear_others(&mut self, view: ViewName) {
+        let used = ViewName { generation: self.generation(view), ..view };
+        self.views.retain(|other, _| other.name != view.name || *other == used);
     }
 
     pub(super) fn get(&self, view: ViewName, key: &[u8]) -> Option<Bytes> {
@@ -94,6 +122,7 @@ impl Tables {
 
     pub(super) fn clear(&mut self, view: ViewName) {
         self.views.retain(|other, _| other.name != view.name);
+        self.generations.retain(|(name, _), _| *name != view.name);
     }
 }
 

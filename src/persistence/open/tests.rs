@@ -100,7 +100,7 @@ fn deleting_what_is_derived_loses_no_event() {
     write(main, "1");
     let snapshot = StoredSnapshot { sequence: 1, shape: 1, bytes: "state".into() };
     main.snapshots.save(vec![(stream("1"), snapshot)]).unwrap();
-    let view = ViewName { name: "orders", version: 1 };
+    let view = ViewName { name: "orders", version: 1, generation: 0 };
     main.projections.commit(view, vec![(b"1".to_vec(), Some("row".into()))], &ViewProgress::default()).unwrap();
     storage.close();
     fs::remove_dir_all(dir.path().join("data/main/sled")).unwrap();

@@ -5,8 +5,9 @@
 //! |---|---|---|
 //! | format | `f` | `FORMAT` |
 //! | snapshot | `s`, kind, key of the stream, sequence turned around | shape u32, state |
-//! | progress | `p`, view, version u32 | number of rows, cursors |
-//! | row | `r`, view, version u32, key of the row | the row |
+//! | progress | `p`, view, generation u16, version u16 | number of rows, cursors |
+//! | row | `r`, view, generation u16, version u16, key of the row | the row |
+//! | generation in use | `g`, view, version u16 | u16; 0 when there is none |
 //! | chunk | `c`, key of the value it is part of, generation u8, index u16 | a part of a big value |
 //!
 //! And of the tree `heads`, which has chunks too:
@@ -85,6 +86,7 @@ pub(super) fn sequence(key: &[u8]) -> Option<u64> {
 
 fn view(tag: u8, view: ViewName) -> Vec<u8> {
     let mut key = view_in_all_versions(tag, view);
+    key.extend_from_slice(&view.generation.to_be_bytes());
     key.extend_from_slice(&view.version.to_be_bytes());
     key
 }
@@ -110,11 +112,31 @@ pub(super) fn row(name: ViewName, key: &[u8]) -> Vec<u8> {
     row
 }
 
-/// What the keys of everything of a view begin with, in all versions: its progress, its rows, their chunks.
-pub(super) fn all_of_view(name: ViewName) -> [Vec<u8>; 3] {
+/// What the keys of everything of a view begin with, in all versions: its progress, which rows are in use, its rows,
+/// their chunks.
+pub(super) fn all_of_view(name: ViewName) -> [Vec<u8>; 4] {
     let rows = view_in_all_versions(b'r', name);
     let chunks = [b"c", rows.as_slice()].concat();
-    [view_in_all_versions(b'p', name), rows, chunks]
+    [all_progress(name), view_in_all_versions(b'g', name), rows, chunks]
+}
+
+/// What the keys of a view's progress begin with, in all versions and generations.
+pub(super) fn all_progress(name: ViewName) -> Vec<u8> {
+    view_in_all_versions(b'p', name)
+}
+
+/// What the keys of the rows and of their chunks begin with, of the version and generation with this progress.
+pub(super) fn rows_beside(progress: &[u8]) -> [Vec<u8>; 2] {
+    let rows = [b"r", progress.get(1..).unwrap_or_default()].concat();
+    let chunks = [b"c", rows.as_slice()].concat();
+    [rows, chunks]
+}
+
+/// Which generation of a version is in use.
+pub(super) fn generation(name: ViewName) -> Vec<u8> {
+    let mut key = view_in_all_versions(b'g', name);
+    key.extend_from_slice(&name.version.to_be_bytes());
+    key
 }
 
 /// The key of a part of the value of `key`.

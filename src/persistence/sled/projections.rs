@@ -1,11 +1,14 @@
 use std::ops::Bound;
 
-use ::sled::Batch;
+use ::sled::{Batch, Tree};
 use bytes::Bytes;
 
-use super::{SledStore, failed, keys, values};
+use super::{
+    SledStore, failed, keys,
+    values::{self, ValueError},
+};
 use crate::persistence::{
-    Cursor, MAX_ROWS, PartitionId, Projections, RowChange, StoreError, ViewName, ViewProgress,
+    Cursor, MAX_CLEARED, MAX_ROWS, PartitionId, Projections, RowChange, StoreError, ViewName, ViewProgress,
     codec::{Decoder, Encoder, Malformed},
 };
 
@@ -19,19 +22,9 @@ impl Projections for SledStore {
 
     fn commit(&self, view: ViewName, rows: Vec<RowChange>, progress: &ViewProgress) -> Result<(), StoreError> {
         const DOING: &str = "committing rows";
-        if rows.len() > MAX_ROWS {
-            return Err(failed(DOING, format!("{} rows are more than one batch may have", rows.len())));
-        }
+        check_count(DOING, &rows)?;
         self.write(DOING, |tree| {
-            let mut batch = Batch::default();
-            for (key, row) in &rows {
-                let key = keys::row(view, key);
-                if let Some(row) = row {
-                    values::insert(tree, &mut batch, &key, row)?;
-                } else {
-                    values::remove(tree, &mut batch, &key)?;
-                }
-            }
+            let mut batch = changes(tree, view, &rows)?;
             values::insert(tree, &mut batch, &keys::progress(view), &encode(progress))?;
             Ok(tree.apply_batch(batch)?)
         })
@@ -76,6 +69,82 @@ impl Projections for SledStore {
         }
         Ok(())
     }
+
+    fn generation(&self, view: ViewName) -> Result<u16, StoreError> {
+        self.with("reading which rows are in use", |tree| generation(tree, view))
+    }
+
+    fn stage(&self, view: ViewName, rows: Vec<RowChange>) -> Result<(), StoreError> {
+        const DOING: &str = "writing rows beside those in use";
+        check_count(DOING, &rows)?;
+        self.with(DOING, |tree| Ok(tree.apply_batch(changes(tree, view, &rows)?)?))
+    }
+
+    fn switch(&self, view: ViewName) -> Result<(), StoreError> {
+        self.write("switching to other rows", |tree| {
+            let mut batch = Batch::default();
+            values::insert(tree, &mut batch, &keys::generation(view), &view.generation.to_le_bytes())?;
+            Ok(tree.apply_batch(batch)?)
+        })
+    }
+
+    fn clear_others(&self, view: ViewName) -> Result<bool, StoreError> {
+        let mut more = false;
+        self.write("clearing rows that are not in use", |tree| {
+            let used = keys::progress(ViewName { generation: generation(tree, view)?, ..view });
+            let mut left = MAX_CLEARED;
+            for progress in tree.scan_prefix(keys::all_progress(view)).keys() {
+                let progress = progress?;
+                if progress == used {
+                    continue;
+                }
+                for prefix in keys::rows_beside(&progress) {
+                    loop {
+                        if left == 0 {
+                            more = true;
+                            return Ok(());
+                        }
+                        match values::remove_some(tree, &prefix)? {
+                            0 => break,
+                            removed => left = left.saturating_sub(removed),
+                        }
+                    }
+                }
+                // Last: it tells that there are rows.
+                let mut batch = Batch::default();
+                values::remove(tree, &mut batch, &progress)?;
+                tree.apply_batch(batch)?;
+            }
+            Ok(())
+        })?;
+        Ok(more)
+    }
+}
+
+fn check_count(doing: &'static str, rows: &[RowChange]) -> Result<(), StoreError> {
+    if rows.len() > MAX_ROWS {
+        return Err(failed(doing, format!("{} rows are more than one batch may have", rows.len())));
+    }
+    Ok(())
+}
+
+fn changes(tree: &Tree, view: ViewName, rows: &[RowChange]) -> Result<Batch, ValueError> {
+    let mut batch = Batch::default();
+    for (key, row) in rows {
+        let key = keys::row(view, key);
+        if let Some(row) = row {
+            values::insert(tree, &mut batch, &key, row)?;
+        } else {
+            values::remove(tree, &mut batch, &key)?;
+        }
+    }
+    Ok(batch)
+}
+
+fn generation(tree: &Tree, view: ViewName) -> Result<u16, ValueError> {
+    let Some(value) = values::get(tree, &keys::generation(view))? else { return Ok(0) };
+    let bytes = value.as_ref().try_into().map_err(|_| Malformed("is no generation"))?;
+    Ok(u16::from_le_bytes(bytes))
 }
 
 fn encode(progress: &ViewProgress) -> Vec<u8> {

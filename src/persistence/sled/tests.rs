@@ -20,7 +20,7 @@ fn snapshot(sequence: u64) -> StoredSnapshot {
     StoredSnapshot { sequence, shape: 1, bytes: sequence.to_string().into() }
 }
 
-const VIEW: ViewName = ViewName { name: "orders", version: 1 };
+const VIEW: ViewName = ViewName { name: "orders", version: 1, generation: 0 };
 
 /// Replaces a stored value by one that its checksum does not fit.
 fn damage(store: &SledStore, key: &[u8]) {

@@ -158,18 +158,22 @@ pub(super) fn remove(tree: &Tree, batch: &mut Batch, key: &[u8]) -> Result<u8, V
 
 /// Removes everything whose key begins with `prefix`.
 pub(super) fn remove_all(tree: &Tree, prefix: &[u8]) -> Result<(), ValueError> {
-    loop {
-        let mut batch = Batch::default();
-        let mut count = 0;
-        for key in tree.scan_prefix(prefix).keys().take(MAX_ROWS) {
-            batch.remove(key?);
-            count += 1;
-        }
-        if count == 0 {
-            return Ok(());
-        }
+    while remove_some(tree, prefix)? > 0 {}
+    Ok(())
+}
+
+/// Removes some of what has a key that begins with `prefix`, at most a batch; how many.
+pub(super) fn remove_some(tree: &Tree, prefix: &[u8]) -> Result<usize, ValueError> {
+    let mut batch = Batch::default();
+    let mut count = 0;
+    for key in tree.scan_prefix(prefix).keys().take(MAX_ROWS) {
+        batch.remove(key?);
+        count += 1;
+    }
+    if count > 0 {
         tree.apply_batch(batch)?;
     }
+    Ok(count)
 }
 
 /// The value of `key`.

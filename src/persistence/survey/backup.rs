@@ -198,8 +198,8 @@ fn list(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies one file below `from` to the same place below `to`, leaving out runs of zeros, and syncs it. Behind `end` the
-/// copy has zeros.
+/// Copies one file below `from` to the same place below `to`, leaving out runs of zeros, and syncs it. The copy ends at
+/// `end`: behind it a segment has nothing but space that it has taken, and takes again when it is opened.
 fn copy(
     from: &Path,
     to: &Path,
@@ -214,18 +214,16 @@ fn copy(
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent)?;
         }
-        let mut source = File::open(file)?;
+        let mut source = File::open(file)?.take(end.unwrap_or(u64::MAX));
         let made = File::options().write(true).create_new(true).open(&target)?;
         let (mut bytes, mut checksum) = (0u64, 0);
         let mut buffer = vec![0; CHUNK];
         loop {
             let read = source.read(&mut buffer)?;
-            let chunk = buffer.get_mut(..read).unwrap_or_default();
+            let chunk = buffer.get(..read).unwrap_or_default();
             if chunk.is_empty() {
                 break;
             }
-            let kept = end.map_or(read, |end| usize::try_from(end.saturating_sub(bytes)).unwrap_or(read).min(read));
-            chunk.get_mut(kept..).unwrap_or_default().fill(0);
             checksum = crc32c::crc32c_append(checksum, chunk);
             if chunk.iter().any(|byte| *byte != 0) {
                 made.write_all_at(chunk, bytes)?;

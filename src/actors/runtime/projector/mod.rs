@@ -1,19 +1,31 @@
 //! A view at work: events move rows in memory, where readers see them at once; rows and cursors go to
 //! storage together, behind.
 
+mod beside;
 mod overlay;
+mod rebuild;
+mod steps;
 mod views;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures::{
     future::{BoxFuture, FutureExt},
     stream::{FuturesUnordered, StreamExt},
 };
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub(crate) use self::overlay::ViewRows;
-pub use self::views::{ViewError, Views};
+use self::{beside::Beside, overlay::Generation};
+pub(crate) use self::{overlay::ViewRows, rebuild::Rebuild};
+pub use self::{
+    rebuild::{RebuildError, RebuildState, RebuildStatus},
+    views::{ViewError, Views},
+};
 use super::{
     consumer::{Consumer, ConsumerState},
     feed::FeedItem,
@@ -48,12 +60,18 @@ pub(crate) struct Projector<V: View> {
     pub(crate) unit: Arc<UnitRuntime>,
     pub(crate) consumer: Arc<Consumer>,
     pub(crate) kinds: Kinds,
+    pub(crate) rebuild: Arc<Rebuild>,
 }
+
+/// Work on other threads, at most one at a time.
+type Working<T> = FuturesUnordered<BoxFuture<'static, Result<T, StoreError>>>;
 
 struct Projecting<V: View> {
     /// This run's number; see [`ViewRows::begin_run`].
     run: u64,
     rows: Arc<ViewRows<V>>,
+    /// Those in use.
+    used: Arc<Generation<V>>,
     unit: Arc<UnitRuntime>,
     consumer: Arc<Consumer>,
     kinds: Kinds,
@@ -62,38 +80,57 @@ struct Projecting<V: View> {
     applied: Vec<u64>,
     /// Per lane, the cursor in storage.
     stored: Vec<u64>,
-    /// The commit under way, at most one; with the cursors that it stores.
-    commit: FuturesUnordered<BoxFuture<'static, Result<Vec<u64>, StoreError>>>,
+    /// The commit under way, with the cursors that it stores.
+    commit: Working<Vec<u64>>,
     commit_at: Option<Instant>,
+    rebuild: Arc<Rebuild>,
+    /// Rows that are being built, and not yet moved together with those in use.
+    building: Working<Beside<V>>,
+    /// Rows that are built: what moves those in use moves them too, until all are compared.
+    beside: Option<Beside<V>>,
+    /// Rows that are not in use any more are being thrown away.
+    clearing: Working<()>,
+    /// Ends what works on other threads, at the latest when this is dropped.
+    cancelled: DropGuard,
 }
 
-pub(crate) const fn view_name<V: View>() -> ViewName {
-    ViewName { name: V::NAME, version: V::VERSION }
+pub(crate) const fn view_name<V: View>(generation: u16) -> ViewName {
+    const { assert!(V::VERSION <= 0xffff, "a view has at most 65 535 versions") };
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    let version = V::VERSION as u16;
+    ViewName { name: V::NAME, version, generation }
 }
 
 impl<V: View> Process for Projector<V> {
     fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
         let (rows, unit, consumer, kinds) =
             (self.rows.clone(), self.unit.clone(), self.consumer.clone(), self.kinds.clone());
+        let rebuild = self.rebuild.clone();
         async move {
+            rebuild.interrupted();
             let (projections, own) = (unit.projections.clone(), rows.clone());
-            let begun = blocking(move || Ok((own.begin_run(), projections.progress(view_name::<V>())?))).await;
-            let (run, progress) = begun.map_err(|error| Failure::new(error.to_string()))?;
-            let progress = if let Some(progress) = progress.filter(|progress| is_of_these_journals(progress, &consumer))
-            {
-                progress
+            let begun = blocking(move || {
+                let run = own.begin_run();
+                let used = view_name::<V>(projections.generation(view_name::<V>(0))?);
+                Ok((run, used, projections.progress(used)?))
+            });
+            let (run, used, progress) = begun.await.map_err(|error| Failure::new(error.to_string()))?;
+            let known = progress.filter(|progress| is_of_these_journals(progress, &consumer));
+            let (used, progress) = if let Some(progress) = known {
+                (used, progress)
             } else if consumer.begin(&vec![0; consumer.lanes.len()]).is_err() {
                 // Rows of another version stay for the release that has them.
-                rows.reset(0);
+                rows.switch(Arc::new(Generation::new(view_name::<V>(0), 0)));
                 return Ok(refused(consumer, stop).boxed());
             } else {
                 let projections = unit.projections.clone();
-                let cleared = blocking(move || projections.clear(view_name::<V>())).await;
+                let cleared = blocking(move || projections.clear(used)).await;
                 cleared.map_err(|error| Failure::new(error.to_string()))?;
                 tracing::info!(view = V::NAME, version = V::VERSION, "rows are built from the beginning");
-                ViewProgress::default()
+                (view_name::<V>(0), ViewProgress::default())
             };
-            rows.reset(progress.listed);
+            let used = Arc::new(Generation::new(used, progress.listed));
+            rows.switch(used.clone());
             let cursor_of = |unit: &str, partition: u16| {
                 let mut known = progress.cursors.iter();
                 let cursor = known.find(|cursor| cursor.unit.as_ref() == unit && cursor.partition.0 == partition);
@@ -108,9 +145,10 @@ impl<V: View> Process for Projector<V> {
             if consumer.begin(&cursors).is_err() {
                 return Ok(refused(consumer, stop).boxed());
             }
-            let projecting = Projecting {
+            let mut projecting = Projecting {
                 run,
                 rows,
+                used,
                 unit,
                 consumer,
                 kinds,
@@ -119,7 +157,14 @@ impl<V: View> Process for Projector<V> {
                 stored: cursors,
                 commit: FuturesUnordered::new(),
                 commit_at: None,
+                rebuild,
+                building: FuturesUnordered::new(),
+                beside: None,
+                clearing: FuturesUnordered::new(),
+                cancelled: CancellationToken::new().drop_guard(),
             };
+            // What a rebuild left that ended in the middle.
+            projecting.clear_others();
             Ok(projecting.run(stop).boxed())
         }
         .boxed()
@@ -148,11 +193,15 @@ impl<V: View> Projecting<V> {
         self.consumer.set_state(ConsumerState::Running);
         let consumer = self.consumer.clone();
         let ended = loop {
-            let more = match self.read().await {
+            let mut more = match self.read().await {
                 Ok(more) => more,
                 Err(reason) => break Err(Failure::new(reason)),
             };
             consumer.tell();
+            match self.rebuild().await {
+                Ok(goes_on) => more |= goes_on,
+                Err(error) => break Err(Failure::new(error.to_string())),
+            }
             let commit_at = self.commit_at;
             tokio::select! {
                 biased;
@@ -164,12 +213,19 @@ impl<V: View> Projecting<V> {
                 }
                 () = tokio::time::sleep_until(commit_at.unwrap_or_else(Instant::now)),
                     if commit_at.is_some() && self.commit.is_empty() => self.begin_commit(),
+                Some(built) = self.building.next() => self.built(built).await,
+                Some(cleared) = self.clearing.next() => {
+                    if let Err(error) = cleared {
+                        tracing::warn!(view = V::NAME, %error, "rows that are not in use are left until the next start");
+                    }
+                }
                 () = std::future::ready(()), if more => {}
                 () = consumer.wake.notified() => {}
             }
         };
-        consumer.busy.store(0, std::sync::atomic::Ordering::Release);
+        consumer.busy.store(0, Ordering::Release);
         consumer.set_state(ConsumerState::Stopped);
+        self.end_rebuild().await;
         match ended {
             Ok(()) => self.finish().await,
             Err(failure) => {
@@ -189,7 +245,7 @@ impl<V: View> Projecting<V> {
             if lane.durable() <= after {
                 continue;
             }
-            if self.rows.dirty() >= MAX_ROWS {
+            if self.used.dirty() >= MAX_ROWS {
                 more = false; // the commit that is asked for below makes room, and then we are here again
                 break;
             }
@@ -198,26 +254,29 @@ impl<V: View> Projecting<V> {
             more |= batch.upto > after;
             let missing = self.missing(&batch.items);
             if !missing.is_empty() {
-                let loading = load(self.run, self.rows.clone(), self.unit.clone(), missing);
+                let loading = load(self.run, (self.rows.clone(), self.used.clone()), self.unit.clone(), missing);
                 loading.await.map_err(|error| error.to_string())?;
             }
             let mut upto = batch.upto;
             for item in &batch.items {
-                if self.rows.dirty() >= MAX_ROWS {
+                if self.used.dirty() >= MAX_ROWS {
                     upto = item.offset - 1; // the rest with the next commit: its rows and cursors belong together
                     break;
                 }
                 self.apply(item);
             }
             self.advance(index, upto);
+            if let Some(beside) = self.beside.take() {
+                self.beside = self.move_too(beside, index, batch.items, upto).await;
+            }
         }
         let skipped = self.applied.iter().zip(&self.stored).any(|(applied, stored)| applied - stored >= SKIPPED);
         let keep = self.consumer.is_to_keep() && self.applied != self.stored;
-        if self.commit_at.is_none() && (self.rows.dirty() > 0 || skipped || keep) {
+        if self.commit_at.is_none() && (self.used.dirty() > 0 || skipped || keep) {
             let now = Instant::now();
             self.commit_at = Some(now + COALESCE);
         }
-        if self.rows.dirty() >= MAX_ROWS {
+        if self.used.dirty() >= MAX_ROWS {
             self.commit_at = Some(Instant::now());
         }
         Ok(more)
@@ -226,7 +285,7 @@ impl<V: View> Projecting<V> {
     fn apply(&self, item: &FeedItem) {
         let (Some(source), Some(event)) = (self.sources.get(&item.kind), item.event.as_deref()) else { return };
         if let Some(key) = source.key(event) {
-            self.rows.change(key.to_bytes(), |row| source.apply(row, event));
+            self.used.change(key.to_bytes(), |row| source.apply(row, event));
         }
     }
 
@@ -243,12 +302,12 @@ impl<V: View> Projecting<V> {
             let key = self.sources.get(&item.kind)?.key(item.event.as_deref()?)?;
             Some(key.to_bytes())
         });
-        keys.filter(|key| !self.rows.knows(key)).collect()
+        keys.filter(|key| !self.used.knows(key)).collect()
     }
 
     fn begin_commit(&mut self) {
         self.commit_at = None;
-        let changes = match self.rows.take_changes() {
+        let changes = match self.used.take_changes() {
             Ok(changes) => changes,
             Err(error) => {
                 self.commit.push(std::future::ready(Err(error)).boxed());
@@ -256,22 +315,11 @@ impl<V: View> Projecting<V> {
             }
         };
         let cursors = self.applied.clone();
-        let progress = ViewProgress {
-            cursors: self
-                .consumer
-                .lanes
-                .iter()
-                .zip(&cursors)
-                .map(|(lane, offset)| {
-                    let (unit, partition) = (lane.unit.name.clone(), PartitionId(lane.partition));
-                    Cursor { unit, partition, offset: *offset }
-                })
-                .collect(),
-            listed: self.rows.listed(),
-        };
-        let (run, rows, projections) = (self.run, self.rows.clone(), self.unit.projections.clone());
+        let progress = progress_of(&self.consumer, &cursors, self.used.listed());
+        let (run, rows, projections, name) =
+            (self.run, self.rows.clone(), self.unit.projections.clone(), self.used.name);
         let write = blocking(move || {
-            rows.during(run, || projections.commit(view_name::<V>(), changes, &progress))?;
+            rows.during(run, || projections.commit(name, changes, &progress))?;
             Ok(cursors)
         });
         self.commit.push(write.boxed());
@@ -282,7 +330,7 @@ impl<V: View> Projecting<V> {
         for (index, cursor) in self.stored.iter().enumerate() {
             self.consumer.set_kept(index, *cursor);
         }
-        self.rows.changes_are_stored();
+        self.used.changes_are_stored();
         Ok(())
     }
 
@@ -301,10 +349,19 @@ impl<V: View> Projecting<V> {
     }
 }
 
+/// What is stored with rows that stand for everything up to these positions, one per lane.
+fn progress_of(consumer: &Consumer, positions: &[u64], listed: u64) -> ViewProgress {
+    let cursors = consumer.lanes.iter().zip(positions).map(|(lane, offset)| {
+        let (unit, partition) = (lane.unit.name.clone(), PartitionId(lane.partition));
+        Cursor { unit, partition, offset: *offset }
+    });
+    ViewProgress { cursors: cursors.collect(), listed }
+}
+
 /// Brings stored rows into memory.
 async fn load<V: View>(
     run: u64,
-    rows: Arc<ViewRows<V>>,
+    (rows, used): (Arc<ViewRows<V>>, Arc<Generation<V>>),
     unit: Arc<UnitRuntime>,
     keys: HashSet<Vec<u8>>,
 ) -> Result<(), StoreError> {
@@ -312,8 +369,8 @@ async fn load<V: View>(
     let load = move || {
         rows.during(run, || {
             for key in keys {
-                let row = projections.get(view_name::<V>(), &key)?;
-                rows.load(key, row.as_deref())?;
+                let row = projections.get(used.name, &key)?;
+                used.load(key, row.as_deref())?;
             }
             Ok(())
         })

@@ -3,26 +3,36 @@
 use std::{
     collections::BTreeMap,
     ops::Bound,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
 
+use super::view_name;
 use crate::{
     actors::entity::View,
-    persistence::{RowChange, StoreError},
+    persistence::{RowChange, StoreError, ViewName},
 };
 
 /// Rows kept although storage has them; above, all of those are dropped. A row is some hundred bytes.
 const CACHED: usize = 16_384;
 
-/// Rows and how many of them readers see.
+/// The rows of a view that are in use, and the fence around its storage.
 #[derive(Debug)]
 pub(crate) struct ViewRows<V> {
-    overlay: Mutex<Overlay<V>>,
+    /// Replaced as a whole when others are switched to; a reader that began before finds out and reads again.
+    used: RwLock<Arc<Generation<V>>>,
     /// The run whose reads and writes of the storage count. One that failed or was killed may have left some
     /// on other threads.
     run: RwLock<u64>,
+}
+
+/// One generation of a view's rows: those in use, or those that are being built beside them.
+#[derive(Debug)]
+pub(super) struct Generation<V> {
+    /// Where its rows are stored.
+    pub(super) name: ViewName,
+    overlay: Mutex<Overlay<V>>,
 }
 
 #[derive(Debug)]
@@ -57,8 +67,17 @@ pub(super) enum Known<V> {
 
 impl<V: View> ViewRows<V> {
     pub(crate) fn new() -> Self {
-        let overlay = Mutex::new(Overlay { rows: BTreeMap::new(), dirty: 0, listed: 0 });
-        Self { overlay, run: RwLock::new(0) }
+        Self { used: RwLock::new(Arc::new(Generation::new(view_name::<V>(0), 0))), run: RwLock::new(0) }
+    }
+
+    /// The rows in use.
+    pub(super) fn used(&self) -> Arc<Generation<V>> {
+        self.used.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has readers see these rows from now on.
+    pub(super) fn switch(&self, to: Arc<Generation<V>>) {
+        *self.used.write().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
     /// Begins a run and gives its number. What an earlier run has on its way to or from the storage ends
@@ -77,10 +96,12 @@ impl<V: View> ViewRows<V> {
         }
         Err(StoreError { doing: "keeping rows", reason: "the view has been started again".to_owned() })
     }
+}
 
-    /// Forgets everything: the storage has it.
-    pub(super) fn reset(&self, listed: u64) {
-        *self.lock() = Overlay { rows: BTreeMap::new(), dirty: 0, listed };
+impl<V: View> Generation<V> {
+    /// Nothing in memory: what there is, the storage has.
+    pub(super) fn new(name: ViewName, listed: u64) -> Self {
+        Self { name, overlay: Mutex::new(Overlay { rows: BTreeMap::new(), dirty: 0, listed }) }
     }
 
     pub(super) fn dirty(&self) -> usize {
@@ -117,6 +138,11 @@ impl<V: View> ViewRows<V> {
         }
     }
 
+    /// How many rows are in memory.
+    pub(super) fn held(&self) -> usize {
+        self.lock().rows.len()
+    }
+
     /// What has to go to storage.
     pub(super) fn take_changes(&self) -> Result<Vec<RowChange>, StoreError> {
         let mut overlay = self.lock();
@@ -129,6 +155,12 @@ impl<V: View> ViewRows<V> {
         }
         overlay.dirty = 0;
         Ok(changes)
+    }
+
+    /// All changes that were taken are in storage, and no row need stay in memory.
+    pub(super) fn drop_stored(&self) {
+        let mut overlay = self.lock();
+        overlay.rows.retain(|_, entry| entry.state == EntryState::Dirty);
     }
 
     /// The changes taken last are in storage.

@@ -1,12 +1,11 @@
 //! How the outside reads a view.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use super::{
     super::{consumer::Consumer, service::ServiceRuntime, unit::UnitRuntime},
     blocking,
-    overlay::{Known, ViewRows, decode},
-    view_name,
+    overlay::{Generation, Known, ViewRows, decode},
 };
 use crate::{
     actors::entity::{Unavailable, View, ViewKey},
@@ -76,16 +75,22 @@ impl<V: View> Views<V> {
     pub async fn get(&self, key: &V::Key) -> Result<Option<V>, ViewError> {
         self.intake()?;
         let key = key.to_bytes();
-        let row = match self.rows.get(&key) {
-            Known::Row(row) => Some(row),
-            Known::Deleted => None,
-            Known::Elsewhere => {
-                let projections = self.unit.projections.clone();
-                let stored = blocking(move || projections.get(view_name::<V>(), &key)).await.map_err(store)?;
-                stored.map(|bytes| decode::<V>(&bytes)).transpose().map_err(store)?
+        loop {
+            let used = self.rows.used();
+            let row = match used.get(&key) {
+                Known::Row(row) => Ok(Some(row)),
+                Known::Deleted => Ok(None),
+                Known::Elsewhere => {
+                    let (projections, key, name) = (self.unit.projections.clone(), key.clone(), used.name);
+                    let stored = blocking(move || projections.get(name, &key)).await;
+                    stored.and_then(|bytes| bytes.map(|bytes| decode::<V>(&bytes)).transpose())
+                }
+            };
+            // Rows that are no longer in use may be gone already.
+            if Arc::ptr_eq(&used, &self.rows.used()) {
+                return Ok(row.map_err(store)?.filter(V::is_listed));
             }
-        };
-        Ok(row.filter(V::is_listed))
+        }
     }
 
     /// How many rows are listed.
@@ -98,7 +103,7 @@ impl<V: View> Views<V> {
     #[expect(clippy::unused_async, reason = "part of an async API whose other storages will have to wait")]
     pub async fn count(&self) -> Result<u64, ViewError> {
         self.intake()?;
-        Ok(self.rows.listed())
+        Ok(self.rows.used().listed())
     }
 
     /// At most `limit` listed rows after `after` whose key's bytes start with `prefix`, by key.
@@ -112,13 +117,55 @@ impl<V: View> Views<V> {
         self.intake()?;
         let (rows, projections) = (self.rows.clone(), self.unit.projections.clone());
         let (prefix, after) = (prefix.to_vec(), after.map(ViewKey::to_bytes));
-        blocking(move || scan(&rows, projections.as_ref(), &prefix, after, limit)).await.map_err(store)
+        let scan = move || {
+            loop {
+                let used = rows.used();
+                let found = scan(&used, projections.as_ref(), &prefix, after.clone(), limit);
+                // Rows that are no longer in use may be gone already.
+                if Arc::ptr_eq(&used, &rows.used()) {
+                    return found;
+                }
+            }
+        };
+        blocking(scan).await.map_err(store)
     }
 }
 
-/// Merges the overlay with the storage, piece by piece; the overlay is newer.
+/// Some rows, by key, and the key up to which these are all; `None` when they are all that there are.
+pub(super) struct Piece<V> {
+    pub(super) rows: BTreeMap<Vec<u8>, Option<V>>,
+    pub(super) end: Option<Vec<u8>>,
+}
+
+/// Merges the overlay with the storage; the overlay is newer. About `length` rows, deleted ones among them.
+pub(super) fn piece<V: View>(
+    rows: &Generation<V>,
+    projections: &dyn Projections,
+    prefix: &[u8],
+    after: Option<&[u8]>,
+    length: usize,
+) -> Result<Piece<V>, StoreError> {
+    // The overlay first: what leaves it meanwhile is then found in the storage.
+    let newer = rows.range(prefix, after, length);
+    let stored = projections.scan(rows.name, prefix, after, length)?;
+    // Beyond the end of a full piece nothing is known of that side yet.
+    let newer_end = (newer.len() == length).then(|| newer.last().map(|(key, _)| key.clone())).flatten();
+    let stored_end = (stored.len() == length).then(|| stored.last().map(|(key, _)| key.clone())).flatten();
+    let end = match (newer_end, stored_end) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    };
+    let within = |key: &[u8]| end.as_deref().is_none_or(|end| key <= end);
+    let mut merged: BTreeMap<Vec<u8>, Option<V>> = BTreeMap::new();
+    for (key, bytes) in stored.into_iter().filter(|(key, _)| within(key)) {
+        merged.insert(key, Some(decode(&bytes)?));
+    }
+    merged.extend(newer.into_iter().filter(|(key, _)| within(key)));
+    Ok(Piece { rows: merged, end })
+}
+
 fn scan<V: View>(
-    rows: &ViewRows<V>,
+    rows: &Generation<V>,
     projections: &dyn Projections,
     prefix: &[u8],
     mut after: Option<Vec<u8>>,
@@ -126,23 +173,8 @@ fn scan<V: View>(
 ) -> Result<Rows<V>, StoreError> {
     let mut found = Vec::new();
     while found.len() < limit {
-        let piece = (limit - found.len()).clamp(16, 1024);
-        // The overlay first: what leaves it meanwhile is then found in the storage.
-        let newer = rows.range(prefix, after.as_deref(), piece);
-        let stored = projections.scan(view_name::<V>(), prefix, after.as_deref(), piece)?;
-        // Beyond the end of a full piece nothing is known of that side yet.
-        let newer_end = (newer.len() == piece).then(|| newer.last().map(|(key, _)| key.clone())).flatten();
-        let stored_end = (stored.len() == piece).then(|| stored.last().map(|(key, _)| key.clone())).flatten();
-        let end = match (newer_end, stored_end) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
-        };
-        let within = |key: &[u8]| end.as_deref().is_none_or(|end| key <= end);
-        let mut merged: std::collections::BTreeMap<Vec<u8>, Option<V>> = std::collections::BTreeMap::new();
-        for (key, bytes) in stored.into_iter().filter(|(key, _)| within(key)) {
-            merged.insert(key, Some(decode(&bytes)?));
-        }
-        merged.extend(newer.into_iter().filter(|(key, _)| within(key)));
+        let length = (limit - found.len()).clamp(16, 1024);
+        let Piece { rows: merged, end } = piece(rows, projections, prefix, after.as_deref(), length)?;
         for (key, row) in merged {
             let Some(row) = row.filter(V::is_listed) else { continue };
             let Some(key) = V::Key::from_bytes(&key) else { continue };

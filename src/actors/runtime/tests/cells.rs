@@ -58,7 +58,8 @@ async fn rows_that_know_a_unit_which_is_gone_are_built_again() {
     settled(&system).await;
     drop(system.shutdown(std::time::Duration::from_secs(5)).await);
     let storage = storage.reopen_memory().expect("memory");
-    let (view, unit) = (ViewName { name: "t.add-counts", version: 1 }, storage.unit("main").expect("main"));
+    let (view, unit) =
+        (ViewName { name: "t.add-counts", version: 1, generation: 0 }, storage.unit("main").expect("main"));
     let mut progress: ViewProgress = unit.projections.progress(view).expect("readable").expect("stored");
     progress.cursors.push(Cursor { unit: "gone".into(), partition: PartitionId(0), offset: 3 });
     let of_gone = (5u64.to_be_bytes().to_vec(), Some(serde_json::to_vec(&AddCount { adds: 9 }).expect("json").into()));

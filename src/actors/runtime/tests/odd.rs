@@ -220,7 +220,7 @@ async fn a_view_is_built_again_of_more_rows_than_one_commit_takes() {
     drop(system.shutdown(Duration::from_secs(5)).await);
     let storage = storage.reopen_memory().expect("memory");
     let projections = &storage.unit("main").expect("main").projections;
-    projections.clear(ViewName { name: "t.add-counts", version: 1 }).expect("cleared");
+    projections.clear(ViewName { name: "t.add-counts", version: 1, generation: 0 }).expect("cleared");
     let system = start(&storage).await;
     let counts = system.views::<AddCount>();
     assert!(counts.catch_up(Duration::from_secs(10)).await.expect("running"));
