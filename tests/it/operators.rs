@@ -58,15 +58,16 @@ fn links_are_listed_with_their_breakers_and_what_their_calls_came_to() {
     is(json!(0));
     let product = product(&client, 10);
     let order = place(&client, product, 1).created();
+    is(json!(1));
     quiet(&server);
     client.send(&Request::new("DELETE", &format!("/orders/{order}"))).is(204);
-    is(json!(1));
+    is(json!(2));
     // A delivery that is stopped answers at once: nothing for a breaker.
     let order = place(&client, product, 1).created();
     quiet(&server);
     operate(&server, "delivery", "stop");
     client.send(&Request::new("DELETE", &format!("/orders/{order}"))).is(503);
-    is(json!(2));
+    is(json!(4));
     assert_eq!(json!([link()["state"], link()["failed"], link()["in_flight"]]), json!(["closed", 0, 0]));
 }
 
