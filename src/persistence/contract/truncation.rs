@@ -249,7 +249,10 @@ pub(super) fn others_write_and_read_meanwhile(mut open: Reopen<dyn Journal>) {
                 }
             });
         }
-        while writers.iter().any(|writer| !writer.is_finished()) {
+        // Once more when all is written, for a journal in memory may be done before the first look.
+        let mut ended = false;
+        while !ended {
+            ended = writers.iter().all(thread::ScopedJoinHandle::is_finished);
             // As of the deleted events, so that a reader behind a base record has something to read.
             let dealt_with = durable(&*journal);
             let what = Truncation { before_millis: u64::MAX, dealt_with: &dealt_with };
