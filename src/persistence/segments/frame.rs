@@ -22,6 +22,9 @@ pub(super) const FRAME_HEADER: usize = 32;
 /// Frames begin at multiples of this, so that a search for one need not try every byte.
 pub(super) const ALIGN: usize = 16;
 
+/// What is told of a frame whose [`padding`](FrameHeader::padding) is not zeros.
+pub(super) const NOT_ZERO: &str = "the bytes behind a frame's records are not zeros";
+
 /// Makes checksums of one journal's frames its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct JournalId(pub(super) u128);
@@ -79,6 +82,13 @@ impl FrameHeader {
     pub(super) fn next(self, start: u64) -> u64 {
         (start + FRAME_HEADER as u64 + u64::from(self.length)).next_multiple_of(ALIGN as u64)
     }
+
+    /// The zeros between the records of this frame, which begins at `start`, and the next one: where they begin, and
+    /// how many there are. No checksum covers them and nothing ever writes them, so other bytes are damage.
+    pub(super) fn padding(self, start: u64) -> (u64, usize) {
+        let records_end = start + FRAME_HEADER as u64 + u64::from(self.length);
+        (records_end, usize::try_from(self.next(start) - records_end).expect("less than the alignment"))
+    }
 }
 
 /// The checksum of a header's first bytes under the journal's id.
@@ -111,6 +121,8 @@ mod tests {
     #[test]
     fn frames_begin_at_multiples_of_16() {
         assert_eq!(FRAME.next(64), 208);
+        assert_eq!(FRAME.padding(64), (196, 12));
         assert_eq!(FrameHeader { length: 112, ..FRAME }.next(64), 208);
+        assert_eq!(FrameHeader { length: 112, ..FRAME }.padding(64), (208, 0));
     }
 }

@@ -4,7 +4,7 @@ use std::{fs::File, io, ops::ControlFlow, path::Path};
 
 use super::{
     bases,
-    frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId},
+    frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId, NOT_ZERO},
     segment::{self, SEGMENT_HEADER, SegmentHeader, Window},
     witness,
 };
@@ -204,6 +204,10 @@ impl Walk {
         let tidy = whole && rest.is_empty();
         if !named && !tidy {
             look.damage(spot(at), None, "a frame does not match its checksum");
+        }
+        let (padding, length) = frame.padding(at);
+        if window.get(padding, length)?.iter().any(|byte| *byte != 0) {
+            look.damage(spot(at), None, NOT_ZERO);
         }
         Ok(Next::At(frame.next(at)))
     }

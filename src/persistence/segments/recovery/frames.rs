@@ -12,7 +12,7 @@ use crate::persistence::{
     record::Location,
     segments::{
         bases::Start,
-        frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId},
+        frame::{ALIGN, FRAME_HEADER, FrameHeader, JournalId, NOT_ZERO},
         segment::{self, SEGMENT_HEADER, SegmentHeader, Window},
         witness::{self, Acknowledged},
     },
@@ -234,7 +234,13 @@ impl<'a> Frames<'a> {
             rest = rest.get(full..).unwrap_or_default();
             byte += full as u64;
         }
-        if rest.is_empty() { Ok(()) } else { Err(damaged(path, byte, "a frame has more bytes than records")) }
+        if !rest.is_empty() {
+            return Err(damaged(path, byte, "a frame has more bytes than records"));
+        }
+        let (padding, length) = frame.padding(at);
+        let zeros = window.get(padding, length).map_err(|error| OpenError::io(path, error))?;
+        // Never a torn tail: a write that is cut short leaves the zeros that were there.
+        if zeros.iter().any(|byte| *byte != 0) { Err(damaged(path, at, NOT_ZERO)) } else { Ok(()) }
     }
 
     /// What stands from `at` to the end of the last segment. A frame must not: the writer begins one only when the
