@@ -58,6 +58,7 @@ const RULES: &[Rule] = &[
     rule("src/actors/supervision/backoff.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/supervision/order.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/runtime/link/breaker.rs", IMPURE, "a breaker is pure"),
+    rule("src/actors/runtime/probe/pulse.rs", IMPURE, "what probes amount to is pure"),
     Rule {
         under: "src/actors/supervision/config",
         but: &["src/actors/supervision/config/mod.rs", "src/actors/supervision/config/tests.rs"],

@@ -63,7 +63,7 @@ fn ready(system: &System) -> Ready {
         let system = system.clone();
         async move {
             let reasons = system.not_ready();
-            if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+            if reasons.is_empty() { Ok(system.degraded()) } else { Err(reasons) }
         }
         .boxed()
     })
@@ -74,8 +74,12 @@ fn service_ready(system: &System, system_name: &'static str, service_name: &'sta
     let system = system.clone();
     Arc::new(move || {
         let mut reasons = system.not_ready();
-        reasons.extend(system.accepts(system_name, service_name).err().map(|why| why.to_string()));
-        async move { if reasons.is_empty() { Ok(()) } else { Err(reasons) } }.boxed()
+        if let Err(why) = system.accepts(system_name, service_name) {
+            let own = format!("{system_name}/{service_name}: ");
+            let told = system.degraded().into_iter().find(|away| away.starts_with(&own));
+            reasons.push(told.unwrap_or_else(|| why.to_string()));
+        }
+        async move { if reasons.is_empty() { Ok(Vec::new()) } else { Err(reasons) } }.boxed()
     })
 }
 

@@ -11,11 +11,13 @@ use super::{
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
     link::Links,
+    probe::Vitals,
     reload::ConfigurationSource,
     service::{Cells, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
     system::{Inner, System},
+    tree::Parts,
     unit::{SnapshotQueue, UnitRuntime},
 };
 use crate::{
@@ -243,15 +245,16 @@ impl SystemBuilder {
             learn(unit, &assembly.hosts);
         }
 
+        let config = self.config;
         let inner = Arc::new(Inner {
             clock: self.clock,
             settings: self.settings,
             source: self.source,
-            config: self.config,
             storage: self.storage,
             kinds: assembly.kinds,
             units: units.clone(),
             services: services.iter().map(|place| place.service.clone()).collect(),
+            vitals: Vitals::by_service(services.iter().map(|place| place.service.as_ref()), &config),
             internal: internal.iter().map(|(place, _)| place.service.clone()).collect(),
             hosts: assembly.hosts,
             consumers: assembly.consumers,
@@ -260,10 +263,11 @@ impl SystemBuilder {
             bulkheads: assembly.channels.bulkheads().map(|(_, bulkhead)| bulkhead.clone()).collect(),
             handles: assembly.handles,
             guardian: tokio::sync::SetOnce::new(),
+            config,
         });
         let system = System { inner };
 
-        let mut parts = super::tree::Parts::default();
+        let mut parts = Parts::default();
         for (unit, queue) in units.iter().zip(queues) {
             let watch = watch_of(unit, &system.inner, &services, &internal);
             if let Some(keeper) = keeper_of(unit, &system.inner, &watch.hosts) {
@@ -274,15 +278,11 @@ impl SystemBuilder {
         }
         for (place, progress) in internal {
             let cells = Cells { service: place.service.clone(), unit: place.unit, hosts: vec![progress] };
-            parts.service(&place.service.full_name, vec![("cells".to_owned(), Arc::new(cells))]);
+            parts.internal(&place.service.full_name, vec![("cells".to_owned(), Arc::new(cells))]);
         }
         for place in services {
-            let own = |host: &&Arc<dyn KindHost>| Arc::ptr_eq(host.service(), &place.service);
-            let hosts = system.inner.hosts.iter().filter(own).cloned().collect();
-            let cells = Cells { service: place.service.clone(), unit: place.unit, hosts };
-            let mut children: Vec<Named> = vec![("cells".to_owned(), Arc::new(cells))];
-            children.extend(assembly.processes.remove(&place.service.full_name).unwrap_or_default());
-            parts.service(&place.service.full_name, children);
+            let processes = assembly.processes.remove(&place.service.full_name).unwrap_or_default();
+            add_service(&mut parts, &system, place, processes);
         }
         let host = Arc::new(ActixHost::default());
         for (name, bulkhead) in assembly.channels.bulkheads() {
@@ -296,6 +296,17 @@ impl SystemBuilder {
         assert!(system.inner.guardian.set(guardian).is_ok(), "the guardian is set once");
         Ok(system)
     }
+}
+
+/// A service with its cells, what follows them, and its probe.
+fn add_service(parts: &mut Parts, system: &System, place: Place, followers: Vec<Named>) {
+    let own = |host: &&Arc<dyn KindHost>| Arc::ptr_eq(host.service(), &place.service);
+    let hosts: Vec<_> = system.inner.hosts.iter().filter(own).cloned().collect();
+    let probe = system.probe(&place, &hosts);
+    let cells = Cells { service: place.service.clone(), unit: place.unit, hosts };
+    let mut children: Vec<Named> = vec![("cells".to_owned(), Arc::new(cells))];
+    children.extend(followers);
+    parts.service(&place.service.full_name, children, Arc::new(probe));
 }
 
 /// The watch of a unit's journal, with whoever keeps streams in it.
@@ -362,6 +373,9 @@ fn check_names(
             NamedSection::Entity => ("entity", kind(name) || name.split_once('.').is_some_and(|(s, _)| !here(s))),
             NamedSection::Service => {
                 ("service", service(name) || name.split_once('/').is_some_and(|(system, _)| !here(system)))
+            }
+            NamedSection::Probe => {
+                ("probe", service(name) || name.split_once('/').is_some_and(|(system, _)| !here(system)))
             }
             NamedSection::Link => {
                 let mut parts = name.split('.');

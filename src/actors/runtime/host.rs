@@ -143,6 +143,36 @@ impl<E: Entity> Host<E> {
         Ok((answer, claim))
     }
 
+    /// Sends a probe to a cell of its own.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), but never for want of room in the service's budget.
+    pub(crate) fn send_probe(
+        self: &Arc<Self>,
+        key: &Key,
+        deadline: Instant,
+    ) -> Result<Sent<E>, AskError<E::Rejection>> {
+        self.service.intake().map_err(AskError::Unavailable)?;
+        let permit = self.service.budget.beside();
+        let (port, answer, claim) = ReplyPort::new();
+        let meta = Meta::fresh("");
+        self.push(key, Envelope { body: Body::Probe, meta, port, deadline, expecting: None, permit })?;
+        Ok((answer, claim))
+    }
+
+    /// Drops the cell with this key, if it is at rest.
+    pub(crate) fn drop_if_at_rest(&self, key: &Key) {
+        let mut cells = self.shard(self.partition(key));
+        let Some(cell) = cells.get(key) else { return };
+        let mut inner = cell.lock();
+        if inner.is_at_rest() {
+            inner.phase = Phase::Gone;
+            inner.active = None;
+            drop(inner);
+            cells.remove(key);
+        }
+    }
+
     fn push(self: &Arc<Self>, key: &Key, envelope: Envelope<E>) -> Result<(), AskError<E::Rejection>> {
         let partition = self.partition(key);
         loop {
@@ -225,6 +255,6 @@ impl<E: Entity> Host<E> {
 fn body_bytes<E: Entity>(body: &Body<E>) -> usize {
     match body {
         Body::Command(command) => size_of_val(command.as_ref()),
-        Body::Read | Body::Outcome(_) | Body::Kill => 0,
+        Body::Read | Body::Outcome(_) | Body::Probe | Body::Kill => 0,
     }
 }

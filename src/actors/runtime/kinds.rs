@@ -23,6 +23,8 @@ use super::{
     known::{CommandOutcome, OUTCOME_RETRY, OutcomeError},
     link::Links,
     mailbox::{Body, Meta},
+    off_thread::off_thread,
+    probe::NoAnswer,
     service::ServiceRuntime,
 };
 use crate::{
@@ -84,6 +86,8 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn inspect(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<Option<Value>, String>>;
     /// Makes an entity fail as a panic would.
     fn kill(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<bool, String>>;
+    /// Asks a cell without events for an answer, the way that commands go.
+    fn probe(self: Arc<Self>, number: u64, within: Duration) -> BoxFuture<'static, Result<(), NoAnswer>>;
     /// Takes an entity out of quarantine; false when it is not in it.
     fn release(self: Arc<Self>, to: Address) -> bool;
 }
@@ -338,6 +342,34 @@ impl<E: Entity> KindHost for Host<E> {
                 Err(other) => Err(other.to_string()),
                 Ok(_) => Err("the entity answered instead of failing".to_owned()),
             }
+        })
+    }
+
+    fn probe(self: Arc<Self>, number: u64, within: Duration) -> BoxFuture<'static, Result<(), NoAnswer>> {
+        /// Cells that are asked in turn, so that one partition after the other is.
+        const PROBED: u64 = 64;
+        Box::pin(async move {
+            let key = Key::derived("probe", &[E::KIND.as_bytes(), &(number % PROBED).to_le_bytes()]);
+            let deadline = Instant::now() + within;
+            let wrong = |why: &dyn fmt::Display| NoAnswer::Wrong(why.to_string());
+            let (host, asked) = (self.clone(), key.clone());
+            // A lock that is never given back must not cost the runtime a thread for each probe.
+            let sent = off_thread(move || host.send_probe(&asked, deadline)).await;
+            let answered = match sent {
+                Err(ended) => Err(wrong(&ended)),
+                Ok(Err(AskError::Unavailable(Unavailable::ServiceStopped { .. }))) => Err(NoAnswer::Stopping),
+                Ok(Err(error)) => Err(wrong(&error)),
+                Ok(Ok((answer, _))) => match answer.await {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(AskError::Unavailable(Unavailable::ServiceStopped { .. }))) => Err(NoAnswer::Stopping),
+                    Ok(Err(error)) => Err(wrong(&error)),
+                    Err(_) => Err(wrong(&"its runtime ended before it answered")),
+                },
+            };
+            tokio::task::yield_now().await; // its run ends a moment after its answer
+            // One that is not at rest yet leaves memory with the idle ones.
+            self.drop_if_at_rest(&key);
+            answered
         })
     }
 

@@ -44,6 +44,8 @@ pub(crate) enum Body<E: Entity> {
     Read,
     /// What is known of a command, once everything before it is durable.
     Outcome(CommandId),
+    /// Nothing but an answer: whether messages come through.
+    Probe,
     /// Fail as a panic in a decision would; an operator's or a test's doing.
     Kill,
 }
@@ -183,6 +185,12 @@ impl Budget {
         let total = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         // Dropping the permit gives the room back.
         (messages <= self.max_messages && total <= self.max_bytes).then_some(permit)
+    }
+
+    /// Room for one small message beside the limits: whoever asks whether a service is well is asking a full one too.
+    pub(crate) fn beside(self: &Arc<Self>) -> Permit {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        Permit { budget: self.clone(), bytes: 0 }
     }
 
     /// Messages that wait now.

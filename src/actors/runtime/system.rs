@@ -19,6 +19,7 @@ use super::{
     dispatcher::Retry,
     entities::Entities,
     kinds::{KindHost, Kinds},
+    probe::Vitals,
     projector::{Rebuild, Views},
     reload::ConfigurationSource,
     service::ServiceRuntime,
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(super) kinds: Kinds,
     pub(crate) units: Vec<Arc<UnitRuntime>>,
     pub(crate) services: Vec<Arc<ServiceRuntime>>,
+    /// What the probes of each service say, by its full name.
+    pub(super) vitals: BTreeMap<String, Arc<Vitals>>,
     /// The runtime's own: the progress of policies.
     pub(crate) internal: Vec<Arc<ServiceRuntime>>,
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
@@ -144,7 +147,8 @@ impl System {
         bus::page(&self.inner.units, &self.inner.kinds, &query).await
     }
 
-    /// Why the system is not ready to serve; empty when it is.
+    /// Why the system is not ready to serve; empty when it is. One service that is away does not make it so: see
+    /// [`degraded`](Self::degraded).
     pub fn not_ready(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self
             .inner
@@ -154,6 +158,10 @@ impl System {
             .collect();
         let stopped = self.inner.internal.iter().filter(|service| service.state() != "running");
         reasons.extend(stopped.map(|service| format!("{}: {}", service.full_name, service.state())));
+        let degraded = self.degraded();
+        if !degraded.is_empty() && degraded.len() == self.inner.services.len() {
+            reasons.extend(degraded); // nobody is left who serves
+        }
         reasons
     }
 

@@ -11,9 +11,17 @@ use crate::actors::supervision::{
 #[derive(Default)]
 pub(crate) struct Parts {
     storage: Vec<Named>,
-    services: Vec<(String, Vec<Named>)>,
+    services: Vec<ServiceParts>,
     bulkheads: Vec<Named>,
     edge: Vec<Named>,
+}
+
+/// What runs below the supervisor of a service.
+struct ServiceParts {
+    name: String,
+    children: Vec<Named>,
+    /// None for the runtime's own.
+    probe: Option<Arc<dyn Process>>,
 }
 
 impl Parts {
@@ -21,8 +29,14 @@ impl Parts {
         self.storage.push((name, process));
     }
 
-    pub(crate) fn service(&mut self, name: &str, children: Vec<Named>) {
-        self.services.push((name.to_owned(), children));
+    /// One of the runtime's own, on which others stand: when it fails too often, they go with it.
+    pub(crate) fn internal(&mut self, name: &str, children: Vec<Named>) {
+        self.services.push(ServiceParts { name: name.to_owned(), children, probe: None });
+    }
+
+    /// One with its `probe`, whose failure is the service's. When it fails too often it is given up alone.
+    pub(crate) fn service(&mut self, name: &str, children: Vec<Named>, probe: Arc<dyn Process>) {
+        self.services.push(ServiceParts { name: name.to_owned(), children, probe: Some(probe) });
     }
 
     pub(crate) fn bulkhead(&mut self, name: String, process: Arc<dyn Process>) {
@@ -47,7 +61,13 @@ impl Parts {
     /// Connectors wait while their bulkhead is away, so no service stands on one.
     fn spec(self, config: &SupervisionConfig) -> SupervisorSpec {
         let levels = &config.supervisors;
-        let service = |(name, children)| ChildSpec::supervisor(levels.service.spec(name, workers(children)));
+        let service = |ServiceParts { name, children, probe }: ServiceParts| {
+            let mut children = workers(children);
+            let is_alone = probe.is_some();
+            children.extend(probe.map(|probe| ChildSpec::worker("probe", probe).significant()));
+            let service = ChildSpec::supervisor(levels.service.spec(name, children));
+            if is_alone { service.alone() } else { service }
+        };
         let services = self.services.into_iter().map(service).collect();
         let children = vec![
             ChildSpec::supervisor(levels.storage.spec("storage", workers(self.storage))),

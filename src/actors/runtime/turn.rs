@@ -127,6 +127,11 @@ impl<E: Entity> Host<E> {
                 self.effect(cell, active, Effect::Answer(port, Ok(reply)));
                 return Ok(());
             }
+            Body::Probe => {
+                let reply = reply(active, ReplyValue::Fresh(Box::new(())), false);
+                self.effect(cell, active, Effect::Answer(port, Ok(reply)));
+                return Ok(());
+            }
             Body::Outcome(command) => {
                 let told = self.told(cell, active, command);
                 let reply = reply(active, ReplyValue::Fresh(Box::new(told)), false);

@@ -124,6 +124,16 @@ impl Guardian {
         self.inner.node.describe()
     }
 
+    /// The place at `path` (names from below the root) as it stands; `None` when there is none.
+    pub fn node(&self, path: &[&str]) -> Option<TreeNode> {
+        let mut node = &self.inner.node;
+        for name in path {
+            let Kind::Supervisor(family) = &node.kind else { return None };
+            node = family.children.iter().find(|child| child.name == *name)?;
+        }
+        Some(node.describe())
+    }
+
     /// Stops the child at `path` (names from below the root) and returns when it is down. That is no failure;
     /// it stays down, also when its supervisor is restarted, until it is started again.
     ///

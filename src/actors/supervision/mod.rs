@@ -31,8 +31,8 @@ mod worker;
 pub use backoff::Backoff;
 pub use config::{
     BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind,
-    LimitsConfig, LinkConfig, NamedSection, Place, Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig,
-    SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    LimitsConfig, LinkConfig, NamedSection, Place, ProbeConfig, Problem, ServerConfig, ServiceConfig, ServicePorts,
+    StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};
@@ -40,4 +40,4 @@ pub use intensity::Intensity;
 pub use process::{Failure, Process, Running, Stop, process};
 pub use spec::{ChildSpec, SupervisorSpec};
 pub use strategy::{Restart, Strategy};
-pub use tree::{Killed, NodeKind, NodeState, TreeNode};
+pub use tree::{Killed, NodeKind, NodeState, PastFailure, TreeNode};

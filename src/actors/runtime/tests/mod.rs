@@ -13,6 +13,7 @@ mod linking;
 mod odd;
 mod operating;
 mod patient;
+mod probing;
 mod rebuilding;
 mod reopening;
 mod resting;

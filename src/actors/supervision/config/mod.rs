@@ -8,6 +8,7 @@ mod connector;
 mod entity;
 mod error;
 mod link;
+mod probe;
 mod section;
 mod server;
 mod storage;
@@ -24,6 +25,7 @@ pub use connector::{BulkheadConfig, ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig};
+pub use probe::ProbeConfig;
 pub use server::{LimitsConfig, ServerConfig, ServicePorts};
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
@@ -51,6 +53,8 @@ pub struct SupervisionConfig {
     entities: BTreeMap<String, EntityConfig>,
     service: ServiceConfig,
     services: BTreeMap<String, ServiceConfig>,
+    probe: ProbeConfig,
+    probes: BTreeMap<String, ProbeConfig>,
     link: LinkConfig,
     links: BTreeMap<String, LinkConfig>,
     bulkhead: BulkheadConfig,
@@ -112,6 +116,7 @@ impl SupervisionConfig {
         let (server, drain) = server::server(root.section("server")?)?;
         let (entity, entities) = entity::entities(root.section("entity")?)?;
         let (service, services) = entity::services(root.section("service")?)?;
+        let (probe, probes) = probe::probes(root.section("probe")?)?;
         let (link, links) = link::links(root.section("link")?)?;
         let bulkheads = connector::bulkheads(root.section("bulkhead")?)?;
         let connectors = connector::connectors(root.section("connector")?, &bulkheads)?;
@@ -128,6 +133,8 @@ impl SupervisionConfig {
             entities,
             service,
             services,
+            probe,
+            probes,
             link,
             links,
             bulkhead: bulkheads.default,
@@ -163,6 +170,7 @@ impl SupervisionConfig {
             ("supervisor", self.supervisors != other.supervisors),
             ("entity", self.entity != other.entity || self.entities != other.entities),
             ("service", self.service != other.service || self.services != other.services),
+            ("probe", self.probe != other.probe || self.probes != other.probes),
             ("link", self.link != other.link || self.links != other.links),
             ("bulkhead", self.bulkhead != other.bulkhead || self.bulkheads != other.bulkheads),
             ("connector", self.connectors != other.connectors),
@@ -181,6 +189,11 @@ impl SupervisionConfig {
     /// The limits of a service: its own section, or `[service]`.
     pub fn service(&self, system: &str, service: &str) -> &ServiceConfig {
         self.services.get(&format!("{system}/{service}").to_ascii_lowercase()).unwrap_or(&self.service)
+    }
+
+    /// The probe of a service: its own section, or `[probe]`.
+    pub fn probe(&self, system: &str, service: &str) -> ProbeConfig {
+        self.probes.get(&format!("{system}/{service}").to_ascii_lowercase()).copied().unwrap_or(self.probe)
     }
 
     /// The limits of calls from one service of a system to another: its own section, or `[link]`.
@@ -209,10 +222,11 @@ impl SupervisionConfig {
     pub fn named(&self) -> impl Iterator<Item = (NamedSection, &str)> {
         let entities = self.entities.keys().map(|name| (NamedSection::Entity, name.as_str()));
         let services = self.services.keys().map(|name| (NamedSection::Service, name.as_str()));
+        let probes = self.probes.keys().map(|name| (NamedSection::Probe, name.as_str()));
         let links = self.links.keys().map(|name| (NamedSection::Link, name.as_str()));
         let connectors = self.connectors.keys().map(|name| (NamedSection::Connector, name.as_str()));
         let bulkheads = self.bulkheads.keys().map(|name| (NamedSection::Bulkhead, name.as_str()));
-        entities.chain(services).chain(links).chain(connectors).chain(bulkheads)
+        entities.chain(services).chain(probes).chain(links).chain(connectors).chain(bulkheads)
     }
 }
 
@@ -223,6 +237,8 @@ pub enum NamedSection {
     Entity,
     /// A service: `store/order`.
     Service,
+    /// The probe of a service: `store/order`.
+    Probe,
     /// A link: `store.order.delivery`.
     Link,
     /// A channel: `store.alarm`.
