@@ -170,10 +170,9 @@ impl<'a> Verifier<'a> {
     /// Where events like this one are counted. One often follows another of its kind, and comparing them is
     /// faster than looking for it.
     fn index_of(&self, kind: &str, event: &EventGlance<'_>) -> Option<usize> {
-        let newest = self.report.events.get(self.newest);
-        let is_such =
-            |known: &&EventCount| (&*known.kind, &*known.event, known.version) == (kind, event.name, event.version);
-        if newest.filter(is_such).is_some() {
+        let like =
+            |known: &EventCount| (&*known.kind, &*known.event, known.version) == (kind, event.name, event.version);
+        if self.report.events.get(self.newest).is_some_and(like) {
             return Some(self.newest);
         }
         let versions = self.known.get(kind)?.get(event.name)?;
