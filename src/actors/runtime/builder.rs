@@ -6,14 +6,14 @@ use super::{
     bulkhead::{ActixHost, PoolSupervisor},
     clock::Clock,
     connector::{Channels, Connect, Connector},
-    declare::{Assembly, Named, Place, Service, add_progress},
+    declare::{Assembly, Internal, Named, Place, Service, add_progress, add_refused},
     history::HistoryKeeper,
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
     link::Links,
     probe::Vitals,
     reload::ConfigurationSource,
-    service::{Cells, ServiceRuntime},
+    service::ServiceRuntime,
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
     system::{Inner, System},
@@ -210,8 +210,8 @@ impl SystemBuilder {
                 ServiceLimits::of(&self.config, "steadfast", name),
             );
             let place = Place { service: service.clone(), unit: unit.clone() };
-            let progress = add_progress(&mut assembly, &place);
-            internal.push((place, progress));
+            let (progress, refused) = (add_progress(&mut assembly, &place), add_refused(&mut assembly, &place));
+            internal.push(Internal { place, progress, refused });
         }
 
         let mut places = Vec::new();
@@ -236,7 +236,7 @@ impl SystemBuilder {
 
         check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
         let mut kinds = assembly.hosts.clone();
-        kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
+        kinds.extend(internal.first().into_iter().flat_map(Internal::hosts));
         assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &self.config));
         let homes = placed(&services, &assembly.hosts);
         check_places(&units, &homes)?;
@@ -255,7 +255,8 @@ impl SystemBuilder {
             units: units.clone(),
             services: services.iter().map(|place| place.service.clone()).collect(),
             vitals: Vitals::by_service(services.iter().map(|place| place.service.as_ref()), &config),
-            internal: internal.iter().map(|(place, _)| place.service.clone()).collect(),
+            internal: internal.iter().map(|own| own.place.service.clone()).collect(),
+            refused: internal.iter().map(|own| (own.place.unit.name.clone(), own.refused.clone())).collect(),
             hosts: assembly.hosts,
             consumers: assembly.consumers,
             retries: assembly.retries,
@@ -276,13 +277,12 @@ impl SystemBuilder {
             parts.storage(format!("journal:{}", unit.name), Arc::new(watch));
             parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
         }
-        for (place, progress) in internal {
-            let cells = Cells { service: place.service.clone(), unit: place.unit, hosts: vec![progress] };
-            parts.internal(&place.service.full_name, vec![("cells".to_owned(), Arc::new(cells))]);
+        for own in internal {
+            parts.internal(own);
         }
         for place in services {
             let processes = assembly.processes.remove(&place.service.full_name).unwrap_or_default();
-            add_service(&mut parts, &system, place, processes);
+            parts.service(&system, place, processes);
         }
         let host = Arc::new(ActixHost::default());
         for (name, bulkhead) in assembly.channels.bulkheads() {
@@ -298,30 +298,14 @@ impl SystemBuilder {
     }
 }
 
-/// A service with its cells, what follows them, and its probe.
-fn add_service(parts: &mut Parts, system: &System, place: Place, followers: Vec<Named>) {
-    let own = |host: &&Arc<dyn KindHost>| Arc::ptr_eq(host.service(), &place.service);
-    let hosts: Vec<_> = system.inner.hosts.iter().filter(own).cloned().collect();
-    let probe = system.probe(&place, &hosts);
-    let cells = Cells { service: place.service.clone(), unit: place.unit, hosts };
-    let mut children: Vec<Named> = vec![("cells".to_owned(), Arc::new(cells))];
-    children.extend(followers);
-    parts.service(&place.service.full_name, children, Arc::new(probe));
-}
-
 /// The watch of a unit's journal, with whoever keeps streams in it.
-fn watch_of(
-    unit: &Arc<UnitRuntime>,
-    inner: &Inner,
-    services: &[Place],
-    internal: &[(Place, Arc<dyn KindHost>)],
-) -> JournalWatch {
+fn watch_of(unit: &Arc<UnitRuntime>, inner: &Inner, services: &[Place], internal: &[Internal]) -> JournalWatch {
     let own = |place: &Place| Arc::ptr_eq(&place.unit, unit);
     let here = |host: &Arc<dyn KindHost>| {
         services.iter().any(|place| own(place) && Arc::ptr_eq(host.service(), &place.service))
     };
     let mut hosts: Vec<_> = inner.hosts.iter().filter(|host| here(host)).cloned().collect();
-    hosts.extend(internal.iter().filter(|(place, _)| own(place)).map(|(_, progress)| progress.clone()));
+    hosts.extend(internal.iter().filter(|internal| own(&internal.place)).flat_map(Internal::hosts));
     let archived_behind = inner.config.storage.archive.then(|| inner.consumers.clone());
     JournalWatch { unit: unit.clone(), hosts, archived_behind }
 }

@@ -23,9 +23,11 @@ use super::{
     known::{CommandOutcome, OUTCOME_RETRY, OutcomeError},
     link::Links,
     mailbox::{Body, Meta},
-    off_thread::off_thread,
     probe::NoAnswer,
+    quarantine::QuarantinedEntity,
+    recovery::NotRecovered,
     service::ServiceRuntime,
+    unit::UnitRuntime,
 };
 use crate::{
     actors::entity::{
@@ -88,8 +90,14 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn kill(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<bool, String>>;
     /// Asks a cell without events for an answer, the way that commands go.
     fn probe(self: Arc<Self>, number: u64, within: Duration) -> BoxFuture<'static, Result<(), NoAnswer>>;
-    /// Takes an entity out of quarantine; false when it is not in it.
-    fn release(self: Arc<Self>, to: Address) -> bool;
+    /// Takes an entity out of quarantine, for what an operator did; false when it is not in it.
+    fn release(self: Arc<Self>, to: Address, what: &str) -> bool;
+    /// The entities in quarantine.
+    fn quarantined(&self) -> Vec<QuarantinedEntity>;
+    /// What is told of an entity in quarantine; `None` when it is not.
+    fn quarantined_at(&self, at: &Address) -> Option<QuarantinedEntity>;
+    /// The storage unit of its streams.
+    fn unit(&self) -> &Arc<UnitRuntime>;
 }
 
 /// What the bus envelope says around an event.
@@ -315,17 +323,30 @@ impl<E: Entity> KindHost for Host<E> {
         Box::pin(async move {
             let Ok(key) = self.resolve(&to) else { return Ok(None) };
             let Some(head) = self.unit.journal.head(&self.stream(&key)) else { return Ok(None) };
-            let phase = self.cell(&key).map(|cell| phase_name(&cell));
-            let recovered = self.recover(&key).await.map_err(|error| format!("{error:?}"))?;
-            Ok(Some(json!({
+            let cell = self.cell(&key);
+            let phase = cell.as_ref().map_or_else(|| "passive".to_owned(), |cell| phase_name(cell));
+            let trouble = cell.and_then(|cell| cell.lock().trouble.as_deref().cloned());
+            let mut seen = json!({
                 "kind": E::KIND,
                 "key": key.as_str(),
                 "number": head.number,
                 "sequence": head.sequence,
-                "openAsks": recovered.book.open.iter().map(|open| format!("{}#{}", open.step, open.round)).collect::<Vec<_>>(),
-                "phase": phase.unwrap_or_else(|| "passive".to_owned()),
-                "state": recovered.state,
-            })))
+                "phase": phase,
+            });
+            match self.recover(&key).await {
+                Ok(recovered) => {
+                    let steps = recovered.book.open.iter().map(|open| format!("{}#{}", open.step, open.round));
+                    seen["openAsks"] = steps.collect();
+                    seen["state"] = json!(recovered.state);
+                }
+                Err(NotRecovered::ForNow(why)) => return Err(why.to_string()),
+                // Whoever looks at it looks for this.
+                Err(NotRecovered::Ever(why)) => seen["unreadable"] = why.as_ref().into(),
+            }
+            if let Some(trouble) = trouble {
+                seen["trouble"] = json!(trouble);
+            }
+            Ok(Some(seen))
         })
     }
 
@@ -346,35 +367,24 @@ impl<E: Entity> KindHost for Host<E> {
     }
 
     fn probe(self: Arc<Self>, number: u64, within: Duration) -> BoxFuture<'static, Result<(), NoAnswer>> {
-        /// Cells that are asked in turn, so that one partition after the other is.
-        const PROBED: u64 = 64;
-        Box::pin(async move {
-            let key = Key::derived("probe", &[E::KIND.as_bytes(), &(number % PROBED).to_le_bytes()]);
-            let deadline = Instant::now() + within;
-            let wrong = |why: &dyn fmt::Display| NoAnswer::Wrong(why.to_string());
-            let (host, asked) = (self.clone(), key.clone());
-            // A lock that is never given back must not cost the runtime a thread for each probe.
-            let sent = off_thread(move || host.send_probe(&asked, deadline)).await;
-            let answered = match sent {
-                Err(ended) => Err(wrong(&ended)),
-                Ok(Err(AskError::Unavailable(Unavailable::ServiceStopped { .. }))) => Err(NoAnswer::Stopping),
-                Ok(Err(error)) => Err(wrong(&error)),
-                Ok(Ok((answer, _))) => match answer.await {
-                    Ok(Ok(_)) => Ok(()),
-                    Ok(Err(AskError::Unavailable(Unavailable::ServiceStopped { .. }))) => Err(NoAnswer::Stopping),
-                    Ok(Err(error)) => Err(wrong(&error)),
-                    Err(_) => Err(wrong(&"its runtime ended before it answered")),
-                },
-            };
-            tokio::task::yield_now().await; // its run ends a moment after its answer
-            // One that is not at rest yet leaves memory with the idle ones.
-            self.drop_if_at_rest(&key);
-            answered
-        })
+        Box::pin(self.answers(number, within))
     }
 
-    fn release(self: Arc<Self>, to: Address) -> bool {
-        self.resolve(&to).ok().and_then(|key| self.cell(&key)).is_some_and(|cell| Host::release(&self, cell))
+    fn release(self: Arc<Self>, to: Address, what: &str) -> bool {
+        self.resolve(&to).ok().and_then(|key| self.cell(&key)).is_some_and(|cell| Host::release(&self, cell, what))
+    }
+
+    fn quarantined(&self) -> Vec<QuarantinedEntity> {
+        self.in_quarantine()
+    }
+
+    fn quarantined_at(&self, at: &Address) -> Option<QuarantinedEntity> {
+        let key = self.resolve(at).ok()?;
+        self.quarantined_as(self.cell(&key)?.as_ref())
+    }
+
+    fn unit(&self) -> &Arc<UnitRuntime> {
+        &self.unit
     }
 }
 

@@ -380,7 +380,13 @@ impl System {
     /// # Errors
     /// [`InspectError::NotFound`] when no such entity is quarantined.
     pub fn resume_entity(&self, kind: &str, id: &str) -> Result<(), InspectError> {
-        if self.kind(kind)?.release(address(id)?) { Ok(()) } else { Err(InspectError::NotFound) }
+        let resumed = self.kind(kind)?.release(address(id)?, "resumed");
+        if resumed { Ok(()) } else { Err(InspectError::NotFound) }
+    }
+
+    /// The host of a kind and the address that an id stands for.
+    pub(super) fn place_of(&self, kind: &str, id: &str) -> Result<(Arc<dyn KindHost>, Address), InspectError> {
+        Ok((self.kind(kind)?, address(id)?))
     }
 
     fn kind(&self, name: &str) -> Result<Arc<dyn KindHost>, InspectError> {

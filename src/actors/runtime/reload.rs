@@ -49,6 +49,8 @@ impl fmt::Debug for ConfigurationSource {
 pub struct Reloaded {
     /// The systems whose switches hold from now on.
     pub applied: Vec<&'static str>,
+    /// The links whose limits and breakers are others from now on.
+    pub links: Vec<String>,
     /// The sections that differ from those the process runs with: they are read at its next start.
     pub needs_restart: Vec<&'static str>,
 }
@@ -70,7 +72,8 @@ pub enum ReloadError {
 
 impl System {
     /// Reads the configuration again and applies what can change while the system runs: the switches of the
-    /// systems. Decisions made from now on see the new ones.
+    /// systems, which decisions made from now on see, and the links' attempts, pauses, room and breakers. A link's
+    /// timeout is part of what its callers were started with.
     ///
     /// # Errors
     /// [`ReloadError`]; then nothing has changed.
@@ -86,7 +89,8 @@ impl System {
         for settings in settings {
             self.change_settings(settings);
         }
-        tracing::info!(?applied, ?needs_restart, "the configuration was read again");
-        Ok(Reloaded { applied, needs_restart })
+        let links = self.inner.kinds.links().reconfigure(&supervision);
+        tracing::info!(?applied, ?links, ?needs_restart, "the configuration was read again");
+        Ok(Reloaded { applied, links, needs_restart })
     }
 }

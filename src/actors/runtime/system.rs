@@ -24,6 +24,7 @@ use super::{
     reload::ConfigurationSource,
     service::ServiceRuntime,
     settings::SystemSettings,
+    skips::RefusedCommands,
     tree::Tree,
     unit::UnitRuntime,
 };
@@ -54,6 +55,8 @@ pub(crate) struct Inner {
     pub(super) vitals: BTreeMap<String, Arc<Vitals>>,
     /// The runtime's own: the progress of policies.
     pub(crate) internal: Vec<Arc<ServiceRuntime>>,
+    /// The commands that operators have refused, by storage unit.
+    pub(super) refused: HashMap<Arc<str>, Entities<RefusedCommands>>,
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
@@ -176,6 +179,18 @@ impl System {
         // A panic in there was reported by its own thread; there is nothing left to do about it.
         drop(tokio::task::spawn_blocking(move || storage.close()).await);
         ShutdownReport { killed }
+    }
+
+    /// Waits until every supervisor of the tree and the threads for blocking work have answered: whether the process is
+    /// alive, not whether its services are. With a limit, for a watchdog.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub async fn responds(&self) {
+        self.guardian().await.responds().await;
+        if tokio::task::spawn_blocking(|| ()).await.is_err() {
+            std::future::pending::<()>().await; // the runtime ends
+        }
     }
 
     /// Waits until the supervision tree gives up; the reason.

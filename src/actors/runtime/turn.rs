@@ -13,6 +13,7 @@ use super::{
     host::Host,
     mailbox::{Body, Envelope, Meta, ReplyPort, TurnReply, TurnResult},
     outcome::{Outcome, evolve, panic_text},
+    quarantine::FailedCommand,
 };
 use crate::{
     actors::entity::{
@@ -27,7 +28,17 @@ pub(super) const IN_PROGRESS_RETRY: std::time::Duration = std::time::Duration::f
 
 /// The turn panicked: the state cannot be trusted any more.
 #[derive(Debug)]
-pub(crate) struct Panicked(pub(crate) Arc<str>);
+pub(crate) struct Panicked {
+    pub(crate) reason: Arc<str>,
+    /// On which command.
+    pub(crate) command: Option<FailedCommand>,
+}
+
+impl Panicked {
+    pub(crate) fn without_command(reason: Arc<str>) -> Self {
+        Self { reason, command: None }
+    }
+}
 
 /// What a turn works on.
 pub(crate) enum Work<E: Entity> {
@@ -114,7 +125,7 @@ impl<E: Entity> Host<E> {
                     Ok(state) => state,
                     Err(panic) => {
                         port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
-                        return Err(Panicked(panic_text(panic.as_ref())));
+                        return Err(Panicked::without_command(panic_text(panic.as_ref())));
                     }
                 };
                 let current = super::entities::Current {
@@ -140,7 +151,7 @@ impl<E: Entity> Host<E> {
             }
             Body::Kill => {
                 port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
-                return Err(Panicked("killed by an operator".into()));
+                return Err(Panicked::without_command("killed by an operator".into()));
             }
         };
         let id = meta.command.to_bits();
@@ -155,7 +166,14 @@ impl<E: Entity> Host<E> {
                 active.book.dedup.look(id, origin, self.clock().now())
             }
         };
+        let refused = || self.unit.refusals.of(E::KIND, &cell.key, id, self.clock().now());
         let answer = match seen {
+            Seen::New
+                if !matches!(meta.origin, Origin::Fresh)
+                    && let Some(reason) = refused() =>
+            {
+                Err(AskError::RefusedByOperator { reason })
+            }
             Seen::New if matches!(meta.origin, Origin::Repeatable { .. }) && !self.service.keys.has_room() => {
                 Err(AskError::Overloaded { retry_after: IN_PROGRESS_RETRY })
             }
@@ -261,10 +279,11 @@ impl<E: Entity> Host<E> {
 
     fn panicked(&self, drawn: Option<u64>, asker: Asker<E>, name: &str, reason: &str) -> Result<(), Panicked> {
         self.unused(drawn);
+        let command = Some(FailedCommand::of(&asker.meta, name, asker.closes.is_some()));
         if let Some(port) = asker.port {
             port.fail(AskError::Unavailable(Unavailable::Panicked));
         }
-        Err(Panicked(format!("{name}: {reason}").into()))
+        Err(Panicked { reason: format!("{name}: {reason}").into(), command })
     }
 }
 

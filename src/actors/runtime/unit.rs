@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::feed::Feed;
+use super::{feed::Feed, skips::Refusals};
 use crate::persistence::{Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit};
 
 /// Snapshots that wait to be saved. More are dropped: a snapshot is only a cache.
@@ -25,6 +25,8 @@ pub(crate) struct UnitRuntime {
     pub(crate) feed: Feed,
     /// Its positions begin anew with each process, while other units survive.
     pub(crate) forgetful: bool,
+    /// The commands to its entities that operators have refused.
+    pub(crate) refusals: Refusals,
     to_save: mpsc::Sender<(StreamId, StoredSnapshot)>,
     incarnations: AtomicU64,
 }
@@ -40,7 +42,9 @@ impl UnitRuntime {
             (unit.journal.clone(), unit.snapshots.clone(), unit.projections.clone());
         let incarnations = AtomicU64::new(1);
         let forgetful = unit.forgetful;
-        (Arc::new(Self { name, journal, snapshots, projections, feed, forgetful, to_save, incarnations }), queue)
+        let refusals = Refusals::default();
+        let unit = Self { name, journal, snapshots, projections, feed, forgetful, refusals, to_save, incarnations };
+        (Arc::new(unit), queue)
     }
 
     /// The journal's epoch: raised each time it is opened, also again in place.

@@ -11,7 +11,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     child::{self, Child, Timer},
@@ -46,6 +46,8 @@ pub(super) enum Message {
     Late { child: usize, number: u64 },
     /// An operator's request.
     Control(Control),
+    /// Nothing but a sign of life: passed on to the supervisors below, and dropped.
+    Respond(mpsc::Sender<()>),
     /// Stop the children, then end. All have to be down at the deadline, whatever their own limits say.
     Close { deadline: Option<Instant> },
 }
@@ -104,6 +106,11 @@ impl Actor for Supervisor {
             Message::Retry { child } => state.retry(child),
             Message::Late { child, number } => state.late(&me, child, number),
             Message::Control(control) => state.control(control),
+            Message::Respond(asked) => {
+                let below = state.children.iter().filter_map(|child| child.live.as_ref()?.supervisor());
+                // One that cannot be told has ended, which is an answer.
+                below.for_each(|below| drop(below.send_message(Message::Respond(asked.clone()))));
+            }
             Message::Close { deadline } => state.close(&me, deadline),
         }
         state.advance(&me).await

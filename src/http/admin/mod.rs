@@ -52,8 +52,11 @@ impl Admin {
             .on(get.clone(), "/admin/dead-letters", letters::list)
             .on(post.clone(), "/admin/dead-letters/{id}/retry", letters::retry)
             .on(post.clone(), "/admin/dead-letters/{id}/discard", letters::discard)
-            .on(get, "/admin/entities/{kind}/{id}", entities::show)
-            .on(post, "/admin/entities/{kind}/{id}/kill", entities::kill);
+            .on(get.clone(), "/admin/entities/{kind}/{id}", entities::show)
+            .on(get, "/admin/quarantine", entities::quarantine)
+            .on(post.clone(), "/admin/entities/{kind}/{id}/kill", entities::kill)
+            .on(post.clone(), "/admin/entities/{kind}/{id}/resume", entities::resume)
+            .on(post, "/admin/entities/{kind}/{id}/skip", entities::skip);
         Self { table, health, loopback }
     }
 }

@@ -16,6 +16,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures::future::{BoxFuture, FutureExt, join_all};
@@ -25,10 +26,11 @@ use tokio::time::Instant;
 pub(crate) use self::pulse::Seen;
 use self::pulse::{Pulse, Verdict};
 use super::{
-    clock::Clock, declare::Place, kinds::KindHost, service::ServiceRuntime, system::System, unit::UnitRuntime,
+    clock::Clock, declare::Place, host::Host, kinds::KindHost, off_thread::off_thread, service::ServiceRuntime,
+    system::System, unit::UnitRuntime,
 };
 use crate::actors::{
-    entity::Timestamp,
+    entity::{AskError, Entity, Key, Timestamp, Unavailable},
     supervision::{Failure, ProbeConfig, Process, Running, Stop, SupervisionConfig},
 };
 
@@ -228,5 +230,34 @@ impl Probe {
             answers.iter().find(|seen| if ill { matches!(seen, Seen::Ill(_)) } else { **seen != Seen::Well })
         };
         of(true).or_else(|| of(false)).cloned().unwrap_or(Seen::Well)
+    }
+}
+
+impl<E: Entity> Host<E> {
+    /// Whether a cell without events answers within this time.
+    pub(super) async fn answers(self: Arc<Self>, number: u64, within: Duration) -> Result<(), NoAnswer> {
+        /// Cells that are asked in turn, so that one partition after the other is.
+        const PROBED: u64 = 64;
+        let key = Key::derived("probe", &[E::KIND.as_bytes(), &(number % PROBED).to_le_bytes()]);
+        let deadline = Instant::now() + within;
+        let wrong = |why: &dyn fmt::Display| NoAnswer::Wrong(why.to_string());
+        let (host, asked) = (self.clone(), key.clone());
+        // A lock that is never given back must not cost the runtime a thread for each probe.
+        let sent = off_thread(move || host.send_probe(&asked, deadline)).await;
+        let answered = match sent {
+            Err(ended) => Err(wrong(&ended)),
+            Ok(Err(AskError::Unavailable(Unavailable::ServiceStopped { .. }))) => Err(NoAnswer::Stopping),
+            Ok(Err(error)) => Err(wrong(&error)),
+            Ok(Ok((answer, _))) => match answer.await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(AskError::Unavailable(Unavailable::ServiceStopped { .. }))) => Err(NoAnswer::Stopping),
+                Ok(Err(error)) => Err(wrong(&error)),
+                Err(_) => Err(wrong(&"its runtime ended before it answered")),
+            },
+        };
+        tokio::task::yield_now().await; // its run ends a moment after its answer
+        // One that is not at rest yet leaves memory with the idle ones.
+        self.drop_if_at_rest(&key);
+        answered
     }
 }

@@ -14,6 +14,7 @@ mod odd;
 mod operating;
 mod patient;
 mod probing;
+mod quarantining;
 mod rebuilding;
 mod reopening;
 mod resting;

@@ -19,7 +19,7 @@ mod tests;
 mod units;
 mod value;
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 pub use connector::{BulkheadConfig, ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
@@ -171,11 +171,17 @@ impl SupervisionConfig {
             ("entity", self.entity != other.entity || self.entities != other.entities),
             ("service", self.service != other.service || self.services != other.services),
             ("probe", self.probe != other.probe || self.probes != other.probes),
-            ("link", self.link != other.link || self.links != other.links),
+            ("link", self.link_timeouts() != other.link_timeouts()),
             ("bulkhead", self.bulkhead != other.bulkhead || self.bulkheads != other.bulkheads),
             ("connector", self.connectors != other.connectors),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
+    }
+
+    /// What of the links cannot change while they are used.
+    fn link_timeouts(&self) -> (Option<Duration>, BTreeMap<&str, Option<Duration>>) {
+        let own = self.links.iter().filter(|(_, link)| link.timeout != self.link.timeout);
+        (self.link.timeout, own.map(|(name, link)| (name.as_str(), link.timeout)).collect())
     }
 
     /// The limits of the entities of a kind, `<system>.<entity>`: its own section, that of its short name,
