@@ -1,12 +1,12 @@
 //! What heals by itself, what is quarantined, and what a service manager is told: with real processes.
 
-use std::{os::unix::net::UnixDatagram, time::Duration};
+use std::os::unix::net::UnixDatagram;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    common::{Request, Server, Setup, eventually},
-    shop::{SOON, buy, product},
+    common::{Server, Setup},
+    shop::{SOON, product},
 };
 
 /// A service manager's socket, as systemd has it, and what came to it.

@@ -6,7 +6,7 @@ use super::{
     bulkhead::{ActixHost, PoolSupervisor},
     clock::Clock,
     connector::{Channels, Connect, Connector},
-    declare::{Assembly, Internal, Named, Place, Service, add_progress, add_refused},
+    declare::{Assembly, Internal, Place, Service, add_progress, add_refused},
     history::HistoryKeeper,
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
