@@ -20,6 +20,8 @@ mod harness;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod injection;
+#[cfg(test)]
 mod library;
 #[cfg(test)]
 mod lifecycle;
