@@ -23,6 +23,8 @@ mod healing;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod injection;
+#[cfg(test)]
 mod library;
 #[cfg(test)]
 mod lifecycle;

@@ -210,7 +210,7 @@ impl Refusals {
         let entry = |refused: &RefusedCommand| {
             let command = u128::from_str_radix(&refused.command, 16).ok()?;
             let key = (refused.kind.clone(), refused.key.clone(), command);
-            Some((key, (refused.at, format!("{} {}", refused.name, refused.reason))))
+            Some((key, (refused.at, refused.reason.clone())))
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = refused.iter().filter_map(entry).collect();
@@ -275,7 +275,7 @@ mod tests {
         let key = |text: &str| Key::new(text).expect("a key");
         assert_eq!(refusals.of("t.tally", &key("a"), 1, NOW), None);
         refusals.replace(&[refused(1, NOW)]);
-        assert_eq!(refusals.of("t.tally", &key("a"), 1, NOW).as_deref(), Some("boom panicked"));
+        assert_eq!(refusals.of("t.tally", &key("a"), 1, NOW).as_deref(), Some("panicked"));
         for (kind, entity, command, now) in [
             ("t.errand", "a", 1, NOW),
             ("t.tally", "b", 1, NOW),

@@ -18,6 +18,7 @@ use super::{
     consumer::Consumer,
     dispatcher::Retry,
     entities::Entities,
+    faults::FaultControl,
     kinds::{KindHost, Kinds},
     probe::Vitals,
     projector::{Rebuild, Views},
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(super) config: SupervisionConfig,
     pub(super) storage: Storage,
     pub(super) kinds: Kinds,
+    pub(super) faults: Arc<FaultControl>,
     pub(crate) units: Vec<Arc<UnitRuntime>>,
     pub(crate) services: Vec<Arc<ServiceRuntime>>,
     /// What the probes of each service say, by its full name.
@@ -157,7 +159,7 @@ impl System {
             .inner
             .units
             .iter()
-            .filter_map(|unit| unit.journal.poisoned().map(|reason| format!("storage {}: {reason}", unit.name)))
+            .filter_map(|unit| unit.poisoned().map(|reason| format!("storage {}: {reason}", unit.name)))
             .collect();
         let stopped = self.inner.internal.iter().filter(|service| service.state() != "running");
         reasons.extend(stopped.map(|service| format!("{}: {}", service.full_name, service.state())));
@@ -165,6 +167,8 @@ impl System {
         if !degraded.is_empty() && degraded.len() == self.inner.services.len() {
             reasons.extend(degraded); // nobody is left who serves
         }
+        let down = self.faults().all_down().into_iter();
+        reasons.extend(down.map(|(service, fault)| format!("{service}: not well by the injected fault {fault}")));
         reasons
     }
 

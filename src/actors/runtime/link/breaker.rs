@@ -287,8 +287,8 @@ mod tests {
         breaker.reconfigure(BreakerConfig { window: 60 * S, ..config() }, 100 * S);
         assert_eq!(breaker.calls(100 * S), Calls::default(), "another window begins anew");
         call(&mut breaker, &[Failed; 19], 100 * S);
-        call(&mut breaker, &[Failed], 159 * S);
-        assert_eq!(breaker.state(159 * S), BreakerState::Open, "and has its own length");
+        call(&mut breaker, &[Failed], 155 * S);
+        assert_eq!(breaker.state(155 * S), BreakerState::Open, "and has its own length");
     }
 
     #[test]

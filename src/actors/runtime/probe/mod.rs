@@ -15,7 +15,7 @@ mod pulse;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -26,8 +26,8 @@ use tokio::time::Instant;
 pub(crate) use self::pulse::Seen;
 use self::pulse::{Pulse, Verdict};
 use super::{
-    clock::Clock, declare::Place, host::Host, kinds::KindHost, off_thread::off_thread, service::ServiceRuntime,
-    system::System, unit::UnitRuntime,
+    clock::Clock, declare::Place, faults::FaultControl, host::Host, kinds::KindHost, off_thread::off_thread,
+    service::ServiceRuntime, system::System, unit::UnitRuntime,
 };
 use crate::actors::{
     entity::{AskError, Entity, Key, Timestamp, Unavailable},
@@ -71,8 +71,6 @@ pub enum ProbeState {
 /// What is known of a service's probes, beyond its restarts.
 pub(crate) struct Vitals {
     status: Mutex<ProbeStatus>,
-    /// What it is made to say, instead of how it is.
-    pretended: Mutex<Option<Arc<str>>>,
 }
 
 impl Vitals {
@@ -86,7 +84,7 @@ impl Vitals {
             probes: 0,
             failed: 0,
         };
-        Arc::new(Self { status: Mutex::new(status), pretended: Mutex::default() })
+        Arc::new(Self { status: Mutex::new(status) })
     }
 
     /// One for each service, by its full name.
@@ -100,16 +98,6 @@ impl Vitals {
 
     pub(crate) fn status(&self) -> ProbeStatus {
         self.lock().clone()
-    }
-
-    /// From now on every probe finds it ill; with `None`, what is so.
-    #[cfg(test)]
-    pub(crate) fn pretend_ill(&self, why: Option<&str>) {
-        *self.pretended.lock().unwrap_or_else(PoisonError::into_inner) = why.map(Arc::from);
-    }
-
-    fn pretended(&self) -> Option<Arc<str>> {
-        self.pretended.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn wait(&self) {
@@ -156,6 +144,9 @@ pub(crate) struct Probe {
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
     pub(crate) config: ProbeConfig,
     pub(crate) clock: Clock,
+    pub(crate) faults: Arc<FaultControl>,
+    /// Its full name.
+    pub(crate) service: String,
     pub(crate) vitals: Arc<Vitals>,
 }
 
@@ -184,7 +175,8 @@ impl System {
         let Place { service, unit } = place;
         let config = self.config().probe(service.system, service.name);
         let vitals = self.inner.vitals.get(&service.full_name).cloned().unwrap_or_else(|| Vitals::new(config));
-        Probe { unit: unit.clone(), hosts: hosts.to_vec(), config, clock: self.clock(), vitals }
+        let (faults, service) = (self.inner.faults.clone(), service.full_name.clone());
+        Probe { unit: unit.clone(), hosts: hosts.to_vec(), config, clock: self.clock(), faults, service, vitals }
     }
 }
 
@@ -209,10 +201,10 @@ impl Probe {
     }
 
     pub(super) async fn look(&self, number: u64) -> Seen {
-        if let Some(why) = self.vitals.pretended() {
-            return Seen::Ill(why);
+        if let Some(fault) = self.faults.down(&self.service) {
+            return Seen::Ill(format!("not well by the injected fault {fault}").into());
         }
-        if let Some(why) = self.unit.journal.poisoned() {
+        if let Some(why) = self.unit.poisoned() {
             return Seen::Excused(format!("the storage {} takes no writes: {why}", self.unit.name).into());
         }
         let within = self.config.timeout;
@@ -233,6 +225,22 @@ impl Probe {
     }
 }
 
+/// Has a host count one cell less while it is there.
+struct Probing<E: Entity>(Arc<Host<E>>);
+
+impl<E: Entity> Probing<E> {
+    fn of(host: &Arc<Host<E>>) -> Self {
+        host.probing.fetch_add(1, Ordering::Relaxed);
+        Self(host.clone())
+    }
+}
+
+impl<E: Entity> Drop for Probing<E> {
+    fn drop(&mut self) {
+        self.0.probing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl<E: Entity> Host<E> {
     /// Whether a cell without events answers within this time.
     pub(super) async fn answers(self: Arc<Self>, number: u64, within: Duration) -> Result<(), NoAnswer> {
@@ -242,6 +250,7 @@ impl<E: Entity> Host<E> {
         let deadline = Instant::now() + within;
         let wrong = |why: &dyn fmt::Display| NoAnswer::Wrong(why.to_string());
         let (host, asked) = (self.clone(), key.clone());
+        let _counted = Probing::of(&self);
         // A lock that is never given back must not cost the runtime a thread for each probe.
         let sent = off_thread(move || host.send_probe(&asked, deadline)).await;
         let answered = match sent {

@@ -109,7 +109,7 @@ async fn other_limits_hold_while_the_link_is_used_and_are_told_once() {
     assert!(say("attempts = 3\npause = \"10ms\"\nin_flight = 7").is_empty(), "the same");
 
     system.start_service("t/tally").await.expect("started");
-    assert_eq!(say("breaker = { consecutive_failures = 1, open_for = \"1h\" }"), ["t.errand.tally"]);
+    assert_eq!(say("breaker = { consecutive_failures = 1, open_for = \"10m\" }"), ["t.errand.tally"]);
     run(&system, "f", 2, i64::MIN).await.expect_err("the tally panics");
     assert_eq!(link(&system).state, BreakerState::Open);
     say("breaker = { open_for = \"1ms\" }");

@@ -7,7 +7,7 @@ use super::{
     fixture::*,
 };
 use crate::{
-    ServiceStatus, System,
+    Fault, FaultPlan, ServiceStatus, System,
     actors::entity::{AskError, Unavailable},
 };
 
@@ -51,7 +51,7 @@ async fn a_service_that_answers_is_well_and_its_probes_leave_nothing_behind() {
     let status = until(&system, "probed", |status| status.probe.as_ref().is_some_and(|probe| probe.probes >= 20)).await;
     let probe = status.probe.clone().expect("it has one");
     assert_eq!((probe.state, probe.failed, probe.failures, probe.threshold), (ProbeState::Well, 0, 0, 3));
-    assert!((1..=2).contains(&status.live), "the tally, and the probe under way at most: {status:?}");
+    assert_eq!(status.live, 1, "the tally: {status:?}");
     assert_eq!((status.restarts, status.state), (0, "running"));
 }
 
@@ -104,13 +104,15 @@ async fn a_service_that_is_stuck_is_restarted_then_given_up_alone_and_started_by
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_health_that_is_pretended_to_be_bad_is_healed_when_that_ends() {
+async fn a_health_that_is_down_by_a_fault_is_healed_when_that_ends() {
     let system = start_with(&memory(), QUICK).await;
-    let vitals = system.inner.vitals["t/tally"].clone();
-    vitals.pretend_ill(Some("injected"));
+    let down = || FaultPlan::new("t/tally", Fault::HealthDown);
+    let fault = system.faults().inject(down()).expect("injected").id;
     let ill = until(&system, "restarted", |status| status.restarts == 1).await;
-    assert_eq!(ill.last_reason.as_deref(), Some("3 probes failed in a row; the last: injected"));
-    vitals.pretend_ill(None);
+    let reason = format!("3 probes failed in a row; the last: not well by the injected fault {fault}");
+    assert_eq!(ill.last_reason, Some(reason));
+    let fired = system.faults().end(fault).expect("active").fired;
+    assert!(fired >= 3, "each probe has met it: {fired}");
     let well =
         until(&system, "well", |status| status.probe.as_ref().is_some_and(|p| p.state == ProbeState::Well)).await;
     assert_eq!((well.restarts, well.state), (1, "running"));
@@ -120,7 +122,7 @@ async fn a_health_that_is_pretended_to_be_bad_is_healed_when_that_ends() {
 async fn without_a_threshold_failed_probes_are_shown_and_nothing_is_restarted() {
     let config = QUICK.replace("threshold = 3", "threshold = 0");
     let system = start_with(&memory(), &config).await;
-    system.inner.vitals["t/tally"].pretend_ill(Some("injected"));
+    system.faults().inject(FaultPlan::new("t/tally", Fault::HealthDown)).expect("injected");
     let ill = until(&system, "ill", |status| status.probe.as_ref().is_some_and(|probe| probe.failed >= 20)).await;
     assert_eq!((ill.state, ill.restarts, ill.probe.expect("it has one").state), ("running", 0, ProbeState::Ill));
 }

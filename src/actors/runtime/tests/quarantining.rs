@@ -38,7 +38,7 @@ async fn the_quarantined_are_listed_with_what_failed_on_which_command_and_what_w
     poisoned(&system, "a").await;
     let found = only(&system);
     assert_eq!((found.kind.as_str(), found.key.as_str(), found.number.get()), ("t.tally", "a", 1));
-    assert_eq!((found.failures, found.reason.as_str()), (6, "failed 6 times; last: boom: boom"));
+    assert_eq!((found.failures, found.reason.as_str()), (6, "failed 6 times; last: boom: panicked: boom"));
     assert!(found.can_skip && found.since.as_millis() >= 1_000_000, "{found:#?}");
     let command = found.command.expect("it failed on one");
     assert_eq!((command.name.as_str(), command.by.as_str()), ("boom", "client"));
