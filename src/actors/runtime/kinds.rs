@@ -332,27 +332,26 @@ impl<E: Entity> KindHost for Host<E> {
             let cell = self.cell(&key);
             let phase = cell.as_ref().map_or_else(|| "passive".to_owned(), |cell| phase_name(cell));
             let trouble = cell.and_then(|cell| cell.lock().trouble.as_deref().cloned());
-            let mut seen = json!({
-                "kind": E::KIND,
-                "key": key.as_str(),
-                "number": head.number,
-                "sequence": head.sequence,
-                "phase": phase,
-            });
+            let mut seen = serde_json::Map::new();
+            seen.insert("kind".into(), E::KIND.into());
+            seen.insert("key".into(), key.as_str().into());
+            seen.insert("number".into(), json!(head.number));
+            seen.insert("sequence".into(), head.sequence.into());
+            seen.insert("phase".into(), phase.into());
             match self.recover(&key).await {
                 Ok(recovered) => {
                     let steps = recovered.book.open.iter().map(|open| format!("{}#{}", open.step, open.round));
-                    seen["openAsks"] = steps.collect();
-                    seen["state"] = json!(recovered.state);
+                    seen.insert("openAsks".into(), steps.collect());
+                    seen.insert("state".into(), json!(recovered.state));
                 }
                 Err(NotRecovered::ForNow(why)) => return Err(why.to_string()),
                 // Whoever looks at it looks for this.
-                Err(NotRecovered::Ever(why)) => seen["unreadable"] = why.as_ref().into(),
+                Err(NotRecovered::Ever(why)) => drop(seen.insert("unreadable".into(), why.as_ref().into())),
             }
             if let Some(trouble) = trouble {
-                seen["trouble"] = json!(trouble);
+                seen.insert("trouble".into(), json!(trouble));
             }
-            Ok(Some(seen))
+            Ok(Some(seen.into()))
         })
     }
 

@@ -228,9 +228,11 @@ impl System {
         let unit = host.unit().name.as_ref();
         let known = self.inner.refused.get(unit).ok_or_else(|| SkipError::Unavailable(format!("no unit {unit}")))?;
         let asked = known.ask(&RefusedCommandsId, RefuseCommand { refused: refused.clone() });
-        asked.await.map_err(|error| match error {
-            AskError::Rejected(full) => SkipError::Full(full),
-            other => SkipError::Unavailable(other.to_string()),
+        asked.await.map_err(|error| {
+            if let AskError::Rejected(full) = error {
+                return SkipError::Full(full);
+            }
+            SkipError::Unavailable(error.to_string())
         })?;
         host.unit().refusals.load(known).await.map_err(SkipError::Unavailable)?;
         tracing::warn!(kind = refused.kind, key = refused.key, command = refused.command, "skipped by an operator");

@@ -187,12 +187,15 @@ impl Process for RefusedBefore {
     }
 }
 
+/// Kind and key of an entity, and the command's id.
+type Place = (String, String, u128);
+
 /// The refused commands as turns look them up; at most [`RefusedCommands::MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     /// How many there are, so that a turn need not take the lock while there is none.
     count: AtomicUsize,
-    known: Mutex<HashMap<(String, String, u128), (Timestamp, String)>>,
+    known: Mutex<HashMap<Place, (Timestamp, String)>>,
 }
 
 impl Refusals {

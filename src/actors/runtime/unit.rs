@@ -48,7 +48,7 @@ impl UnitRuntime {
         let forgetful = unit.forgetful;
         let refusals = Refusals::default();
         let unit =
-            Self { name, journal, snapshots, projections, feed, forgetful, faults, refusals, to_save, incarnations };
+            Self { name, journal, snapshots, projections, feed, forgetful, refusals, faults, to_save, incarnations };
         (Arc::new(unit), queue)
     }
 
