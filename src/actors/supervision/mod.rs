@@ -30,9 +30,9 @@ mod worker;
 
 pub use backoff::Backoff;
 pub use config::{
-    BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind,
-    LimitsConfig, LinkConfig, NamedSection, Place, Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig,
-    SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind,
+    EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, PlacesConfig, Problem, ServerConfig,
+    ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};
