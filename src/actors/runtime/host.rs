@@ -144,17 +144,17 @@ impl<E: Entity> Host<E> {
         let (mut port, answer, claim) = ReplyPort::new(under_way);
         if self.service.places.is_limited() && matches!(body, Body::Command(_)) {
             let place = self.service.places.enter(deadline).await;
-            port.holds(place.map_err(|error| self.no_place(error))?);
+            port.holds(place.map_err(|error| self.no_place(&error))?);
         }
         self.push(key, Envelope { body, meta, port, deadline, expecting, permit })?;
         Ok((answer, claim))
     }
 
     /// What an asker is told whose command had no place. It was not begun.
-    fn no_place(&self, error: BulkheadError) -> AskError<E::Rejection> {
+    fn no_place(&self, error: &BulkheadError) -> AskError<E::Rejection> {
         match error {
-            BulkheadError::Overloaded { retry_after, .. } => AskError::Overloaded { retry_after },
-            BulkheadError::Expired(within) => AskError::Expired(within),
+            BulkheadError::Overloaded { retry_after, .. } => AskError::Overloaded { retry_after: *retry_after },
+            BulkheadError::Expired(within) => AskError::Expired(*within),
             BulkheadError::Exhausted { .. }
             | BulkheadError::Stopped { .. }
             | BulkheadError::Stuck(_)

@@ -130,13 +130,11 @@ impl Semaphore {
             Asked::Waits(waiting) => waiting,
         };
         let asked = Instant::now();
-        match tokio::time::timeout_at(deadline, waiting).await {
-            Ok(entered) => entered,
-            Err(_) => {
-                self.0.books().expired += 1;
-                Err(BulkheadError::Expired(deadline.saturating_duration_since(asked)))
-            }
+        if let Ok(entered) = tokio::time::timeout_at(deadline, waiting).await {
+            return entered;
         }
+        self.0.books().expired += 1;
+        Err(BulkheadError::Expired(deadline.saturating_duration_since(asked)))
     }
 
     /// As [`enter`](Self::enter), for as long as it takes. With `anyway` also when the queue is full: for what has a
@@ -323,7 +321,7 @@ impl Drop for Held {
             let mut books = self.of.books();
             books.held -= 1;
             let held_for = self.since.elapsed();
-            books.mean = if books.mean.is_zero() { held_for } else { books.mean - books.mean / 8 + held_for / 8 };
+            books.mean = if books.mean.is_zero() { held_for } else { books.mean / 8 * 7 + held_for / 8 };
             self.of.let_in(&mut books)
         };
         self.of.tell(next);
