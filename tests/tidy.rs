@@ -5,6 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(test)]
+#[path = "tidy/licences.rs"]
+mod licences;
 #[path = "tidy/requirements.rs"]
 mod requirements;
 
