@@ -64,6 +64,12 @@ const RULES: &[Rule] = &[
     rule("src/actors/runtime/bulkhead/autoscale.rs", IMPURE, "who decides a size is pure"),
     rule("src/actors/runtime/bulkhead/meter.rs", IMPURE, "who measures a load is given the time"),
     Rule {
+        under: "src/actors/runtime/faults",
+        but: &["src/actors/runtime/faults/mod.rs", "src/actors/runtime/faults/control.rs"],
+        banned: IMPURE,
+        why: "which fault happens to whom is pure",
+    },
+    Rule {
         under: "src/actors/supervision/config",
         but: &["src/actors/supervision/config/mod.rs", "src/actors/supervision/config/tests.rs"],
         banned: &["ractor", "tokio", "async", "std::fs", "SystemTime"],

@@ -43,6 +43,9 @@ const SWEEP_EVERY: Duration = LOOK_EVERY;
 const MAX_FAILURES: usize = 1_000;
 const FAILURE_WINDOW: Duration = Duration::from_secs(10);
 
+/// The system of the runtime's own services.
+pub(crate) const OWN: &str = "steadfast";
+
 const STOPPED: u8 = 0;
 const RUNNING: u8 = 1;
 const STOPPING: u8 = 2;
