@@ -41,6 +41,7 @@ impl Panicked {
 }
 
 /// What a turn works on.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 pub(crate) enum Work<E: Entity> {
     Message(Envelope<E>),
     FollowUp(FollowUp<E>),

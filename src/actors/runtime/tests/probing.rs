@@ -72,7 +72,11 @@ async fn a_service_that_is_stuck_is_restarted_then_given_up_alone_and_started_by
     let system = start_with(&memory(), QUICK).await;
     add(&system, "a").await.expect("added");
     let service = system.inner.services.iter().find(|service| service.name == "tally").expect("there").clone();
-    let stuck = service.recoveries.acquire_many(16).await.expect("all of them");
+    let ever = tokio::time::Instant::now() + Duration::from_hours(10);
+    let mut stuck = Vec::new();
+    for _ in 0..16 {
+        stuck.push(service.recoveries.enter(ever).await.expect("all of them"));
+    }
 
     let ill = until(&system, "restarted", |status| status.restarts > 0).await;
     let reason = ill.last_reason.expect("it says why");

@@ -4,6 +4,7 @@
 //! result by whoever has them. Every key has a default, so the file may be empty or absent. An unknown key
 //! or a broken rule refuses the whole configuration and says where.
 
+mod bulkhead;
 mod connector;
 mod entity;
 mod error;
@@ -21,7 +22,8 @@ mod value;
 
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
-pub use connector::{BulkheadConfig, ConnectorConfig, ConnectorKind};
+pub use bulkhead::{AutoscaleConfig, BulkheadConfig, PlacesConfig};
+pub use connector::{ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig};
@@ -62,6 +64,9 @@ pub struct SupervisionConfig {
     links: BTreeMap<String, LinkConfig>,
     bulkhead: BulkheadConfig,
     bulkheads: BTreeMap<String, BulkheadConfig>,
+    places: BTreeMap<String, PlacesConfig>,
+    /// Of services without a section.
+    default_places: PlacesConfig,
     connectors: BTreeMap<String, ConnectorConfig>,
 }
 
@@ -121,7 +126,7 @@ impl SupervisionConfig {
         let (service, services) = entity::services(root.section("service")?)?;
         let (probe, probes) = probe::probes(root.section("probe")?)?;
         let (link, links) = link::links(root.section("link")?)?;
-        let bulkheads = connector::bulkheads(root.section("bulkhead")?)?;
+        let bulkheads = bulkhead::bulkheads(root.section("bulkhead")?)?;
         let connectors = connector::connectors(root.section("connector")?, &bulkheads)?;
         let mut systems = root.section("systems")?;
         let switches = systems.named()?.into_iter().map(|(name, _, section)| (name, Switches::of(section))).collect();
@@ -143,6 +148,8 @@ impl SupervisionConfig {
             links,
             bulkhead: bulkheads.default,
             bulkheads: bulkheads.named,
+            places: bulkheads.places,
+            default_places: PlacesConfig::default(),
             connectors,
         };
         root.finish()?;
@@ -165,7 +172,7 @@ impl SupervisionConfig {
         self.systems.keys().map(String::as_str)
     }
 
-    /// What differs from `other` beside the switches of systems: sections, which are read only at a start.
+    /// What differs from `other` beside what a running system takes over: sections, which are read only at a start.
     pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let sections = [
             ("server", self.server != other.server),
@@ -174,10 +181,9 @@ impl SupervisionConfig {
             ("storage", self.storage != other.storage),
             ("supervisor", self.supervisors != other.supervisors),
             ("entity", self.entity != other.entity || self.entities != other.entities),
-            ("service", self.service != other.service || self.services != other.services),
             ("probe", self.probe != other.probe || self.probes != other.probes),
             ("link", self.link_timeouts() != other.link_timeouts()),
-            ("bulkhead", self.bulkhead != other.bulkhead || self.bulkheads != other.bulkheads),
+            ("service", self.command_keys() != other.command_keys()),
             ("connector", self.connectors != other.connectors),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
@@ -187,6 +193,13 @@ impl SupervisionConfig {
     fn link_timeouts(&self) -> (Option<Duration>, BTreeMap<&str, Option<Duration>>) {
         let own = self.links.iter().filter(|(_, link)| link.timeout != self.link.timeout);
         (self.link.timeout, own.map(|(name, link)| (name.as_str(), link.timeout)).collect())
+    }
+
+    /// What of `[service]` holds until the next start, where it differs from the default.
+    fn command_keys(&self) -> (u32, BTreeMap<&str, u32>) {
+        let all = self.service.command_keys;
+        let own = self.services.iter().map(|(name, config)| (name.as_str(), config.command_keys));
+        (all, own.filter(|(_, keys)| *keys != all).collect())
     }
 
     /// The limits of the entities of a kind, `<system>.<entity>`: its own section, that of its short name,
@@ -223,6 +236,11 @@ impl SupervisionConfig {
         self.bulkheads.get(&name.to_ascii_lowercase()).unwrap_or(&self.bulkhead)
     }
 
+    /// The places in which a service handles its commands.
+    pub fn places(&self, system: &str, service: &str) -> &PlacesConfig {
+        self.places.get(&format!("{system}/{service}").to_ascii_lowercase()).unwrap_or(&self.default_places)
+    }
+
     /// Whether the section of some connector names this bulkhead.
     pub fn runs_in(&self, bulkhead: &str) -> bool {
         self.connectors.values().any(|connector| connector.bulkhead == bulkhead)
@@ -237,7 +255,8 @@ impl SupervisionConfig {
         let links = self.links.keys().map(|name| (NamedSection::Link, name.as_str()));
         let connectors = self.connectors.keys().map(|name| (NamedSection::Connector, name.as_str()));
         let bulkheads = self.bulkheads.keys().map(|name| (NamedSection::Bulkhead, name.as_str()));
-        entities.chain(services).chain(probes).chain(links).chain(connectors).chain(bulkheads)
+        let places = self.places.keys().map(|name| (NamedSection::Places, name.as_str()));
+        entities.chain(services).chain(probes).chain(links).chain(connectors).chain(bulkheads).chain(places)
     }
 }
 
@@ -254,6 +273,8 @@ pub enum NamedSection {
     Link,
     /// A channel: `store.alarm`.
     Connector,
-    /// A bulkhead: `store-alarm`.
+    /// A bulkhead of threads: `store-alarm`.
     Bulkhead,
+    /// The bulkhead of a service: `store/order`.
+    Places,
 }
