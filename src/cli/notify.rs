@@ -67,14 +67,16 @@ impl Manager {
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             turn.tick().await;
-            match tokio::time::timeout(limit / 4, is_alive()).await {
-                Ok(()) => self.tell("WATCHDOG=1"),
-                Err(_) => tracing::error!(
-                    within = ?limit / 4,
-                    "the supervision tree or the threads for blocking work do not answer; the watchdog is not told \
-                     that this process is alive"
-                ),
+            let within = limit / 4;
+            if tokio::time::timeout(within, is_alive()).await.is_ok() {
+                self.tell("WATCHDOG=1");
+                continue;
             }
+            tracing::error!(
+                ?within,
+                "the supervision tree or the threads for blocking work do not answer; the watchdog is not told that \
+                 this process is alive"
+            );
         }
     }
 
