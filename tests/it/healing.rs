@@ -18,11 +18,11 @@ struct Manager {
 
 impl Manager {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(SOON)).unwrap();
-        let path = path.to_str().unwrap().to_owned();
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(SOON)).expect("a limit");
+        let path = path.to_str().expect("text").to_owned();
         Self { _directory: directory, socket, path }
     }
 
@@ -31,7 +31,7 @@ impl Manager {
     fn told(&self) -> String {
         let mut buffer = [0; 1024];
         let length = self.socket.recv(&mut buffer).expect("it is told something");
-        String::from_utf8(buffer[..length].to_vec()).unwrap()
+        String::from_utf8(buffer.get(..length).expect("what was read").to_vec()).expect("text")
     }
 }
 
