@@ -61,6 +61,8 @@ const RULES: &[Rule] = &[
     rule("src/actors/supervision/backoff.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/supervision/order.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/runtime/link/breaker.rs", IMPURE, "a breaker is pure"),
+    rule("src/actors/runtime/bulkhead/autoscale.rs", IMPURE, "who decides a size is pure"),
+    rule("src/actors/runtime/bulkhead/meter.rs", IMPURE, "who measures a load is given the time"),
     Rule {
         under: "src/actors/runtime/faults",
         but: &["src/actors/runtime/faults/mod.rs", "src/actors/runtime/faults/control.rs"],
