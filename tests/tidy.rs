@@ -112,6 +112,10 @@ const RULES: &[Rule] = &[
         &["ractor", "actix", "warp", "sled", "tokio", "async", "await", "crate::persistence", "crate::http"],
         "an outbound adapter blocks on a thread that is given to it, and knows notices only",
     ),
+    rule("src/cli/bench/histogram.rs", IMPURE, "the figures of a load are pure"),
+    rule("src/cli/bench/tally.rs", IMPURE, "the figures of a load are pure"),
+    rule("src/cli/bench/table.rs", IMPURE, "the figures of a load are pure"),
+    rule("src/cli/bench/audit.rs", IMPURE, "an audit is pure"),
     rule("src/cli", &["ractor", "actix", "sled", "warp", "ureq"], "the program composes, no more"),
 ];
 
