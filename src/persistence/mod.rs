@@ -3,6 +3,7 @@
 //! Three ports, each trait's doc is the contract: [`Journal`] is the truth, [`Snapshots`] a cache,
 //! [`Projections`] what was made of the journal. Only `open` names a backend.
 
+mod append;
 mod codec;
 #[cfg(test)]
 mod contract;
@@ -26,12 +27,12 @@ mod space;
 mod survey;
 mod sync;
 
+pub use append::{Append, Appended, Begun, Causation, DispatchMark, Lease, NewEvent, Origin, Record, Settled};
 pub use faults::{Fault, Faults, Operation};
 pub use glance::{EventGlance, Glance};
 pub use history::{BaseOf, TruncateError, Truncated, Truncation};
 pub use journal::{
-    Append, AppendDone, AppendError, Appended, Begun, Causation, DispatchMark, Journal, Lease, NewEvent, Origin,
-    PartitionId, ReadError, Record, Refusal, ReopenError, Settled, StreamHead, StreamId,
+    AppendDone, AppendError, Journal, PartitionId, ReadError, Refusal, ReopenError, StreamHead, StreamId,
 };
 pub use memory::MemoryStore;
 pub use metrics::{Histogram, JournalMetrics};

@@ -5,7 +5,10 @@ use std::{collections::HashMap, ops::ControlFlow, path::PathBuf};
 use serde::Serialize;
 
 use super::{BaseGlance, Look, Spot};
-use crate::persistence::{TornTail, glance::Glance};
+use crate::persistence::{
+    TornTail,
+    glance::{EventGlance, Glance},
+};
 
 /// Something that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,6 +107,8 @@ pub struct Verifier<'a> {
     streams: HashMap<u64, (u64, bool)>,
     /// Index in `report.events` by kind, then name and version.
     known: HashMap<String, HashMap<String, Vec<(u16, usize)>>>,
+    /// Where the event before was counted.
+    newest: usize,
     /// Behind damage something is missing, which need not be said again for each stream and partition.
     broken: bool,
     passed: &'a mut dyn FnMut(u64),
@@ -128,7 +133,7 @@ impl<'a> Verifier<'a> {
             damaged: 0,
             tail: None,
         };
-        Self { report, partitions, streams: HashMap::new(), known: HashMap::new(), broken: false, passed }
+        Self { report, partitions, streams: HashMap::new(), known: HashMap::new(), newest: 0, broken: false, passed }
     }
 
     /// What was found.
@@ -162,6 +167,18 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// Where events like this one are counted. One often follows another of its kind, and comparing them is
+    /// faster than looking for it.
+    fn index_of(&self, kind: &str, event: &EventGlance<'_>) -> Option<usize> {
+        let like =
+            |known: &EventCount| (&*known.kind, &*known.event, known.version) == (kind, event.name, event.version);
+        if self.report.events.get(self.newest).is_some_and(like) {
+            return Some(self.newest);
+        }
+        let versions = self.known.get(kind)?.get(event.name)?;
+        versions.iter().find(|(version, _)| *version == event.version).map(|(_, index)| *index)
+    }
+
     fn count(&mut self, spot: Spot<'_>, record: &Glance<'_>) {
         let counted = &mut self.report.counted;
         counted.records += 1;
@@ -171,9 +188,8 @@ impl<'a> Verifier<'a> {
         let (first, last) = self.report.times.unwrap_or((record.at_millis, record.at_millis));
         self.report.times = Some((first.min(record.at_millis), last.max(record.at_millis)));
         for (position, event) in (record.position..).zip(record.events()) {
-            let known = self.known.get(record.kind).and_then(|names| names.get(event.name));
-            let index = known.and_then(|versions| versions.iter().find(|(version, _)| *version == event.version));
-            let index = index.map_or(self.report.events.len(), |(_, index)| *index);
+            let index = self.index_of(record.kind, &event).unwrap_or(self.report.events.len());
+            self.newest = index;
             if index == self.report.events.len() {
                 let names = self.known.entry(record.kind.to_owned()).or_default();
                 names.entry(event.name.to_owned()).or_default().push((event.version, index));

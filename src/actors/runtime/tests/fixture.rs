@@ -60,6 +60,13 @@ impl Entity for Tally {
     type Event = TallyEvent;
     type Rejection = TallyRejection;
     const COMMANDS: &'static [&'static str] = &[Add::NAME, Close::NAME, Boom::NAME];
+    /// Shape 0 called the total a sum.
+    fn migrate(shape: u32, mut state: Value) -> Option<Value> {
+        let fields = state.as_object_mut().filter(|_| shape == 0)?;
+        let sum = fields.remove("sum")?;
+        fields.insert("total".to_owned(), sum);
+        Some(state)
+    }
     fn evolve(&mut self, event: &TallyEvent) {
         match event {
             TallyEvent::Added { n } => {

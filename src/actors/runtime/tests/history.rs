@@ -167,15 +167,11 @@ async fn the_event_behind_a_dead_letter_is_kept() {
     drop(system.shutdown(Duration::from_secs(5)).await);
 }
 
-/// There is no way back to events that are deleted: what cannot be read is named, and its neighbours live.
-#[tokio::test(start_paused = true)]
-async fn an_entity_whose_base_record_cannot_be_read_is_quarantined_by_name() {
+/// Tallies `a` and `b` of nine adds each, their history deleted behind base records of this shape with the
+/// state that is made of their sequence.
+async fn based(shape: u32, state: fn(u64) -> String) -> Storage {
     let storage = memory();
-    let start = async |storage: &Storage| {
-        let service = Service::new("tally").entity::<Tally>();
-        System::builder(storage.clone()).service("t", service).start().await.expect("starts")
-    };
-    let system = start(&storage).await;
+    let system = tallies_on(&storage).await;
     for name in ["a", "b"] {
         for n in 1..=9 {
             system.entities::<Tally>().ask(&key(name), Add { n }).await.expect("added");
@@ -184,17 +180,45 @@ async fn an_entity_whose_base_record_cannot_be_read_is_quarantined_by_name() {
     settled(&system).await;
     drop(system.shutdown(Duration::from_secs(5)).await);
     let storage = storage.reopen_memory().expect("memory");
-    let journal = journal(&storage);
     let dealt_with = vec![u64::MAX; 16];
     let what = Truncation { before_millis: u64::MAX, dealt_with: &dealt_with };
-    let state = r#"{"state":{"sum":1},"number":1,"keys":[],"marks":[],"open":[]}"#;
-    let base = |sequence| StoredSnapshot { sequence, shape: 7, bytes: state.into() };
-    let done = journal.truncate(what, &mut |_, sequence| Ok(base(sequence))).expect("deleted");
+    let base = |sequence| {
+        let saved = format!(r#"{{"state":{},"number":1,"keys":[],"marks":[],"open":[]}}"#, state(sequence));
+        StoredSnapshot { sequence, shape, bytes: saved.into() }
+    };
+    let done = journal(&storage).truncate(what, &mut |_, sequence| Ok(base(sequence))).expect("deleted");
     assert_eq!(done.bases, 2);
-    let system = start(&storage).await;
+    storage
+}
+
+async fn tallies_on(storage: &Storage) -> System {
+    let service = Service::new("tally").entity::<Tally>();
+    System::builder(storage.clone()).service("t", service).start().await.expect("starts")
+}
+
+/// There is no way back to events that are deleted: what cannot be read is named, and its neighbours live.
+#[tokio::test(start_paused = true)]
+async fn an_entity_whose_base_record_cannot_be_read_is_quarantined_by_name() {
+    let storage = based(7, |_| r#"{"sum":1}"#.to_owned()).await;
+    let system = tallies_on(&storage).await;
     let refused = system.entities::<Tally>().get(&key("a")).await.expect_err("there is no way back");
     let AskError::Unavailable(Unavailable::Quarantined { reason }) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("base record") && reason.contains("shape 7"), "{reason}");
     system.entities::<Tally>().ask(&key("c"), Add { n: 1 }).await.expect("others live");
     drop(system.shutdown(Duration::from_secs(5)).await);
+}
+
+/// A release that changes the state's fields reads what the release before it kept.
+#[tokio::test(start_paused = true)]
+async fn a_base_record_of_an_earlier_shape_is_migrated_and_goes_on() {
+    let sum_to = |adds| format!(r#"{{"sum":{},"adds":{adds},"closed":false}}"#, adds * (adds + 1) / 2);
+    let mut storage = based(0, sum_to).await;
+    for (before, after) in [((45, 9), (46, 10)), ((46, 10), (47, 11))] {
+        let system = tallies_on(&storage).await;
+        assert_eq!(total(&system, "a").await, before);
+        system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await.expect("added");
+        assert_eq!(total(&system, "a").await, after);
+        drop(system.shutdown(Duration::from_secs(5)).await);
+        storage = storage.reopen_memory().expect("memory");
+    }
 }
