@@ -59,6 +59,12 @@ const RULES: &[Rule] = &[
     rule("src/actors/supervision/order.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/runtime/link/breaker.rs", IMPURE, "a breaker is pure"),
     Rule {
+        under: "src/actors/runtime/faults",
+        but: &["src/actors/runtime/faults/mod.rs", "src/actors/runtime/faults/control.rs"],
+        banned: IMPURE,
+        why: "which fault happens to whom is pure",
+    },
+    Rule {
         under: "src/actors/supervision/config",
         but: &["src/actors/supervision/config/mod.rs", "src/actors/supervision/config/tests.rs"],
         banned: &["ractor", "tokio", "async", "std::fs", "SystemTime"],

@@ -1,6 +1,6 @@
 //! From the bytes of a body to the object they mean.
 
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::{Problem, request::Request};
@@ -17,15 +17,24 @@ enum Media {
 /// # Errors
 /// 415 for another media type or a JSON Patch, 400 for what cannot be read or is no object.
 pub(crate) fn object(request: &Request) -> Result<Map<String, Value>, Problem> {
-    let media = media(request)?;
-    if request.body.trim_ascii().is_empty() {
+    object_of(&request.method, request.headers.get(header::CONTENT_TYPE), &request.body)
+}
+
+/// As [`object`], of the parts of a request that it needs.
+pub(crate) fn object_of(
+    method: &Method,
+    media_type: Option<&HeaderValue>,
+    body: &[u8],
+) -> Result<Map<String, Value>, Problem> {
+    let media = media(method, media_type)?;
+    if body.trim_ascii().is_empty() {
         return Err(Problem::invalid("BODY_MISSING", "the request has no body"));
     }
     match media {
-        Media::Form => form(&request.body),
-        Media::Json => match serde_json::from_slice(&request.body) {
+        Media::Form => form(body),
+        Media::Json => match serde_json::from_slice(body) {
             Ok(Value::Object(object)) => Ok(object),
-            Ok(Value::Array(_)) if request.method == Method::PATCH => {
+            Ok(Value::Array(_)) if *method == Method::PATCH => {
                 Err(unsupported("a JSON Patch array is not supported; send a merge patch"))
             }
             Ok(_) => Err(Problem::invalid("MALFORMED_BODY", "the body must be a JSON object")),
@@ -50,14 +59,14 @@ pub(crate) fn parameters(request: &Request) -> Result<Map<String, Value>, Proble
     Ok(parameters)
 }
 
-fn media(request: &Request) -> Result<Media, Problem> {
-    let Some(given) = request.headers.get(header::CONTENT_TYPE) else { return Ok(Media::Json) };
+fn media(method: &Method, given: Option<&HeaderValue>) -> Result<Media, Problem> {
+    let Some(given) = given else { return Ok(Media::Json) };
     let text = given.to_str().unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "" if text.is_empty() && given.is_empty() => Ok(Media::Json),
         "application/json" | "application/hal+json" => Ok(Media::Json),
-        "application/merge-patch+json" if request.method == Method::PATCH => Ok(Media::Json),
+        "application/merge-patch+json" if *method == Method::PATCH => Ok(Media::Json),
         "application/x-www-form-urlencoded" => Ok(Media::Form),
         _ => Err(unsupported(format!("cannot read {essence:?}; send application/json"))),
     }

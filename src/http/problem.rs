@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::request::{Request, Response, set};
-use crate::{AskError, Outcome, Refusal, RefusalClass, Timestamp, ViewError};
+use crate::{AskError, Outcome, Refusal, RefusalClass, Timestamp, Unavailable, ViewError};
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json;charset=UTF-8");
 
@@ -101,6 +101,11 @@ impl Problem {
     /// `503` says that nothing was done, `504` that the outcome is not known yet: it links to the command's status.
     pub fn of_ask<R: Refusal>(error: AskError<R>) -> Self {
         let (outcome, message, retry_after) = (error.outcome(), error.to_string(), error.retry_after());
+        let injected = if let AskError::Unavailable(Unavailable::Injected { fault, .. }) = &error {
+            Some(fault.clone())
+        } else {
+            None
+        };
         let (status, code) = match error {
             AskError::Rejected(refusal) => return Self::refused(&refusal),
             AskError::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
@@ -124,7 +129,10 @@ impl Problem {
         };
         let mut problem = Self::new(status, code, message).coming_back(retry_after).with("outcome", outcome.into());
         problem.0.unsettled = unsettled;
-        problem
+        match injected {
+            Some(fault) => problem.with("fault", fault.into()),
+            None => problem,
+        }
     }
 
     /// Whether it says that the outcome is not known yet.
@@ -216,7 +224,7 @@ fn old_timestamp(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Unavailable, http::request::tests::request};
+    use crate::http::request::tests::request;
 
     #[derive(Debug, thiserror::Error)]
     #[error("room 1 is already booked on 20201010")]

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Method, StatusCode, header};
-use serde_json::Value;
+use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::{Map, Value};
 
 use super::{
     Problem, body,
@@ -16,6 +17,9 @@ use super::{
 pub(crate) struct Vars {
     path: Vec<String>,
     query: Vec<(String, String)>,
+    /// As it came, with its media type.
+    body: Bytes,
+    media: Option<HeaderValue>,
 }
 
 impl Vars {
@@ -27,6 +31,14 @@ impl Vars {
     /// The first query parameter of this name.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The object that the body is.
+    ///
+    /// # Errors
+    /// As [`body::object`].
+    pub(crate) fn object(&self) -> Result<Map<String, Value>, Problem> {
+        body::object_of(&Method::POST, self.media.as_ref(), &self.body)
     }
 }
 
@@ -62,7 +74,9 @@ impl<S: Clone> Table<S> {
         }
         let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
         if let Some((_, path, handler)) = known.iter().find(|(offered, ..)| *offered == method) {
-            return handler(self.state.clone(), Vars { path: path.clone(), query }).await;
+            let (path, body) = (path.clone(), request.body.clone());
+            let media = request.headers.get(header::CONTENT_TYPE).cloned();
+            return handler(self.state.clone(), Vars { path, query, body, media }).await;
         }
         let mut allow: Vec<&str> = known.iter().map(|(method, ..)| method.as_str()).collect();
         if allow.contains(&"GET") {

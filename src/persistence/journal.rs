@@ -127,6 +127,14 @@ pub enum Refusal {
     /// The store is closed.
     #[error("the journal is closed")]
     Closed,
+    /// It was not even handed over, on purpose: a fault was injected. Nothing was touched.
+    #[error("refused on purpose by {reason}")]
+    OnPurpose {
+        /// Which fault.
+        reason: Arc<str>,
+        /// When a new try has a chance.
+        retry_after: Duration,
+    },
 }
 
 /// Why a poisoned store could not be opened again in place. It goes on refusing writes; trying again is safe.

@@ -22,6 +22,8 @@ mod harness;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod injection;
+#[cfg(test)]
 mod library;
 #[cfg(test)]
 mod lifecycle;

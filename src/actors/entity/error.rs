@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,37 @@ pub enum Unavailable {
         /// When to try again.
         retry_after: Duration,
     },
+    /// A fault that was injected on purpose acted on it; nothing was written.
+    #[error("{what} by the injected fault {fault}; nothing was written")]
+    Injected {
+        /// The fault.
+        fault: String,
+        /// What it did.
+        what: Injected,
+    },
+}
+
+/// What an injected fault did to a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Injected {
+    /// It waited until its deadline had passed, and was withdrawn.
+    Delayed,
+    /// It was refused; for this reason, when there is one.
+    Refused(String),
+    /// Its entity failed as it does when a decision panics. Counts as a failure of the command.
+    Panicked,
+}
+
+impl fmt::Display for Injected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delayed => f.write_str("delayed beyond its deadline"),
+            Self::Refused(reason) if reason.is_empty() => f.write_str("refused"),
+            Self::Refused(reason) => write!(f, "refused ({reason})"),
+            Self::Panicked => f.write_str("made to fail as in a panic"),
+        }
+    }
 }
 
 /// What the asker may assume. Status codes, retries and logs follow from this alone.
@@ -130,10 +161,17 @@ impl Unavailable {
         match self {
             Self::Partner { retry_after, .. } | Self::Storage { retry_after, .. } => *retry_after,
             Self::Quarantined { .. } => Duration::from_secs(30),
-            Self::ServiceStopped { .. } | Self::ShuttingDown | Self::Panicked | Self::NotRecovered { .. } => {
-                Duration::from_secs(1)
-            }
+            Self::ServiceStopped { .. }
+            | Self::ShuttingDown
+            | Self::Panicked
+            | Self::NotRecovered { .. }
+            | Self::Injected { .. } => Duration::from_secs(1),
         }
+    }
+
+    /// Whether the entity failed: the same command may do that to it again.
+    pub fn is_panic(&self) -> bool {
+        matches!(self, Self::Panicked | Self::Injected { what: Injected::Panicked, .. })
     }
 }
 

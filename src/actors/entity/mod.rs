@@ -35,7 +35,7 @@ pub use dead_letters::{
 };
 pub use declare::ServiceDeclaration;
 pub use effects::{Effects, Persist, persist};
-pub use error::{AskError, Outcome, Unavailable};
+pub use error::{AskError, Injected, Outcome, Unavailable};
 pub use event::{DomainEvent, Position, Recorded};
 pub use id::{Address, CommandAddress, CommandId, EntityId, Key, KeyError, Number, NumberedId};
 pub use model::{EntityModel, OutboundModel, PolicyModel, ServiceModel, ViewModel};

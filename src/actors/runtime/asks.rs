@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     cell::{Asked, Cell, Earlier, FollowUp, Phase},
+    faults::{Subject, injected},
     host::Host,
     link::Link,
     mailbox::Meta,
@@ -21,7 +22,7 @@ use super::{
     turn::step_command,
 };
 use crate::{
-    actors::entity::{Address, AskError, AskedAnswer, Entity, Outcome, Question, Step, Unavailable},
+    actors::entity::{Address, AskError, AskedAnswer, Entity, Injected, Key, Outcome, Question, Step, Unavailable},
     persistence::{Causation, Origin},
 };
 
@@ -51,8 +52,12 @@ fn is_only_of_this_try<R>(error: &AskError<R>) -> bool {
             Unavailable::ServiceStopped { .. }
             | Unavailable::ShuttingDown
             | Unavailable::Quarantined { .. }
-            | Unavailable::NotRecovered { .. } => true,
-            Unavailable::Panicked | Unavailable::Storage { .. } | Unavailable::Partner { .. } => false,
+            | Unavailable::NotRecovered { .. }
+            | Unavailable::Injected { what: Injected::Delayed, .. } => true,
+            Unavailable::Panicked
+            | Unavailable::Storage { .. }
+            | Unavailable::Partner { .. }
+            | Unavailable::Injected { what: Injected::Refused(_) | Injected::Panicked, .. } => false,
         },
         AskError::Rejected(_)
         | AskError::NotFound { .. }
@@ -76,7 +81,7 @@ fn may_still_be_answered<R>(error: &AskError<R>) -> bool {
         | AskError::Accepted
         | AskError::TimedOut(_)
         | AskError::Unsettled { .. } => true,
-        AskError::Unavailable(why) => !matches!(why, Unavailable::Panicked),
+        AskError::Unavailable(why) => !why.is_panic(),
         AskError::Rejected(_)
         | AskError::NotFound { .. }
         | AskError::Reused
@@ -142,12 +147,22 @@ impl<E: Entity> Host<E> {
         let (link, mut tries) = (self.kinds.links().of(E::KIND, kind), 0);
         loop {
             let entered = link.map(Link::enter).transpose();
-            let is_made = entered.is_ok();
+            let mut is_made = entered.is_ok();
             let answer = match (entered, self.kinds.find(kind)) {
                 (Err(why), _) => Err(AskError::Unavailable(why)),
                 (Ok(_), None) => Err(AskError::Unavailable(Unavailable::ServiceStopped { service: kind.to_owned() })),
                 (Ok(entered), Some(target)) => {
-                    let answer = target.ask_any(address.clone(), question.command(), meta.clone(), deadline).await;
+                    let struck = match link {
+                        Some(link) => self.fault_of(link, &cell.key, &meta.correlation, deadline).await,
+                        None => None,
+                    };
+                    let answer = match struck {
+                        None => target.ask_any(address.clone(), question.command(), meta.clone(), deadline).await,
+                        Some(why) => {
+                            is_made = false;
+                            Err(AskError::Unavailable(why))
+                        }
+                    };
                     if let Some(entered) = entered {
                         entered.end(&answer);
                     }
@@ -185,6 +200,20 @@ impl<E: Entity> Host<E> {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// What an injected fault of the link does to a call that was let through, before it is made.
+    async fn fault_of(&self, link: &Link, caller: &Key, correlation: &str, deadline: Instant) -> Option<Unavailable> {
+        let faults = &self.unit.faults;
+        if !faults.any() {
+            return None;
+        }
+        let subject = Subject::Call { link: link.name(), kind: E::KIND, key: caller.as_str() };
+        let delayed = faults.delay(&subject, correlation, deadline, |_| {}).await;
+        if let Some(fault) = delayed.filter(|_| Instant::now() >= deadline) {
+            return Some(injected(fault, Injected::Delayed));
+        }
+        faults.strike(&subject, correlation)
     }
 
     /// Tells the asker of a patient step that it will be finished. Whoever asks for the outcome learns the rest.

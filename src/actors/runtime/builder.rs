@@ -7,6 +7,7 @@ use super::{
     clock::Clock,
     connector::{Channels, Connect, Connector},
     declare::{Assembly, Named, Place, Service, add_progress},
+    faults::FaultControl,
     history::HistoryKeeper,
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
@@ -192,21 +193,15 @@ impl SystemBuilder {
     /// # Cancel safety
     /// Dropping the future stops what was started.
     pub async fn start(self) -> Result<System, StartError> {
-        let (units, queues) = open_units(&self.storage);
+        let faults = FaultControl::new(self.clock.clone());
+        let (units, queues) = open_units(&self.storage, &faults);
         let limits = EntityLimits::by_kind(&self.config);
         let channels = Channels::new(self.connect, self.config.clone());
         let mut assembly = Assembly::new(units.clone(), limits, channels);
 
         let mut internal = Vec::new();
         for unit in &units {
-            let name: &'static str = Box::leak(unit.name.to_string().into_boxed_str());
-            let service = ServiceRuntime::new(
-                "steadfast",
-                name,
-                self.clock.clone(),
-                SettingsCell::default(),
-                ServiceLimits::of(&self.config, "steadfast", name),
-            );
+            let service = own_service(unit, &self.config, &self.clock);
             let place = Place { service: service.clone(), unit: unit.clone() };
             let progress = add_progress(&mut assembly, &place);
             internal.push((place, progress));
@@ -250,6 +245,7 @@ impl SystemBuilder {
             config: self.config,
             storage: self.storage,
             kinds: assembly.kinds,
+            faults,
             units: units.clone(),
             services: services.iter().map(|place| place.service.clone()).collect(),
             internal: internal.iter().map(|(place, _)| place.service.clone()).collect(),
@@ -298,6 +294,13 @@ impl SystemBuilder {
     }
 }
 
+/// The runtime's own service in a unit.
+fn own_service(unit: &UnitRuntime, config: &SupervisionConfig, clock: &Clock) -> Arc<ServiceRuntime> {
+    let name: &'static str = Box::leak(unit.name.to_string().into_boxed_str());
+    let limits = ServiceLimits::of(config, "steadfast", name);
+    ServiceRuntime::new("steadfast", name, clock.clone(), SettingsCell::default(), limits)
+}
+
 /// The watch of a unit's journal, with whoever keeps streams in it.
 fn watch_of(
     unit: &Arc<UnitRuntime>,
@@ -327,8 +330,8 @@ fn keeper_of(unit: &Arc<UnitRuntime>, inner: &Inner, hosts: &[Arc<dyn KindHost>]
     })
 }
 
-fn open_units(storage: &Storage) -> (Vec<Arc<UnitRuntime>>, Vec<SnapshotQueue>) {
-    storage.units().map(|(name, unit)| UnitRuntime::new(name.into(), unit)).unzip()
+fn open_units(storage: &Storage, faults: &Arc<FaultControl>) -> (Vec<Arc<UnitRuntime>>, Vec<SnapshotQueue>) {
+    storage.units().map(|(name, unit)| UnitRuntime::new(name.into(), unit, faults.clone())).unzip()
 }
 
 fn unit_of(

@@ -46,7 +46,7 @@ impl<E: Entity> Host<E> {
             host.answered(&cell, &facts, commit, result);
             host.service.append_answered();
         };
-        self.unit.journal.append(append, Box::new(done));
+        self.unit.append(append, Box::new(done));
     }
 
     fn answered(

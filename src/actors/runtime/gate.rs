@@ -90,7 +90,9 @@ pub(crate) fn append_failure<R>(error: &AppendError) -> AskError<R> {
         // The decision is to blame, and will be at every repeat.
         AppendError::Refused(Refusal::TooLarge { .. }) => AskError::Unavailable(Unavailable::Panicked),
         AppendError::Unknown(reason) => AskError::Unsettled { reason: reason.to_string() },
-        AppendError::Refused(Refusal::NoSpace { retry_after, .. }) => unavailable(error, *retry_after),
+        AppendError::Refused(Refusal::NoSpace { retry_after, .. } | Refusal::OnPurpose { retry_after, .. }) => {
+            unavailable(error, *retry_after)
+        }
         AppendError::Conflict { .. }
         | AppendError::Fenced { .. }
         | AppendError::Duplicate(_)

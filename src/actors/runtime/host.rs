@@ -15,16 +15,17 @@ use super::{
     cell::{Cell, Phase},
     clock::Clock,
     entities::{lost, wait},
+    faults::{Subject, injected},
     kinds::Kinds,
     limits::EntityLimits,
-    mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult},
+    mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult, Watch},
     numbers::Directory,
     service::ServiceRuntime,
     unit::UnitRuntime,
 };
 use crate::{
-    actors::entity::{Address, AnyCommand, AskError, Entity, Key, Unavailable},
-    persistence::{PartitionId, StreamId},
+    actors::entity::{Address, AnyCommand, AskError, Entity, Injected, Key, Outcome, Unavailable},
+    persistence::{Causation, PartitionId, StreamId},
 };
 
 /// Hosts the cells of one kind; one shard per partition.
@@ -134,12 +135,13 @@ impl<E: Entity> Host<E> {
         meta: Meta,
         deadline: Instant,
         expecting: Option<u64>,
+        watch: Watch,
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
         self.service.intake().map_err(AskError::Unavailable)?;
         let bytes = size_of::<Envelope<E>>() + body_bytes(&body);
         let permit = self.service.budget.take(bytes).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
         let (port, answer, claim) = ReplyPort::new();
-        self.push(key, Envelope { body, meta, port, deadline, expecting, permit })?;
+        self.push(key, Envelope { body, meta, port, deadline, expecting, permit, watch })?;
         Ok((answer, claim))
     }
 
@@ -174,6 +176,14 @@ impl<E: Entity> Host<E> {
             let active = if inner.lost { None } else { inner.active.take() };
             let active = active.filter(|active| active.epoch == self.unit.epoch());
             if let Some(active) = active {
+                if envelope.watch != Watch::No {
+                    // It may have to wait, and then not on the asker's task.
+                    inner.active = Some(active);
+                    inner.queue.push_back(envelope);
+                    drop(inner);
+                    self.spawn_run(cell);
+                    return Ok(());
+                }
                 drop(inner);
                 self.run_at_once(&cell, active, envelope);
             } else {
@@ -201,7 +211,15 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
         expecting: Option<u64>,
     ) -> TurnResult<E> {
-        let (mut answer, claim) = self.send(key, body, meta, deadline, expecting)?;
+        // The one look whether anything is injected.
+        if matches!(body, Body::Command(_)) && self.unit.faults.any() {
+            return Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await;
+        }
+        let sent = self.send(key, body, meta, deadline, expecting, Watch::No)?;
+        Self::answer(sent, deadline).await
+    }
+
+    async fn answer((mut answer, claim): Sent<E>, deadline: Instant) -> TurnResult<E> {
         let at_once = match answer.try_recv() {
             Err(TryRecvError::Empty) => None,
             Ok(answered) => Some(answered),
@@ -214,6 +232,42 @@ impl<E: Entity> Host<E> {
         }
         let asked = Instant::now();
         wait::<E>(answer, &claim, asked, deadline).await
+    }
+
+    /// As [`ask`](Self::ask), while something is injected.
+    async fn ask_watched(
+        self: &Arc<Self>,
+        key: &Key,
+        body: Body<E>,
+        meta: Meta,
+        deadline: Instant,
+        expecting: Option<u64>,
+    ) -> TurnResult<E> {
+        // What failed elsewhere is counted as clients see it.
+        let request = matches!(meta.causation, Causation::Request).then(|| meta.correlation.clone());
+        let sent = self.send(key, body, meta, deadline, expecting, Watch::Arrived);
+        let answer = match sent {
+            Ok(sent) => {
+                let claim = sent.1.clone();
+                match (Self::answer(sent, deadline).await, claim.delayed_by()) {
+                    (Err(AskError::Expired(_)), Some(fault)) => {
+                        Err(AskError::Unavailable(injected(fault, Injected::Delayed)))
+                    }
+                    (answer, _) => answer,
+                }
+            }
+            Err(refused) => Err(refused),
+        };
+        if let Some(correlation) = request {
+            let has_failed = answer.as_ref().is_err_and(|error| error.outcome() != Outcome::Refused);
+            self.unit.faults.told(&self.subject(key), &correlation, has_failed);
+        }
+        answer
+    }
+
+    /// A command to the entity with this key, as faults see it.
+    pub(crate) fn subject<'a>(&'a self, key: &'a Key) -> Subject<'a> {
+        Subject::Command { service: &self.service.full_name, kind: E::KIND, key: key.as_str() }
     }
 
     /// A `Box<dyn AnyCommand<E>>` that went through a place that does not know `E`.

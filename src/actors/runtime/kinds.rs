@@ -78,6 +78,8 @@ pub(crate) trait KindHost: Send + Sync + 'static {
         key: Key,
         command: CommandId,
     ) -> BoxFuture<'static, Result<CommandOutcome, OutcomeError>>;
+    /// The key that an address stands for; `None` for a number that nothing has.
+    fn key_of(&self, to: &Address) -> Option<Key>;
     /// An entity that is in memory need not remember this command any more.
     fn forget(&self, to: &Address, command: CommandId);
     /// An entity as operators see it; `None` when there is none.
@@ -298,6 +300,10 @@ impl<E: Entity> KindHost for Host<E> {
                 reason: error.to_string(),
             })
         })
+    }
+
+    fn key_of(&self, to: &Address) -> Option<Key> {
+        self.resolve(to).ok()
     }
 
     fn forget(&self, to: &Address, command: CommandId) {

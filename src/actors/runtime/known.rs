@@ -144,7 +144,7 @@ impl<E: Entity> Host<E> {
             return Ok(outcome);
         }
         // While the journal does not know whether its last appends are there, neither does anybody else.
-        let poisoned = self.unit.journal.poisoned().map(|reason| reason.to_string());
+        let poisoned = self.unit.poisoned().map(|reason| reason.to_string());
         let reopened = (self.unit.epoch() != epoch).then(|| "the journal was opened again meanwhile".to_owned());
         match poisoned.or(reopened) {
             None => Ok(outcome),

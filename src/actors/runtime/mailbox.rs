@@ -4,14 +4,14 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::entities::fresh_bits;
+use super::{entities::fresh_bits, faults::FaultId};
 use crate::{
     actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, Outcome, ReplyValue},
     persistence::{Causation, Origin},
@@ -34,6 +34,17 @@ pub(crate) struct Envelope<E: Entity> {
     pub(crate) expecting: Option<u64>,
     /// Returned to the service's budget when the message is done with.
     pub(crate) permit: Permit,
+    pub(crate) watch: Watch,
+}
+
+/// Whether a message can meet an injected fault. Only one that comes while something is injected can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watch {
+    No,
+    /// It has not met any yet.
+    Arrived,
+    /// It is through with latencies.
+    Delayed,
 }
 
 /// What is asked.
@@ -85,7 +96,11 @@ pub(crate) type TurnResult<E> = Result<TurnReply, AskError<<E as Entity>::Reject
 
 /// Where a message stands, shared by the asker and the cell. It only moves forward.
 #[derive(Debug, Default)]
-pub(crate) struct Claim(AtomicU8);
+pub(crate) struct Claim {
+    stands: AtomicU8,
+    /// The injected fault that delayed it; 0 for none.
+    delayed: AtomicU64,
+}
 
 impl Claim {
     const QUEUED: u8 = 0;
@@ -97,37 +112,47 @@ impl Claim {
 
     /// The cell takes the message to decide it; false when the asker has withdrawn it.
     pub(crate) fn take(&self) -> bool {
-        self.0.compare_exchange(Self::QUEUED, Self::TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.stands.compare_exchange(Self::QUEUED, Self::TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// The decision began a step: the answer will come from another entity.
     pub(crate) fn begin(&self) {
-        self.0.store(Self::BEGUN, Ordering::Release);
+        self.stands.store(Self::BEGUN, Ordering::Release);
     }
 
     /// The asker gives up; true when the message was not yet taken, so that nothing will be done.
     pub(crate) fn withdraw(&self) -> bool {
-        self.0.compare_exchange(Self::QUEUED, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.stands.compare_exchange(Self::QUEUED, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// The begun step is durable and the other entity is being asked; a patient one, for as long as it takes.
     pub(crate) fn set_under_way(&self, patient: bool) {
-        self.0.store(if patient { Self::ACCEPTED } else { Self::UNDER_WAY }, Ordering::Release);
+        self.stands.store(if patient { Self::ACCEPTED } else { Self::UNDER_WAY }, Ordering::Release);
     }
 
     /// Whether a step was begun.
     pub(crate) fn has_begun(&self) -> bool {
-        matches!(self.0.load(Ordering::Acquire), Self::BEGUN | Self::UNDER_WAY | Self::ACCEPTED)
+        matches!(self.stands.load(Ordering::Acquire), Self::BEGUN | Self::UNDER_WAY | Self::ACCEPTED)
     }
 
     /// Whether what was begun will be finished, however long it takes.
     pub(crate) fn is_accepted(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::ACCEPTED
+        self.stands.load(Ordering::Acquire) == Self::ACCEPTED
+    }
+
+    /// An injected fault delays the message.
+    pub(crate) fn delay(&self, fault: FaultId) {
+        self.delayed.store(fault.0, Ordering::Relaxed);
+    }
+
+    /// The injected fault that delayed the message last.
+    pub(crate) fn delayed_by(&self) -> Option<FaultId> {
+        Some(self.delayed.load(Ordering::Relaxed)).filter(|id| *id > 0).map(FaultId)
     }
 
     /// Whether something was done for the message that its entity goes on with, whatever happens now.
     fn is_under_way(&self) -> bool {
-        matches!(self.0.load(Ordering::Acquire), Self::UNDER_WAY | Self::ACCEPTED)
+        matches!(self.stands.load(Ordering::Acquire), Self::UNDER_WAY | Self::ACCEPTED)
     }
 }
 

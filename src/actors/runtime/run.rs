@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{
     cell::{Active, Cell, Earlier, Inner, OpenAsk, Phase},
+    entities::stopped,
     host::Host,
-    mailbox::Envelope,
+    mailbox::{Envelope, Watch},
     recovery::NotRecovered,
     turn::{Panicked, Work},
 };
@@ -37,6 +38,10 @@ impl<E: Entity> Host<E> {
                 },
             };
             match self.next(&cell, current) {
+                Next::Work(current, Work::Message(envelope)) if envelope.watch == Watch::Arrived => {
+                    self.delay(&cell, envelope).await;
+                    active = Some(current);
+                }
                 Next::Work(mut current, work) => match self.turn(&cell, &mut current, work) {
                     Ok(()) => active = Some(current),
                     Err(Panicked(reason)) => {
@@ -164,6 +169,29 @@ impl<E: Entity> Host<E> {
         }
         self.park(&mut inner, active);
         Next::End
+    }
+
+    /// Lets a message wait for what is injected, and puts it back in front: meanwhile the state may have been lost. Others
+    /// of this entity wait behind it, nobody else does.
+    async fn delay(&self, cell: &Cell<E>, mut envelope: Envelope<E>) {
+        let (stop, deadline) = (self.service.stop_token(), envelope.deadline);
+        let (correlation, claim) = (envelope.meta.correlation.clone(), envelope.port.claim.clone());
+        let subject = self.subject(&cell.key);
+        let delays = self.unit.faults.delay(&subject, &correlation, deadline, |fault| claim.delay(fault));
+        let is_stopped = tokio::select! {
+            biased;
+            () = envelope.port.tx.closed() => return, // nobody waits: it was never begun
+            _ = delays => false,
+            () = stop.cancelled() => true,
+        };
+        envelope.watch = Watch::Delayed;
+        if !is_stopped {
+            let mut inner = cell.lock();
+            if inner.phase != Phase::Gone {
+                return inner.queue.push_front(envelope);
+            }
+        }
+        envelope.port.send(Err(AskError::Unavailable(stopped(&self.service.full_name))));
     }
 
     fn park(&self, inner: &mut Inner<E>, mut active: Box<Active<E>>) {

@@ -38,7 +38,7 @@ impl Process for JournalWatch {
     fn start(&self, stop: Stop) -> BoxFuture<'static, Result<Running, Failure>> {
         let (unit, hosts, readers) = (self.unit.clone(), self.hosts.clone(), self.archived_behind.clone());
         async move {
-            if let Some(reason) = unit.journal.poisoned() {
+            if let Some(reason) = unit.poisoned() {
                 reopen(&unit, &reason).await?;
                 take_up(&unit, &hosts);
             }
@@ -53,6 +53,7 @@ async fn reopen(unit: &Arc<UnitRuntime>, poisoned: &str) -> Result<(), Failure> 
     let failure = |why: &dyn std::fmt::Display| Failure::new(format!("journal {}: {poisoned}; {why}", unit.name));
     match tokio::task::spawn_blocking(move || journal.reopen()).await {
         Ok(Ok(())) => {
+            unit.faults.reopened(&unit.name);
             tracing::warn!(unit = unit.name.as_ref(), epoch = unit.epoch(), "the journal was opened again");
             Ok(())
         }
@@ -77,7 +78,7 @@ async fn watch(unit: Arc<UnitRuntime>, readers: Option<Vec<Arc<Consumer>>>, stop
         tokio::select! {
             () = stop.requested() => return Ok(()),
             _ = look.tick() => {
-                if let Some(reason) = unit.journal.poisoned() {
+                if let Some(reason) = unit.poisoned() {
                     return Err(Failure::new(format!("journal {}: {reason}", unit.name)));
                 }
             }

@@ -18,6 +18,7 @@ use super::{
     consumer::Consumer,
     dispatcher::Retry,
     entities::Entities,
+    faults::FaultControl,
     kinds::{KindHost, Kinds},
     projector::{Rebuild, Views},
     reload::ConfigurationSource,
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     pub(super) config: SupervisionConfig,
     pub(super) storage: Storage,
     pub(super) kinds: Kinds,
+    pub(super) faults: Arc<FaultControl>,
     pub(crate) units: Vec<Arc<UnitRuntime>>,
     pub(crate) services: Vec<Arc<ServiceRuntime>>,
     /// The runtime's own: the progress of policies.
@@ -150,10 +152,12 @@ impl System {
             .inner
             .units
             .iter()
-            .filter_map(|unit| unit.journal.poisoned().map(|reason| format!("storage {}: {reason}", unit.name)))
+            .filter_map(|unit| unit.poisoned().map(|reason| format!("storage {}: {reason}", unit.name)))
             .collect();
         let stopped = self.inner.internal.iter().filter(|service| service.state() != "running");
         reasons.extend(stopped.map(|service| format!("{}: {}", service.full_name, service.state())));
+        let down = self.faults().all_down().into_iter();
+        reasons.extend(down.map(|(service, fault)| format!("{service}: not well by the injected fault {fault}")));
         reasons
     }
 

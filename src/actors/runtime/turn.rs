@@ -11,7 +11,7 @@ use super::{
     dedup::Seen,
     gate::{Effect, append_failure},
     host::Host,
-    mailbox::{Body, Envelope, Meta, ReplyPort, TurnReply, TurnResult},
+    mailbox::{Body, Envelope, Meta, ReplyPort, TurnReply, TurnResult, Watch},
     outcome::{Outcome, evolve, panic_text},
 };
 use crate::{
@@ -96,7 +96,7 @@ impl<E: Entity> Host<E> {
         active: &mut Active<E>,
         envelope: Envelope<E>,
     ) -> Result<(), Panicked> {
-        let Envelope { body, mut meta, port, deadline, expecting, permit } = envelope;
+        let Envelope { body, mut meta, port, deadline, expecting, permit, watch } = envelope;
         // Given back when the turn is over, so that there is no moment at which nothing seems to be under way.
         let _room = permit;
         if !port.claim.take() || port.tx.is_closed() {
@@ -159,6 +159,18 @@ impl<E: Entity> Host<E> {
                 Err(AskError::Moved { sequence: active.book.sequence })
             }
             Seen::New => {
+                if watch != Watch::No
+                    && let Some(why) = self.unit.faults.strike(&self.subject(&cell.key), &meta.correlation)
+                {
+                    let told = why.to_string();
+                    let error = AskError::Unavailable(why.clone());
+                    if why.is_panic() {
+                        port.send(Err(error));
+                        return Err(Panicked(format!("{}: {told}", command.name()).into()));
+                    }
+                    self.effect(cell, active, Effect::Answer(port, Err(error)));
+                    return Ok(());
+                }
                 // What another entity asks goes with the request that it belongs to.
                 let is_request = matches!(meta.causation, Causation::Request);
                 meta.patient &= !is_request || self.service.patience.has_room();

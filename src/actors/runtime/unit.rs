@@ -10,8 +10,10 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::feed::Feed;
-use crate::persistence::{Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit};
+use super::{faults::FaultControl, feed::Feed};
+use crate::persistence::{
+    Append, AppendDone, Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit,
+};
 
 /// Snapshots that wait to be saved. More are dropped: a snapshot is only a cache.
 pub(crate) const SNAPSHOT_QUEUE: usize = 1024;
@@ -25,6 +27,8 @@ pub(crate) struct UnitRuntime {
     pub(crate) feed: Feed,
     /// Its positions begin anew with each process, while other units survive.
     pub(crate) forgetful: bool,
+    /// What is injected on purpose, here and elsewhere.
+    pub(crate) faults: Arc<FaultControl>,
     to_save: mpsc::Sender<(StreamId, StoredSnapshot)>,
     incarnations: AtomicU64,
 }
@@ -33,14 +37,31 @@ pub(crate) struct UnitRuntime {
 pub(crate) type SnapshotQueue = mpsc::Receiver<(StreamId, StoredSnapshot)>;
 
 impl UnitRuntime {
-    pub(crate) fn new(name: Arc<str>, unit: &Unit) -> (Arc<Self>, SnapshotQueue) {
+    pub(crate) fn new(name: Arc<str>, unit: &Unit, faults: Arc<FaultControl>) -> (Arc<Self>, SnapshotQueue) {
         let (to_save, queue) = mpsc::channel(SNAPSHOT_QUEUE);
         let feed = Feed::new(name.clone(), unit.journal.clone());
         let (journal, snapshots, projections) =
             (unit.journal.clone(), unit.snapshots.clone(), unit.projections.clone());
         let incarnations = AtomicU64::new(1);
         let forgetful = unit.forgetful;
-        (Arc::new(Self { name, journal, snapshots, projections, feed, forgetful, to_save, incarnations }), queue)
+        let unit = Self { name, journal, snapshots, projections, feed, forgetful, faults, to_save, incarnations };
+        (Arc::new(unit), queue)
+    }
+
+    /// Hands an append over, unless a fault is injected here: as [`Journal::append`].
+    pub(crate) fn append(&self, append: Append, done: AppendDone) {
+        if self.faults.any()
+            && let Some(error) = self.faults.append(&self.name, &append.stream, &append.correlation)
+        {
+            return done(Err(error));
+        }
+        self.journal.append(append, done);
+    }
+
+    /// Why the journal takes no more writes, be it on purpose; `None` while it is healthy.
+    pub(crate) fn poisoned(&self) -> Option<Arc<str>> {
+        let on_purpose = || self.faults.any().then(|| self.faults.poisoned(&self.name)).flatten();
+        self.journal.poisoned().or_else(on_purpose)
     }
 
     /// The journal's epoch: raised each time it is opened, also again in place.

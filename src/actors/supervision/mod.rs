@@ -29,10 +29,11 @@ mod tree;
 mod worker;
 
 pub use backoff::Backoff;
+pub(crate) use config::read_duration;
 pub use config::{
-    BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, JournalKind,
-    LimitsConfig, LinkConfig, NamedSection, Place, Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig,
-    SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    AdminConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig,
+    JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, Problem, ServerConfig, ServiceConfig, ServicePorts,
+    StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};

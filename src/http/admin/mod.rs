@@ -1,8 +1,9 @@
-//! What operators ask: the tree, services, consumers, bulkheads, events, dead letters, one entity, one command.
+//! What operators ask: the tree, services, consumers, bulkheads, events, dead letters, one entity, one command, faults.
 
 mod commands;
 mod entities;
 mod events;
+mod faults;
 mod letters;
 mod services;
 mod views;
@@ -52,6 +53,10 @@ impl Admin {
             .on(get.clone(), "/admin/dead-letters", letters::list)
             .on(post.clone(), "/admin/dead-letters/{id}/retry", letters::retry)
             .on(post.clone(), "/admin/dead-letters/{id}/discard", letters::discard)
+            .on(post.clone(), "/admin/faults", faults::inject)
+            .on(get.clone(), "/admin/faults", faults::list)
+            .on(get.clone(), "/admin/faults/{id}", faults::show)
+            .on(Method::DELETE, "/admin/faults/{id}", faults::end)
             .on(get, "/admin/entities/{kind}/{id}", entities::show)
             .on(post, "/admin/entities/{kind}/{id}/kill", entities::kill);
         Self { table, health, loopback }

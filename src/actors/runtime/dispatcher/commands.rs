@@ -203,7 +203,7 @@ fn classify<T: Entity>(error: AskError<T::Rejection>) -> Tried {
             let not_found = matches!(error, AskError::NotFound { .. });
             Tried::Refused(Undelivered { reason, not_found, rejection: None })
         }
-        (_, AskError::Unavailable(Unavailable::Panicked)) => Tried::Failed { reason, pause: None },
+        (_, AskError::Unavailable(why)) if why.is_panic() => Tried::Failed { reason, pause: None },
         (_, AskError::InProgress { .. } | AskError::Unavailable(Unavailable::Partner { .. })) => {
             Tried::Later { reason, pause }
         }

@@ -113,6 +113,11 @@ impl Link {
         })
     }
 
+    /// `<system>.<caller>.<callee>`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Lets a call through.
     ///
     /// # Errors
@@ -242,9 +247,9 @@ fn verdict<T, R>(answer: &Result<T, AskError<R>>) -> Verdict {
             AskError::Rejected(_) | AskError::NotFound { .. } | AskError::Reused | AskError::Moved { .. } => {
                 Verdict::Succeeded
             }
-            AskError::Expired(_) | AskError::TimedOut(_) | AskError::Unavailable(Unavailable::Panicked) => {
-                Verdict::Failed
-            }
+            AskError::Expired(_)
+            | AskError::TimedOut(_)
+            | AskError::Unavailable(Unavailable::Panicked | Unavailable::Injected { .. }) => Verdict::Failed,
             AskError::Overloaded { .. }
             | AskError::InProgress { .. }
             | AskError::Accepted

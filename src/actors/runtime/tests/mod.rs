@@ -8,6 +8,7 @@ pub(super) mod fixture;
 mod following;
 mod forgetting;
 mod history;
+mod injecting;
 mod known;
 mod linking;
 mod odd;

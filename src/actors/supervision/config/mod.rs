@@ -24,10 +24,11 @@ pub use connector::{BulkheadConfig, ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig};
-pub use server::{LimitsConfig, ServerConfig, ServicePorts};
+pub use server::{AdminConfig, LimitsConfig, ServerConfig, ServicePorts};
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
 pub use units::ByteCount;
+pub(crate) use units::duration as read_duration;
 
 use section::{Asked, Section};
 use switches::{Switches, World};
@@ -40,6 +41,8 @@ use crate::actors::entity::Settings;
 pub struct SupervisionConfig {
     /// `[server]`.
     pub server: ServerConfig,
+    /// `[admin]`.
+    pub admin: AdminConfig,
     /// `[limits]`.
     pub limits: LimitsConfig,
     /// `[storage]`.
@@ -120,6 +123,7 @@ impl SupervisionConfig {
         systems.finish()?;
         let config = Self {
             server,
+            admin: server::admin(root.section("admin")?)?,
             limits: server::limits(root.section("limits")?)?,
             storage: storage::storage(root.section("storage")?)?,
             supervisors: supervisors::supervisors(root.sections("supervisor")?, &drain)?,
@@ -158,6 +162,7 @@ impl SupervisionConfig {
     pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let sections = [
             ("server", self.server != other.server),
+            ("admin", self.admin != other.admin),
             ("limits", self.limits != other.limits),
             ("storage", self.storage != other.storage),
             ("supervisor", self.supervisors != other.supervisors),

@@ -1,4 +1,4 @@
-//! `[server]` and `[limits]`: the edge.
+//! `[server]`, `[admin]` and `[limits]`: the edge.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -55,6 +55,13 @@ pub enum ServicePorts {
     Free,
 }
 
+/// `[admin]`: what operators may do beyond looking, stopping and starting.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Whether faults may be injected through the admin API. Default no.
+    pub faults: bool,
+}
+
 /// `[limits]`: what is refused at the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitsConfig {
@@ -102,6 +109,12 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
     };
     section.finish()?;
     Ok((config, drain))
+}
+
+pub(super) fn admin(mut section: Section<'_>) -> Result<AdminConfig, ConfigError> {
+    let faults = section.or("faults", false)?.value;
+    section.finish()?;
+    Ok(AdminConfig { faults })
 }
 
 pub(super) fn limits(mut section: Section<'_>) -> Result<LimitsConfig, ConfigError> {
