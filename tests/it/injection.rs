@@ -50,11 +50,8 @@ fn faults_are_off_until_the_configuration_says_otherwise() {
     let server = Server::store();
     let admin = server.admin();
     let body = json!({"target": "store/order", "fault": {"panic": true}, "for": "5s"});
-    let refused = [
-        post(&admin, &body),
-        admin.get("/admin/faults"),
-        admin.send(&Request::new("DELETE", "/admin/faults/f1")),
-    ];
+    let refused =
+        [post(&admin, &body), admin.get("/admin/faults"), admin.send(&Request::new("DELETE", "/admin/faults/f1"))];
     for refused in refused {
         assert_eq!(refused.status, 403, "{refused}");
         let detail = refused.json()["detail"].as_str().unwrap().to_owned();

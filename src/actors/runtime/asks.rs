@@ -99,7 +99,8 @@ impl<E: Entity> Host<E> {
             let ask = inner.asks.iter_mut().find(|ask| ask.step == step);
             ask.and_then(|ask| {
                 let continuation = ask.continuation.take()?.take_up();
-                if let Some(port) = &ask.port {
+                if let Some(port) = &mut ask.port {
+                    port.leaves_its_place();
                     port.claim.set_under_way(ask.opened.patient);
                 }
                 let created = || Address::Key(continuation.step.creates(E::KIND, &cell.key));

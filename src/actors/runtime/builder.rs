@@ -282,8 +282,8 @@ impl SystemBuilder {
         }
         let host = Arc::new(ActixHost::default());
         for (name, bulkhead) in assembly.channels.bulkheads() {
-            let (bulkhead, host) = (bulkhead.clone(), host.clone());
-            parts.bulkhead(name.to_owned(), Arc::new(PoolSupervisor { bulkhead, host }));
+            let (threads, host) = (bulkhead.clone(), host.clone());
+            parts.bulkhead(name.to_owned(), Arc::new(PoolSupervisor { threads, host }));
         }
         for (name, process) in self.edge {
             parts.edge(name, process(system.clone()));
@@ -363,6 +363,9 @@ fn check_names(
     for (section, name) in config.named() {
         let (prefix, known) = match section {
             NamedSection::Entity => ("entity", kind(name) || name.split_once('.').is_some_and(|(s, _)| !here(s))),
+            NamedSection::Places => {
+                ("bulkhead", service(name) || name.split_once('/').is_some_and(|(system, _)| !here(system)))
+            }
             NamedSection::Service => {
                 ("service", service(name) || name.split_once('/').is_some_and(|(system, _)| !here(system)))
             }

@@ -12,9 +12,10 @@ use tokio::{
 };
 
 use super::{
+    bulkhead::BulkheadError,
     cell::{Cell, Phase},
     clock::Clock,
-    entities::{lost, wait},
+    entities::{lost, stopped, wait},
     faults::{Subject, injected},
     kinds::Kinds,
     limits::EntityLimits,
@@ -124,11 +125,12 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Puts a message into a mailbox, or decides it at once when the entity is idle in memory. Never waits.
+    /// Puts a message into a mailbox, or decides it at once when the entity is idle in memory. A command waits before
+    /// for a place in its service's bulkhead, if that has one; it holds it until its events are durable.
     ///
     /// # Errors
-    /// Nothing was taken: service stopped, mailbox or budget full, entity quarantined.
-    pub(crate) fn send(
+    /// Nothing was taken: service stopped, bulkhead, mailbox or budget full, no place in time, entity quarantined.
+    async fn send(
         self: &Arc<Self>,
         key: &Key,
         body: Body<E>,
@@ -139,10 +141,27 @@ impl<E: Entity> Host<E> {
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
         self.service.intake().map_err(AskError::Unavailable)?;
         let bytes = size_of::<Envelope<E>>() + body_bytes(&body);
-        let permit = self.service.budget.take(bytes).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
-        let (port, answer, claim) = ReplyPort::new();
+        let room = self.service.budget.take(bytes).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
+        let (permit, under_way) = room;
+        let (mut port, answer, claim) = ReplyPort::new(under_way);
+        if self.service.places.is_limited() && matches!(body, Body::Command(_)) {
+            let place = self.service.places.enter(deadline).await;
+            port.holds(place.map_err(|error| self.no_place(error))?);
+        }
         self.push(key, Envelope { body, meta, port, deadline, expecting, permit, watch })?;
         Ok((answer, claim))
+    }
+
+    /// What an asker is told whose command had no place. It was not begun.
+    fn no_place(&self, error: BulkheadError) -> AskError<E::Rejection> {
+        match error {
+            BulkheadError::Overloaded { retry_after, .. } => AskError::Overloaded { retry_after },
+            BulkheadError::Expired(within) => AskError::Expired(within),
+            BulkheadError::Exhausted { .. }
+            | BulkheadError::Stopped { .. }
+            | BulkheadError::Stuck(_)
+            | BulkheadError::Died(_) => AskError::Unavailable(stopped(&self.service.full_name)),
+        }
     }
 
     fn push(self: &Arc<Self>, key: &Key, envelope: Envelope<E>) -> Result<(), AskError<E::Rejection>> {
@@ -215,7 +234,7 @@ impl<E: Entity> Host<E> {
         if matches!(body, Body::Command(_)) && self.unit.faults.any() {
             return Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await;
         }
-        let sent = self.send(key, body, meta, deadline, expecting, Watch::No)?;
+        let sent = self.send(key, body, meta, deadline, expecting, Watch::No).await?;
         Self::answer(sent, deadline).await
     }
 
@@ -245,7 +264,7 @@ impl<E: Entity> Host<E> {
     ) -> TurnResult<E> {
         // What failed elsewhere is counted as clients see it.
         let request = matches!(meta.causation, Causation::Request).then(|| meta.correlation.clone());
-        let sent = self.send(key, body, meta, deadline, expecting, Watch::Arrived);
+        let sent = self.send(key, body, meta, deadline, expecting, Watch::Arrived).await;
         let answer = match sent {
             Ok(sent) => {
                 let claim = sent.1.clone();

@@ -17,7 +17,7 @@ use super::{
     dedup::KEPT_FOR,
     entities::Entities,
     host::Host,
-    mailbox::{Body, Meta},
+    mailbox::{Body, MAILBOX_RETRY, Meta},
     off_thread::off_thread,
     system::System,
     unit::UnitRuntime,
@@ -188,7 +188,8 @@ impl<E: Entity> Host<E> {
 
     /// What the stream's last records say of a command, read off the async threads, as few at a time as recoveries.
     async fn recorded(self: &Arc<Self>, key: &Key, command: CommandId) -> Result<Found, AskError<E::Rejection>> {
-        let _permit = self.service.recoveries.acquire().await.expect("the semaphore is never closed");
+        let permit = self.service.recoveries.enter_patiently(false).await;
+        let _permit = permit.map_err(|_| AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
         let (unit, stream, now) = (self.unit.clone(), self.stream(key), self.clock().now());
         let read = off_thread(move || last_records(&unit, &stream, command, now)).await;
         let reason = match read {

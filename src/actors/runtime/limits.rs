@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::actors::supervision::{ByteCount, SupervisionConfig};
+use super::bulkhead::{Scale, SemaphoreLimits, Size, ThreadLimits};
+use crate::actors::supervision::{AutoscaleConfig, BulkheadConfig, ByteCount, PlacesConfig, SupervisionConfig};
 
 /// Bounds of one kind of entity.
 #[derive(Debug, Clone, Copy)]
@@ -25,14 +26,18 @@ pub(crate) struct EntityLimits {
 }
 
 /// Bounds of one service.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ServiceLimits {
     /// Messages that may wait in all its mailboxes together.
     pub(crate) messages: usize,
     /// Their bytes, as far as their own size tells.
     pub(crate) bytes: usize,
-    /// Entities that are recovered at the same time.
-    pub(crate) recoveries: usize,
+    /// Messages that have no answer yet.
+    pub(crate) in_flight: usize,
+    /// Entities that are recovered at the same time, and that may wait for it.
+    pub(crate) recoveries: SemaphoreLimits,
+    /// Commands that are handled at the same time, and that may wait for it; `None` for as many as are in flight.
+    pub(crate) places: Option<SemaphoreLimits>,
     /// Explicit command ids that its live entities may remember.
     pub(crate) command_keys: usize,
     /// How long a stop waits for appends and asks.
@@ -66,12 +71,37 @@ impl ServiceLimits {
         Self {
             messages: count(limits.budget_messages),
             bytes: bytes(limits.budget_bytes),
-            recoveries: count(limits.recoveries),
+            in_flight: count(limits.in_flight),
+            recoveries: SemaphoreLimits {
+                size: Size::Fixed(count(limits.recoveries)),
+                queue: count(limits.recovery_queue),
+            },
+            places: places(config.places(system, service)),
             command_keys: count(limits.command_keys),
             // What is left of its time to stop is for dropping the cells.
             drain: config.supervisors.service.shutdown.mul_f64(0.8),
         }
     }
+}
+
+/// The bounds of a bulkhead of threads, as the configuration has them.
+pub(crate) fn threads(config: &BulkheadConfig) -> ThreadLimits {
+    ThreadLimits {
+        threads: config.autoscale.map_or(Size::Fixed(count(config.threads)), scaled),
+        queue: count(config.queue),
+        hard_limit: config.hard_limit,
+        max_leaked: count(config.max_leaked),
+    }
+}
+
+fn places(config: &PlacesConfig) -> Option<SemaphoreLimits> {
+    let size = config.autoscale.map(scaled).or(config.max.map(|max| Size::Fixed(count(max))))?;
+    Some(SemaphoreLimits { size, queue: count(config.queue) })
+}
+
+fn scaled(config: AutoscaleConfig) -> Size {
+    let AutoscaleConfig { min, max, busy_target, idle } = config;
+    Size::Scaled(Scale { min: count(min), max: count(max), busy_target, idle })
 }
 
 fn count(n: u32) -> usize {

@@ -1,17 +1,21 @@
-//! What waits in a mailbox, and the budgets that bound it.
+//! What waits in a mailbox, and where its answer goes.
 
 use std::{
-    fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{entities::fresh_bits, faults::FaultId};
+use super::{
+    budget::{Permit, UnderWay},
+    bulkhead::Permit as WorkPermit,
+    entities::fresh_bits,
+    faults::FaultId,
+};
 use crate::{
     actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, Outcome, ReplyValue},
     persistence::{Causation, Origin},
@@ -160,13 +164,29 @@ impl Claim {
 pub(crate) struct ReplyPort<E: Entity> {
     pub(crate) tx: oneshot::Sender<TurnResult<E>>,
     pub(crate) claim: Arc<Claim>,
+    /// The message's place among those that its service handles: until its events are durable, or another entity is
+    /// asked. What that takes is bounded by the link; whoever holds a place here meanwhile would keep out others that
+    /// need no partner, and two services that ask each other would wait for ever.
+    work: WorkPermit,
+    #[expect(dead_code, reason = "it counts until it is dropped")]
+    under_way: UnderWay,
 }
 
 impl<E: Entity> ReplyPort<E> {
-    pub(crate) fn new() -> (Self, oneshot::Receiver<TurnResult<E>>, Arc<Claim>) {
+    pub(crate) fn new(under_way: UnderWay) -> (Self, oneshot::Receiver<TurnResult<E>>, Arc<Claim>) {
         let (tx, rx) = oneshot::channel();
-        let claim = Arc::new(Claim::default());
-        (Self { tx, claim: claim.clone() }, rx, claim)
+        let (claim, work) = (Arc::new(Claim::default()), WorkPermit::default());
+        (Self { tx, claim: claim.clone(), work, under_way }, rx, claim)
+    }
+
+    /// Takes the message's place over.
+    pub(crate) fn holds(&mut self, work: WorkPermit) {
+        self.work = work;
+    }
+
+    /// Another entity is asked: the message's place is somebody else's.
+    pub(crate) fn leaves_its_place(&mut self) {
+        drop(std::mem::take(&mut self.work));
     }
 
     /// Answers. An asker that has gone away needs no answer.
@@ -187,70 +207,9 @@ impl<E: Entity> ReplyPort<E> {
     }
 }
 
-/// How much may wait in all mailboxes of a service together.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    messages: AtomicUsize,
-    bytes: AtomicUsize,
-    max_messages: usize,
-    max_bytes: usize,
-}
-
-impl Budget {
-    pub(crate) fn new(max_messages: usize, max_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { messages: AtomicUsize::new(0), bytes: AtomicUsize::new(0), max_messages, max_bytes })
-    }
-
-    /// Room for one message of `bytes`; `None` when the service has enough to do.
-    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Option<Permit> {
-        let permit = Permit { budget: self.clone(), bytes };
-        let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
-        let total = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        // Dropping the permit gives the room back.
-        (messages <= self.max_messages && total <= self.max_bytes).then_some(permit)
-    }
-
-    /// Messages that wait now.
-    pub(crate) fn waiting(&self) -> usize {
-        self.messages.load(Ordering::Relaxed)
-    }
-}
-
-/// One message's share of a [`Budget`].
-pub(crate) struct Permit {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.budget.messages.fetch_sub(1, Ordering::Relaxed);
-        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("bytes", &self.bytes).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_budget_refuses_the_message_above_its_limit_and_takes_one_again_later() {
-        let budget = Budget::new(2, 100);
-        let first = budget.take(40).expect("room");
-        let second = budget.take(40).expect("room");
-        assert!(budget.take(1).is_none(), "three messages");
-        drop(first);
-        assert!(budget.take(61).is_none(), "101 bytes");
-        assert!(budget.take(60).is_some());
-        drop(second);
-        assert_eq!(budget.waiting(), 0);
-    }
 
     #[test]
     fn a_message_is_either_taken_or_withdrawn() {

@@ -10,6 +10,7 @@
 
 mod asks;
 mod book;
+mod budget;
 mod builder;
 mod bulkhead;
 mod bus;
@@ -57,6 +58,7 @@ mod turn;
 mod unit;
 mod views;
 
+pub use budget::BudgetStatus;
 pub use builder::{StartError, SystemBuilder};
 pub use bulkhead::BulkheadStatus;
 pub use bus::{EventPage, EventQuery, EventsError};

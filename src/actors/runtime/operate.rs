@@ -7,7 +7,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    bulkhead::{Bulkhead, BulkheadStatus},
+    budget::BudgetStatus,
+    bulkhead::{BulkheadStatus, ThreadPool},
     dispatcher::{LetterError, LetterPlace},
     kinds::KindHost,
     projector::ViewError,
@@ -30,6 +31,8 @@ pub struct ServiceStatus {
     pub waiting: usize,
     /// Asks of its entities that have no answer yet.
     pub open_asks: usize,
+    /// What its work may come to, and comes to.
+    pub budget: BudgetStatus,
 }
 
 /// One partition of one policy, view or connector.
@@ -109,6 +112,7 @@ impl System {
             live: hosts.map(|host| host.live()).sum(),
             waiting: service.budget.waiting(),
             open_asks: service.open_asks(),
+            budget: service.budget_status(),
         }
     }
 
@@ -202,9 +206,10 @@ impl System {
         lanes.collect()
     }
 
-    /// Every bulkhead: its threads, and what waits for them.
+    /// Every bulkhead: the places of each service, then the threads of connectors, and what waits for them.
     pub fn bulkheads(&self) -> Vec<BulkheadStatus> {
-        self.inner.bulkheads.iter().map(Bulkhead::status).collect()
+        let places = self.inner.services.iter().map(|service| service.places_status());
+        places.chain(self.inner.bulkheads.iter().map(ThreadPool::status)).collect()
     }
 
     /// Waits until every policy, view and connector of a running service is at the durable head, nothing is being

@@ -4,10 +4,13 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-use super::system::System;
+use super::{
+    limits::{self, ServiceLimits},
+    system::System,
+};
 use crate::actors::{
     entity::AnySettings,
-    supervision::{ConfigError, SupervisionConfig},
+    supervision::{ConfigError, NamedSection, SupervisionConfig},
 };
 
 /// A whole configuration: what the tree reads, and the switches of the systems.
@@ -49,6 +52,8 @@ impl fmt::Debug for ConfigurationSource {
 pub struct Reloaded {
     /// The systems whose switches hold from now on.
     pub applied: Vec<&'static str>,
+    /// The services and bulkheads with other bounds from now on, by name.
+    pub resized: Vec<String>,
     /// The sections that differ from those the process runs with: they are read at its next start.
     pub needs_restart: Vec<&'static str>,
 }
@@ -63,30 +68,76 @@ pub enum ReloadError {
     /// The new configuration is refused.
     #[error(transparent)]
     Refused(#[from] ConfigError),
+    /// The new configuration has bounds for something that does not exist here, so they would have no effect.
+    #[error("the configuration has [{section}], but nothing here is called that")]
+    Unused {
+        /// The section.
+        section: String,
+    },
     /// Reading it failed in a way that it must not; it is in the log.
     #[error("the configuration could not be read")]
     Failed,
 }
 
 impl System {
-    /// Reads the configuration again and applies what can change while the system runs: the switches of the
-    /// systems. Decisions made from now on see the new ones.
+    /// Reads the configuration again and applies what can change while the system runs: the switches of the systems,
+    /// and the bounds of services and bulkheads. Decisions made from now on see the new switches; what is under way
+    /// goes on, also beyond smaller bounds.
     ///
     /// # Errors
     /// [`ReloadError`]; then nothing has changed.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves either the old switches or the new ones, as a whole.
+    /// Dropping the future leaves either the old switches and bounds or the new ones, as a whole.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let source = self.inner.source.clone().ok_or(ReloadError::NoSource)?;
         let read = tokio::task::spawn_blocking(move || source.read()).await.map_err(|_| ReloadError::Failed)?;
         let Configuration { supervision, settings } = read?;
+        self.knows_all(&supervision)?;
         let needs_restart = supervision.fixed_differences(self.config());
         let applied = settings.iter().map(AnySettings::system).collect();
         for settings in settings {
             self.change_settings(settings);
         }
-        tracing::info!(?applied, ?needs_restart, "the configuration was read again");
-        Ok(Reloaded { applied, needs_restart })
+        let resized = self.resize(&supervision);
+        tracing::info!(?applied, ?resized, ?needs_restart, "the configuration was read again");
+        Ok(Reloaded { applied, resized, needs_restart })
+    }
+
+    /// Whether everything is here that has bounds of its own. Sections of systems that do not run here are left alone.
+    fn knows_all(&self, config: &SupervisionConfig) -> Result<(), ReloadError> {
+        let services = &self.inner.services;
+        let here = |system: &str| services.iter().any(|service| service.system.eq_ignore_ascii_case(system));
+        let service = |name: &str| services.iter().any(|service| service.full_name.eq_ignore_ascii_case(name));
+        let of_other = |name: &str, end: char| name.split_once(end).is_some_and(|(system, _)| !here(system));
+        for (section, name) in config.named() {
+            let (prefix, is_known) = match section {
+                NamedSection::Service => ("service", service(name) || of_other(name, '/')),
+                NamedSection::Places => ("bulkhead", service(name) || of_other(name, '/')),
+                NamedSection::Bulkhead => {
+                    let runs = self.inner.bulkheads.iter().any(|threads| threads.name() == name);
+                    ("bulkhead", runs || config.runs_in(name) || of_other(name, '-'))
+                }
+                NamedSection::Entity | NamedSection::Link | NamedSection::Connector => continue,
+            };
+            if !is_known {
+                return Err(ReloadError::Unused { section: format!("{prefix}.{name}") });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over the bounds of services and bulkheads; those that differ, by name.
+    fn resize(&self, config: &SupervisionConfig) -> Vec<String> {
+        let services = self.inner.services.iter().chain(&self.inner.internal);
+        let resized = services.filter(|service| {
+            let limits = ServiceLimits::of(config, service.system, service.name);
+            service.resize(&limits)
+        });
+        let mut names: Vec<String> = resized.map(|service| service.full_name.clone()).collect();
+        let threads = self.inner.bulkheads.iter();
+        let resized = threads.filter(|threads| threads.resize(limits::threads(config.bulkhead(threads.name()))));
+        names.extend(resized.map(|threads| threads.name().to_owned()));
+        names
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
+    bulkhead::{BulkheadError, Permit},
     cell::{Active, Cell, Earlier, Inner, OpenAsk, Phase},
     entities::stopped,
     host::Host,
-    mailbox::{Envelope, Watch},
+    mailbox::{Envelope, MAILBOX_RETRY, Watch},
     recovery::NotRecovered,
     turn::{Panicked, Work},
 };
@@ -88,7 +89,7 @@ impl<E: Entity> Host<E> {
         if let Some(active) = cell.lock().active.take() {
             return Some(active);
         }
-        let permit = self.service.recoveries.acquire().await.expect("the semaphore is never closed");
+        let permit = self.may_recover(cell).await?;
         let recovered = self.recover(&cell.key).await;
         drop(permit);
         match recovered {
@@ -108,6 +109,35 @@ impl<E: Entity> Host<E> {
                 Self::quarantine(cell, reason);
                 None
             }
+        }
+    }
+
+    /// Waits for being allowed to recover; `None` when too many wait already, and what waited here was refused. An
+    /// entity with open steps waits in any case: nobody else brings their answers home.
+    async fn may_recover(&self, cell: &Arc<Cell<E>>) -> Option<Permit> {
+        loop {
+            let has_steps = |inner: &Inner<E>| !inner.follow_ups.is_empty() || !inner.asks.is_empty();
+            let anyway = has_steps(&cell.lock());
+            let retry_after = match self.service.recoveries.enter_patiently(anyway).await {
+                Ok(permit) => return Some(permit),
+                Err(BulkheadError::Overloaded { retry_after, .. }) => retry_after,
+                Err(_) => MAILBOX_RETRY, // it is never closed
+            };
+            let refused = {
+                let mut inner = cell.lock();
+                if inner.phase == Phase::Gone {
+                    return None;
+                }
+                if has_steps(&inner) {
+                    continue; // one was answered meanwhile
+                }
+                (inner.phase, inner.touched) = (Phase::Idle, self.service.second());
+                std::mem::take(&mut inner.queue)
+            };
+            for envelope in refused {
+                envelope.port.send(Err(AskError::Overloaded { retry_after }));
+            }
+            return None;
         }
     }
 

@@ -11,27 +11,32 @@ use std::{
 };
 
 use futures::future::{BoxFuture, FutureExt};
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, Semaphore},
-    time::Instant,
-};
+use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
 use super::{
-    clock::Clock, dedup::KeyBudget, entities::stopped, kinds::KindHost, limits::ServiceLimits, mailbox::Budget,
-    numbers::Numbers, patience::Patience, settings::SettingsCell, unit::UnitRuntime,
+    budget::{Budget, BudgetStatus},
+    bulkhead::{BulkheadStatus, LOOK_EVERY, Semaphore},
+    clock::Clock,
+    dedup::KeyBudget,
+    entities::stopped,
+    kinds::KindHost,
+    limits::ServiceLimits,
+    numbers::Numbers,
+    patience::Patience,
+    settings::SettingsCell,
+    unit::UnitRuntime,
 };
 use crate::actors::{
     entity::{Key, Unavailable},
     supervision::{Failure, Process, Running, Stop},
 };
 
-/// How often idle entities are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often idle entities are looked for, and how busy the service is.
+const SWEEP_EVERY: Duration = LOOK_EVERY;
 
 /// Failures of entities per [`FAILURE_WINDOW`] above which the service as a whole is taken for broken and
 /// restarted by its supervisor. One poisoned entity is quarantined long before it counts this much.
@@ -55,8 +60,10 @@ pub(crate) struct ServiceRuntime {
     pub(crate) patience: Arc<Patience>,
     pub(crate) numbers: Numbers,
     pub(crate) recoveries: Semaphore,
+    /// Where its commands are handled.
+    pub(crate) places: Semaphore,
     phase: AtomicU8,
-    limits: ServiceLimits,
+    drain: Duration,
     started: Instant,
     handle: Handle,
     tasks: TaskTracker,
@@ -76,19 +83,21 @@ impl ServiceRuntime {
         settings: SettingsCell,
         limits: ServiceLimits,
     ) -> Arc<Self> {
+        let full_name = format!("{system}/{name}");
         Arc::new(Self {
             system,
             name,
-            full_name: format!("{system}/{name}"),
             clock,
             settings,
-            budget: Budget::new(limits.messages, limits.bytes),
+            budget: Budget::new(limits.messages, limits.bytes, limits.in_flight),
             keys: KeyBudget::new(limits.command_keys),
             patience: Arc::default(),
             numbers: Numbers::default(),
-            recoveries: Semaphore::new(limits.recoveries),
+            recoveries: Semaphore::new(&format!("{full_name} recoveries"), Some(limits.recoveries)),
+            places: Semaphore::new(&full_name, limits.places),
+            full_name,
             phase: AtomicU8::new(STOPPED),
-            limits,
+            drain: limits.drain,
             started: Instant::now(),
             handle: Handle::current(),
             tasks: TaskTracker::new(),
@@ -98,6 +107,26 @@ impl ServiceRuntime {
             asks: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
         })
+    }
+
+    /// Other bounds from now on; true when they differ. What is under way goes on, also beyond them.
+    pub(crate) fn resize(&self, limits: &ServiceLimits) -> bool {
+        let resized = [
+            self.budget.resize(limits.messages, limits.bytes, limits.in_flight),
+            self.recoveries.resize(Some(limits.recoveries)),
+            self.places.resize(limits.places),
+        ];
+        resized.contains(&true)
+    }
+
+    /// Its places as operators see them: without a bound of their own as many as may be under way.
+    pub(crate) fn places_status(&self) -> BulkheadStatus {
+        self.places.status().unwrap_or_else(|| self.budget.as_places(&self.full_name, self.state()))
+    }
+
+    /// Its work and its bounds as operators see them.
+    pub(crate) fn budget_status(&self) -> BudgetStatus {
+        self.budget.status(self.recoveries.status().expect("recoveries have a bound"))
     }
 
     /// Whether messages are taken now.
@@ -224,6 +253,7 @@ impl Process for Cells {
             let stopping = std::mem::take(&mut *service.stop.lock().unwrap_or_else(PoisonError::into_inner));
             stopping.cancel(); // for the timers of a predecessor that was killed
             service.failures.store(0, Ordering::Relaxed);
+            service.places.open();
             service.phase.store(RUNNING, Ordering::Release);
             wake_open_streams(&unit, &hosts);
             Ok(host_cells(service, hosts, stop).boxed())
@@ -259,6 +289,7 @@ async fn host_cells(service: Arc<ServiceRuntime>, hosts: Vec<Arc<dyn KindHost>>,
                 for host in &hosts {
                     host.clone().sweep();
                 }
+                service.places.look();
                 let failures = service.failures.load(Ordering::Relaxed);
                 if failures > MAX_FAILURES {
                     break Err(Failure::new(format!("{failures} entities failed within {FAILURE_WINDOW:?}")));
@@ -278,6 +309,7 @@ async fn host_cells(service: Arc<ServiceRuntime>, hosts: Vec<Arc<dyn KindHost>>,
 /// asked for is resumed at the next start.
 async fn halt(service: &ServiceRuntime, hosts: &[Arc<dyn KindHost>]) {
     service.phase.store(STOPPING, Ordering::Release);
+    service.places.close();
     let why = stopped(&service.full_name);
     for host in hosts {
         host.refuse_queues(&why);
@@ -288,8 +320,8 @@ async fn halt(service: &ServiceRuntime, hosts: &[Arc<dyn KindHost>]) {
         service.tasks.wait().await;
         service.all_appends_answered().await;
     };
-    if tokio::time::timeout(service.limits.drain, drained).await.is_err() {
-        tracing::warn!(service = service.full_name, limit = ?service.limits.drain, "not drained within its limit");
+    if tokio::time::timeout(service.drain, drained).await.is_err() {
+        tracing::warn!(service = service.full_name, limit = ?service.drain, "not drained within its limit");
     }
     for host in hosts {
         host.drop_cells();

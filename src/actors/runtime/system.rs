@@ -12,7 +12,7 @@ use tokio::sync::SetOnce;
 
 use super::{
     builder::SystemBuilder,
-    bulkhead::Bulkhead,
+    bulkhead::ThreadPool,
     bus::{self, EventPage, EventQuery, EventsError},
     clock::Clock,
     consumer::Consumer,
@@ -57,7 +57,7 @@ pub(crate) struct Inner {
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
     pub(crate) rebuilds: Vec<(Arc<Consumer>, Arc<Rebuild>)>,
-    pub(crate) bulkheads: Vec<Bulkhead>,
+    pub(crate) bulkheads: Vec<ThreadPool>,
     pub(super) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     /// Set once the tree has started; its edge may be asked a moment before.
     pub(super) guardian: SetOnce<Guardian>,
@@ -122,7 +122,7 @@ impl System {
         self.inner.settings.set(settings);
     }
 
-    /// The configuration that it was started with.
+    /// The configuration that it was started with; what a reload has changed since is not in it.
     pub fn config(&self) -> &SupervisionConfig {
         &self.inner.config
     }

@@ -31,9 +31,9 @@ mod worker;
 pub use backoff::Backoff;
 pub(crate) use config::read_duration;
 pub use config::{
-    AdminConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig, ConnectorKind, EntityConfig,
-    JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, Problem, ServerConfig, ServiceConfig, ServicePorts,
-    StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    AdminConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
+    ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, PlacesConfig, Problem,
+    ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};

@@ -1,69 +1,55 @@
-//! Threads of their own for code that blocks or is not trusted: it may take its time, panic or never come
-//! back, and nobody else notices.
+//! Bulkheads: what may take its time, in places of its own, so that whatever happens there is felt nowhere else.
 //!
-//! ```text
-//! Bulkhead::run --> queue (ours, bounded) <-- pulled by -- worker: an actix actor, alone on its thread
-//!                     |  full: Overloaded at once            |  answers the caller
-//!                     |                                      |  ends (panic): its sentinel tells
-//!                   Pool <-- watched by -- PoolSupervisor <--+
-//!                     |                      |  too long: abandoned by generation, a new thread instead
-//!                     +----------------------+  too many abandoned: Exhausted, until one comes back
-//! ```
+//! | kind | for | a place is | what is begun |
+//! |---|---|---|---|
+//! | [`Semaphore`] | work that waits instead of blocking: the commands of a service, recoveries | a number | goes on for as long as it holds its permit |
+//! | [`ThreadPool`] | code that blocks or is not trusted: connectors | an actix actor, alone on its thread | is given up after `hard_limit`, its thread replaced |
 //!
-//! A thread cannot be killed. One that is abandoned goes on until its call returns; then it sees that its
-//! generation is over and ends. What it still answers reaches nobody.
+//! What is handed in differs, so each has a handle of its own; all else is the same. Both have a queue with a bound,
+//! refuse at once beyond it, may follow their load between two sizes ([`autoscale`]), may be resized while they run,
+//! answer with one set of errors ([`BulkheadError`]) and look alike to operators ([`BulkheadStatus`]).
 
+mod autoscale;
+mod meter;
 mod pool;
+mod semaphore;
+mod slots;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+mod thread_pool;
 mod threads;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tokio::sync::oneshot;
 
-use self::pool::{Job, Pool};
-pub(crate) use self::{supervisor::PoolSupervisor, threads::ActixHost};
-use super::outcome::panic_text;
+pub(crate) use self::{
+    autoscale::{Scale, Size},
+    semaphore::{Permit, Semaphore, SemaphoreLimits},
+    supervisor::PoolSupervisor,
+    thread_pool::{ThreadLimits, ThreadPool},
+    threads::ActixHost,
+};
 
-/// The bounds of one bulkhead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BulkheadLimits {
-    /// Calls that are worked on at the same time.
-    pub(crate) threads: usize,
-    /// Calls that may wait for a thread.
-    pub(crate) queue: usize,
-    /// A call that takes longer is given up, and its thread with it.
-    pub(crate) hard_limit: Duration,
-    /// Threads that may be given up and not have come back; beyond, a stuck one is not replaced.
-    pub(crate) max_leaked: usize,
-}
+/// How often a pool looks at its load: a few looks make ten workers of one.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs calls on a few threads of its own. Cheap to clone; all clones are the same bulkhead.
-#[derive(Debug, Clone)]
-pub(crate) struct Bulkhead(Arc<Pool>);
-
-/// Why a call has no result.
+/// Why there is no place, or no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BulkheadError {
-    /// As many wait as may wait. Not begun.
+    /// As many wait as may wait. Not begun; come back after `retry_after`.
     #[error("the bulkhead {bulkhead} is full")]
-    Overloaded { bulkhead: Arc<str> },
+    Overloaded { bulkhead: Arc<str>, retry_after: Duration },
     /// Every thread is stuck, and no more are replaced. Not begun; it heals when one comes back.
     #[error("every thread of the bulkhead {bulkhead} is stuck")]
     Exhausted { bulkhead: Arc<str> },
     /// It is not started, or stopping. Not begun.
     #[error("the bulkhead {bulkhead} is stopped")]
     Stopped { bulkhead: Arc<str> },
+    /// Nobody left in time. Not begun.
+    #[error("no place within {0:?}")]
+    Expired(Duration),
     /// It did not come back. It may have done its work, or do it yet.
     #[error("no end within {0:?}; its thread was given up")]
     Stuck(Duration),
@@ -73,81 +59,36 @@ pub(crate) enum BulkheadError {
 }
 
 /// A bulkhead as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BulkheadStatus {
-    /// Its name.
+    /// Its name; the commands of a service run in the one of its name, `<system>/<service>`.
     pub name: String,
-    /// What separates it from the rest: `threads`.
+    /// What separates it from the rest: `threads` or `semaphore`.
     pub kind: &'static str,
     /// `running`, `exhausted` (every thread is stuck) or `stopped`.
     pub state: &'static str,
-    /// Threads that it should have.
-    pub threads: usize,
-    /// Threads that take calls now.
-    pub live: usize,
+    /// The fewest workers that it has.
+    pub min: usize,
+    /// The most workers that it has.
+    pub max: usize,
+    /// Workers that it should have by its load; `min` and `max` are the same for one that follows none.
+    pub desired: usize,
+    /// Workers that it has.
+    pub current: usize,
     /// Calls that are worked on now.
-    pub busy: usize,
+    pub in_flight: usize,
+    /// Calls that wait for a worker.
+    pub waiting: usize,
+    /// Calls that may wait for a worker.
+    pub queue_limit: usize,
+    /// Calls that were refused since the start, because it was full, exhausted or stopped.
+    pub refused: u64,
+    /// Calls that were given up since the start, because nobody left before their deadline.
+    pub expired: u64,
+    /// The share of its workers' time that they worked, in the second before the last look: 0 to 1.
+    pub busy_share: f64,
     /// Threads that were given up and have not come back.
     pub leaked: usize,
     /// Threads that were replaced since the start, because they were stuck or died.
     pub replaced: u64,
-    /// Calls that wait for a thread.
-    pub queue: usize,
-    /// Calls that may wait for a thread.
-    pub queue_limit: usize,
-    /// Calls that were refused since the start, because it was full, exhausted or stopped.
-    pub refused: u64,
-}
-
-impl Bulkhead {
-    /// A bulkhead that is stopped until its [`PoolSupervisor`] runs.
-    pub(crate) fn new(name: &str, limits: BulkheadLimits) -> Self {
-        Self(Pool::new(name, limits))
-    }
-
-    pub(crate) fn limits(&self) -> BulkheadLimits {
-        self.0.limits
-    }
-
-    pub(crate) fn status(&self) -> BulkheadStatus {
-        self.0.status()
-    }
-
-    /// Runs `work` on a thread of the bulkhead, and gives back what it returned. At most the time that
-    /// others before it take, plus `hard_limit`.
-    ///
-    /// # Errors
-    /// [`BulkheadError`].
-    ///
-    /// # Cancel safety
-    /// Dropping the future withdraws work that was not begun; what was begun goes on.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, BulkheadError> {
-        let (answer, mut answered) = oneshot::channel();
-        let (give_up, mut abandoned) = oneshot::channel();
-        let begun = Arc::new(AtomicBool::new(false));
-        let has_begun = begun.clone();
-        let work = Box::new(move || {
-            begun.store(true, Ordering::Release);
-            // The panic is told and goes on: it ends the actor, as a panic outside of the work would.
-            let panicked = match catch_unwind(AssertUnwindSafe(work)) {
-                Ok(done) => return drop(answer.send(Ok(done))), // nobody waits any more
-                Err(panicked) => panicked,
-            };
-            drop(answer.send(Err(panic_text(panicked.as_ref()))));
-            resume_unwind(panicked)
-        });
-        self.0.submit(Job { work, give_up })?;
-        tokio::select! {
-            biased;
-            done = &mut answered => match done {
-                Ok(done) => done.map_err(BulkheadError::Died),
-                Err(_) if has_begun.load(Ordering::Acquire) => Err(BulkheadError::Died("its thread ended".into())),
-                Err(_) => Err(self.0.not_begun()),
-            },
-            Ok(()) = &mut abandoned => Err(BulkheadError::Stuck(self.0.limits.hard_limit)),
-        }
-    }
 }

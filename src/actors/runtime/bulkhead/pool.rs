@@ -1,12 +1,5 @@
-//! The books of one bulkhead: what waits, which worker has what, and what becomes of those that do not come
-//! back. Knows no actor and no thread.
-//!
-//! A worker's place is a slot. Its phases:
-//!
-//! 1. *down*: nobody works there; the supervisor starts somebody, after a pause when the last one died
-//! 2. *idle*: waits to be woken
-//! 3. *busy*: has a job
-//! 4. *stuck*: has had it too long, and was not replaced because too many are leaked
+//! The books of one pool of threads: what waits, which worker has what, and what becomes of those that do not come
+//! back. Each call takes the lock, changes the [slots](super::slots), and wakes whom it concerns.
 
 use std::{
     collections::VecDeque,
@@ -15,23 +8,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, oneshot},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
-use super::{BulkheadError, BulkheadLimits, BulkheadStatus};
+use super::{
+    BulkheadError, BulkheadStatus, ThreadLimits,
+    slots::{Books, Job, Phase, Slot, Wake},
+};
 
 /// The pause before a worker that died is replaced; it doubles while they go on dying, up to
 /// [`LONGEST_PAUSE`]: whoever panics at every call must not keep a core busy with new threads.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) struct Job {
-    pub(super) work: Box<dyn FnOnce() + Send>,
-    /// Tells the caller that nobody waits for the end any more. Closed when the caller has gone.
-    pub(super) give_up: oneshot::Sender<()>,
-}
+/// When another try has a chance while the pool is full. Short, since it is full of calls that end.
+const WHEN_FULL: Duration = Duration::from_millis(20);
 
 /// Which worker: its slot, and its generation there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,50 +39,58 @@ pub(super) enum Next {
     Leave,
 }
 
-/// Wakes a worker.
-pub(super) type Wake = Box<dyn Fn() + Send>;
-
 pub(super) struct Pool {
     pub(super) name: Arc<str>,
-    pub(super) limits: BulkheadLimits,
-    /// Wakes the supervisor: a job was begun, or a worker ended.
+    begun: Instant,
+    /// Wakes the supervisor: a job was begun, a worker ended, or there should be more of them.
     pub(super) changed: Notify,
     books: Mutex<Books>,
 }
 
-struct Books {
-    open: bool,
-    queue: VecDeque<Job>,
-    slots: Vec<Slot>,
-    leaked: usize,
-    replaced: u64,
-    refused: u64,
-}
-
-struct Slot {
-    generation: u64,
-    /// Workers that died here one after the other.
-    deaths: u32,
-    wake: Option<Wake>,
-    /// Woken, and has not looked for work since: at most one wake-up is on its way.
-    woken: bool,
-    phase: Phase,
-}
-
-enum Phase {
-    Down { not_before: Option<Instant> },
-    Idle,
-    Busy { since: Instant, give_up: oneshot::Sender<()> },
-    Stuck,
-}
-
 impl Pool {
-    pub(super) fn new(name: &str, limits: BulkheadLimits) -> Arc<Self> {
-        let slot =
-            || Slot { generation: 0, deaths: 0, wake: None, woken: false, phase: Phase::Down { not_before: None } };
-        let slots = std::iter::repeat_with(slot).take(limits.threads).collect();
-        let books = Books { open: false, queue: VecDeque::new(), slots, leaked: 0, replaced: 0, refused: 0 };
-        Arc::new(Self { name: name.into(), limits, changed: Notify::new(), books: Mutex::new(books) })
+    pub(super) fn new(name: &str, limits: ThreadLimits) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            begun: Instant::now(),
+            changed: Notify::new(),
+            books: Mutex::new(Books::new(limits)),
+        })
+    }
+
+    pub(super) fn limits(&self) -> ThreadLimits {
+        self.books().limits
+    }
+
+    /// Other limits from now on; true when they differ.
+    pub(super) fn resize(&self, limits: ThreadLimits) -> bool {
+        {
+            let mut books = self.books();
+            if books.limits == limits {
+                return false;
+            }
+            books.limits = limits;
+            books.sizer.resize(limits.threads);
+            books.fit();
+        }
+        self.changed.notify_one();
+        true
+    }
+
+    /// Looks how busy it was since the last time, and follows its load where it may.
+    pub(super) fn look_at_load(&self) {
+        {
+            let mut books = self.books();
+            let (now, busy, waits) = (self.begun.elapsed(), books.busy(), !books.queue.is_empty());
+            let before = books.sizer.desired();
+            books.sizer.look(now, busy, waits);
+            let (after, share) = (books.sizer.desired(), books.sizer.share().as_f64());
+            if before == after {
+                return;
+            }
+            books.fit();
+            tracing::info!(bulkhead = %self.name, before, after, share, "resized");
+        }
+        self.changed.notify_one();
     }
 
     /// Takes work from now on. Workers of a predecessor that was killed are given up.
@@ -126,11 +124,11 @@ impl Pool {
     /// What [`BulkheadError`] says is not begun.
     pub(super) fn submit(&self, job: Job) -> Result<(), BulkheadError> {
         let mut books = self.books();
-        let idle = books.slots.iter().filter(|slot| matches!(slot.phase, Phase::Idle)).count();
+        let idle = books.wanted().filter(|slot| matches!(slot.phase, Phase::Idle)).count();
         let refusal = if !books.open || books.is_exhausted() {
             Some(self.refusal(&books))
-        } else if books.queue.len() >= self.limits.queue + idle {
-            Some(BulkheadError::Overloaded { bulkhead: self.name.clone() })
+        } else if books.queue.len() >= books.limits.queue + idle {
+            Some(BulkheadError::Overloaded { bulkhead: self.name.clone(), retry_after: WHEN_FULL })
         } else {
             None
         };
@@ -140,7 +138,9 @@ impl Pool {
         }
         books.queue.push_back(job);
         // Whoever was woken goes on until the queue is empty, so it is enough when all of them are.
-        if let Some(slot) = books.slots.iter_mut().find(|slot| matches!(slot.phase, Phase::Idle) && !slot.woken) {
+        let desired = books.sizer.desired();
+        let mut wanted = books.slots.iter_mut().take(desired);
+        if let Some(slot) = wanted.find(|slot| matches!(slot.phase, Phase::Idle) && !slot.woken) {
             slot.wake();
         }
         Ok(())
@@ -159,7 +159,7 @@ impl Pool {
     /// A new worker for a slot where nobody works. `None` when somebody does, or the bulkhead is closed.
     pub(super) fn hire(&self, slot: usize) -> Option<WorkerId> {
         let mut books = self.books();
-        if !books.open {
+        if !books.open || slot >= books.sizer.desired() {
             return None;
         }
         let place = books.slots.get_mut(slot)?;
@@ -182,20 +182,24 @@ impl Pool {
     pub(super) fn next(&self, worker: WorkerId, now: Instant) -> Next {
         let next = {
             let mut books = self.books();
-            let open = books.open;
+            let (open, desired) = (books.open, books.sizer.desired());
             let Books { queue, slots, .. } = &mut *books;
             let Some(slot) = slots.get_mut(worker.slot).filter(|slot| slot.generation == worker.generation) else {
                 return Next::Leave;
             };
             slot.woken = false;
-            let mut jobs = std::iter::from_fn(|| queue.pop_front());
-            if let Some(job) = jobs.find(|job| !job.give_up.is_closed()) {
+            let next = if open && worker.slot >= desired {
+                slot.phase = Phase::Leaving;
+                Next::Leave
+            } else if let Some(job) = std::iter::from_fn(|| queue.pop_front()).find(|job| !job.give_up.is_closed()) {
                 slot.phase = Phase::Busy { since: now, give_up: job.give_up };
                 Next::Work(job.work)
             } else {
                 slot.phase = Phase::Idle;
                 if open { Next::Wait } else { Next::Leave }
-            }
+            };
+            self.measure(&mut books);
+            next
         };
         if let Next::Work(_) = next {
             self.changed.notify_one();
@@ -216,6 +220,10 @@ impl Pool {
             let mut books = self.books();
             let open = books.open;
             match books.of(worker) {
+                Some(slot) if matches!(slot.phase, Phase::Leaving) => {
+                    (slot.wake, slot.woken) = (None, false);
+                    slot.phase = Phase::Down { not_before: None };
+                }
                 Some(slot) => {
                     let pause = FIRST_PAUSE.saturating_mul(1 << slot.deaths.min(16)).min(LONGEST_PAUSE);
                     slot.deaths = slot.deaths.saturating_add(1);
@@ -226,6 +234,7 @@ impl Pool {
                 }
                 None => books.leaked = books.leaked.saturating_sub(1),
             }
+            self.measure(&mut books);
         }
         self.changed.notify_one();
     }
@@ -235,7 +244,7 @@ impl Pool {
         let waiting = {
             let mut books = self.books();
             for slot in 0..books.slots.len() {
-                books.check(slot, now, self.limits);
+                books.check(slot, now);
             }
             if books.is_exhausted() { std::mem::take(&mut books.queue) } else { VecDeque::new() }
         };
@@ -247,6 +256,7 @@ impl Pool {
         let (mut wanted, mut again) = (Vec::new(), None::<Instant>);
         for (index, slot) in books.slots.iter().enumerate() {
             let at = match slot.phase {
+                Phase::Down { .. } if index >= books.sizer.desired() => None,
                 Phase::Down { not_before } => match not_before.filter(|at| *at > now) {
                     None => {
                         wanted.push(index);
@@ -254,8 +264,8 @@ impl Pool {
                     }
                     later => later,
                 },
-                Phase::Busy { since, .. } => Some(since + self.limits.hard_limit),
-                Phase::Idle | Phase::Stuck => None,
+                Phase::Busy { since, .. } => Some(since + books.limits.hard_limit),
+                Phase::Idle | Phase::Stuck | Phase::Leaving => None,
             };
             again = [again, at].into_iter().flatten().min();
         }
@@ -269,81 +279,40 @@ impl Pool {
 
     pub(super) fn status(&self) -> BulkheadStatus {
         let books = self.books();
-        let count = |is: fn(&Phase) -> bool| books.slots.iter().filter(|slot| is(&slot.phase)).count();
         let state = match (books.open, books.is_exhausted()) {
             (false, _) => "stopped",
             (true, true) => "exhausted",
             (true, false) => "running",
         };
+        let (min, max) = books.limits.threads.bounds();
+        let works = |slot: &&Slot| matches!(slot.phase, Phase::Idle | Phase::Busy { .. });
         BulkheadStatus {
             name: self.name.to_string(),
             kind: "threads",
             state,
-            threads: self.limits.threads,
-            live: count(|phase| matches!(phase, Phase::Idle | Phase::Busy { .. })),
-            busy: count(|phase| matches!(phase, Phase::Busy { .. } | Phase::Stuck)),
+            min,
+            max,
+            desired: books.sizer.desired(),
+            current: books.slots.iter().filter(works).count(),
+            in_flight: books.busy(),
+            waiting: books.queue.len(),
+            queue_limit: books.limits.queue,
+            refused: books.refused,
+            expired: 0,
+            busy_share: books.sizer.share().as_f64(),
             leaked: books.leaked,
             replaced: books.replaced,
-            queue: books.queue.len(),
-            queue_limit: self.limits.queue,
-            refused: books.refused,
         }
+    }
+
+    fn measure(&self, books: &mut Books) {
+        let busy = books.busy();
+        books.sizer.measure(self.begun.elapsed(), busy);
     }
 
     /// Nothing under this lock runs code of others but the dropping of a job that nobody waits for.
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Books {
-    /// The worker's slot, unless it was given up.
-    fn of(&mut self, worker: WorkerId) -> Option<&mut Slot> {
-        self.slots.get_mut(worker.slot).filter(|slot| slot.generation == worker.generation)
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.slots.iter().all(|slot| matches!(slot.phase, Phase::Stuck))
-    }
-
-    /// Gives up on whoever works in this slot.
-    fn abandon(&mut self, slot: usize) {
-        let Some(slot) = self.slots.get_mut(slot) else { return };
-        if !matches!(slot.phase, Phase::Down { .. }) {
-            slot.wake(); // it leaves when it can
-            slot.generation += 1;
-            (slot.wake, slot.woken) = (None, false);
-            self.leaked += 1;
-        }
-        slot.phase = Phase::Down { not_before: None };
-    }
-
-    fn check(&mut self, index: usize, now: Instant, limits: BulkheadLimits) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let overdue = match &slot.phase {
-            Phase::Busy { since, .. } => now.saturating_duration_since(*since) >= limits.hard_limit,
-            Phase::Stuck => true,
-            Phase::Down { .. } | Phase::Idle => false,
-        };
-        if !overdue {
-            return;
-        }
-        if let Phase::Busy { give_up, .. } = std::mem::replace(&mut slot.phase, Phase::Stuck) {
-            let _gone = give_up.send(()).is_err();
-        }
-        if self.leaked < limits.max_leaked {
-            self.abandon(index);
-            self.replaced += 1;
-        }
-    }
-}
-
-impl Slot {
-    fn wake(&mut self) {
-        if let Some(wake) = self.wake.as_ref().filter(|_| !self.woken) {
-            wake();
-            self.woken = true;
-        }
     }
 }
 

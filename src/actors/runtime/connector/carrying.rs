@@ -18,9 +18,6 @@ use crate::actors::entity::{
     DeadLetter, DeadLetterId, DomainEvent, Entity, EntityId, Notice, Notification, Number, Outbound, Recorded,
 };
 
-/// The pause while a bulkhead is full. Short, since it is full of calls that end.
-const WHEN_FULL: Duration = Duration::from_millis(20);
-
 /// Carries the notices of one [`Outbound`] of `system` through its channel.
 pub(crate) struct Carrying<O> {
     pub(crate) outbound: O,
@@ -40,7 +37,8 @@ impl<O: Outbound> Carrier for Carrying<O> {
     /// As many as the bulkhead takes: more would only be turned away there.
     fn in_flight(&self) -> usize {
         let limits = self.channel.bulkhead.limits();
-        limits.threads + limits.queue
+        let (_, most) = limits.threads.bounds();
+        most + limits.queue
     }
 
     /// Notices of one source entity keep their order. An outbound that panics leads to one that fails.
@@ -133,13 +131,15 @@ fn classify(delivered: Result<(), DeliveryError>) -> Tried {
 
 /// | the bulkhead says | it counts |
 /// |---|---|
-/// | full, exhausted, stopped: not begun | no |
+/// | full, exhausted, stopped, no place in time: not begun | no |
 /// | stuck, died: begun | yes |
 fn classify_bulkhead(error: &BulkheadError) -> Tried {
     let reason = error.to_string();
     match error {
-        BulkheadError::Overloaded { .. } => Tried::Later { reason, pause: Some(WHEN_FULL) },
-        BulkheadError::Exhausted { .. } | BulkheadError::Stopped { .. } => Tried::Later { reason, pause: None },
+        BulkheadError::Overloaded { retry_after, .. } => Tried::Later { reason, pause: Some(*retry_after) },
+        BulkheadError::Exhausted { .. } | BulkheadError::Stopped { .. } | BulkheadError::Expired(_) => {
+            Tried::Later { reason, pause: None }
+        }
         BulkheadError::Stuck(_) | BulkheadError::Died(_) => Tried::Failed { reason, pause: None },
     }
 }
@@ -163,7 +163,8 @@ mod tests {
         }
         let bulkhead: Arc<str> = "b".into();
         for (error, counts) in [
-            (BulkheadError::Overloaded { bulkhead: bulkhead.clone() }, false),
+            (BulkheadError::Overloaded { bulkhead: bulkhead.clone(), retry_after: Duration::from_millis(20) }, false),
+            (BulkheadError::Expired(Duration::from_secs(1)), false),
             (BulkheadError::Exhausted { bulkhead: bulkhead.clone() }, false),
             (BulkheadError::Stopped { bulkhead }, false),
             (BulkheadError::Stuck(Duration::from_secs(1)), true),

@@ -5,16 +5,16 @@ use std::{
 };
 
 use super::{
-    super::bulkhead::{Bulkhead, BulkheadLimits},
+    super::{bulkhead::ThreadPool, limits},
     Connect, Connector,
 };
-use crate::actors::supervision::{BulkheadConfig, ConnectorConfig, SupervisionConfig};
+use crate::actors::supervision::{ConnectorConfig, SupervisionConfig};
 
 /// One channel of one system: what carries its notices, and where that may block.
 #[derive(Clone)]
 pub(crate) struct Channel {
     pub(crate) connector: Arc<dyn Connector>,
-    pub(crate) bulkhead: Bulkhead,
+    pub(crate) bulkhead: ThreadPool,
     pub(crate) config: ConnectorConfig,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Channels {
     config: SupervisionConfig,
     /// As `<system>.<channel>`, in small letters, whether they are connected or not.
     declared: BTreeMap<String, Option<Channel>>,
-    bulkheads: BTreeMap<String, Bulkhead>,
+    bulkheads: BTreeMap<String, ThreadPool>,
 }
 
 impl Channels {
@@ -41,9 +41,9 @@ impl Channels {
         };
         let connected = self.connect.as_ref().map(|connect| {
             let config = self.config.connector(system, channel);
-            let limits = limits(self.config.bulkhead(&config.bulkhead));
+            let limits = limits::threads(self.config.bulkhead(&config.bulkhead));
             let bulkhead = self.bulkheads.entry(config.bulkhead.clone());
-            let bulkhead = bulkhead.or_insert_with(|| Bulkhead::new(&config.bulkhead, limits)).clone();
+            let bulkhead = bulkhead.or_insert_with(|| ThreadPool::new(&config.bulkhead, limits)).clone();
             Channel { connector: connect(&config), bulkhead, config }
         });
         open.insert(connected).clone()
@@ -55,18 +55,8 @@ impl Channels {
     }
 
     /// The bulkheads that some channel runs in.
-    pub(crate) fn bulkheads(&self) -> impl Iterator<Item = (&str, &Bulkhead)> {
+    pub(crate) fn bulkheads(&self) -> impl Iterator<Item = (&str, &ThreadPool)> {
         self.bulkheads.iter().map(|(name, bulkhead)| (name.as_str(), bulkhead))
-    }
-}
-
-fn limits(config: &BulkheadConfig) -> BulkheadLimits {
-    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-    BulkheadLimits {
-        threads: count(config.threads),
-        queue: count(config.queue),
-        hard_limit: config.hard_limit,
-        max_leaked: count(config.max_leaked),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The runtime on the memory storage: real entities, real supervision, no disk.
 
 mod asking;
+mod bounds;
 mod cells;
 mod declared;
 mod failing;
@@ -14,6 +15,7 @@ mod linking;
 mod odd;
 mod operating;
 mod patient;
+mod places;
 mod rebuilding;
 mod reopening;
 mod resting;

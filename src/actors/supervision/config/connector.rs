@@ -1,8 +1,9 @@
-//! `[connector.<system>.<channel>]` and `[bulkhead]`: how notices leave the house, and where that may block.
+//! `[connector.<system>.<channel>]`: how notices leave the house.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{
+    bulkhead::Bulkheads,
     error::{ConfigError, Place, Problem},
     section::{Placed, Read, Section},
     value::Value,
@@ -61,65 +62,10 @@ impl ConnectorConfig {
     }
 }
 
-/// `[bulkhead]` or `[bulkhead.<name>]`: threads of their own for what blocks or is not trusted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BulkheadConfig {
-    /// Calls that are worked on at the same time. Default 2, from 1 to 64.
-    pub threads: u32,
-    /// Calls that may wait for a thread. Default 64, from 1 to 65 536.
-    pub queue: u32,
-    /// A call that takes longer is given up, and its thread replaced. Default 30 s, from 10 ms to 10 min.
-    pub hard_limit: Duration,
-    /// Threads that may be given up and not have come back; then stuck ones are not replaced any more.
-    /// Default 4, from 0 to 64.
-    pub max_leaked: u32,
-}
-
-impl Default for BulkheadConfig {
-    fn default() -> Self {
-        Self { threads: 2, queue: 64, hard_limit: Duration::from_secs(30), max_leaked: 4 }
-    }
-}
-
 const TEN_MS: Duration = Duration::from_millis(10);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
-
-/// The bulkheads, and what a connector's deadline is measured by.
-pub(super) struct Bulkheads {
-    pub(super) default: BulkheadConfig,
-    pub(super) named: BTreeMap<String, BulkheadConfig>,
-    hard_limit: Placed<Duration>,
-    hard_limits: BTreeMap<String, Placed<Duration>>,
-}
-
-pub(super) fn bulkheads(mut section: Section<'_>) -> Result<Bulkheads, ConfigError> {
-    let (default, hard_limit) = bulkhead(&mut section, &BulkheadConfig::default())?;
-    let (mut named, mut hard_limits) = (BTreeMap::new(), BTreeMap::new());
-    for (name, _, mut section) in section.named()? {
-        let (config, limit) = bulkhead(&mut section, &default)?;
-        section.finish()?;
-        named.insert(name.clone(), config);
-        hard_limits.insert(name, limit);
-    }
-    section.finish()?;
-    Ok(Bulkheads { default, named, hard_limit, hard_limits })
-}
-
-fn bulkhead(
-    section: &mut Section<'_>,
-    default: &BulkheadConfig,
-) -> Result<(BulkheadConfig, Placed<Duration>), ConfigError> {
-    let hard_limit = section.bounded("hard_limit", default.hard_limit, TEN_MS..=TEN_MINUTES)?;
-    let config = BulkheadConfig {
-        threads: section.bounded("threads", default.threads, 1..=64)?.value,
-        queue: section.bounded("queue", default.queue, 1..=65_536)?.value,
-        hard_limit: hard_limit.value,
-        max_leaked: section.bounded("max_leaked", default.max_leaked, 0..=64)?.value,
-    };
-    Ok((config, hard_limit))
-}
 
 /// The connectors that differ, as `<system>.<channel>`.
 pub(super) fn connectors(

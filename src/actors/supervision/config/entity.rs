@@ -46,8 +46,13 @@ pub struct ServiceConfig {
     pub budget_messages: u32,
     /// Bytes of these commands. Default 64 MiB, from 64 KiB to 16 GiB.
     pub budget_bytes: ByteCount,
+    /// Commands and reads that may be under way: those that wait, and those that were decided and have no answer yet,
+    /// since their events are not durable or another entity is asked. Default 16 384, from 1 to 1 000 000.
+    pub in_flight: u32,
     /// Entities that may be recovered at a time. Default 16, from 1 to 1024.
     pub recoveries: u32,
+    /// Entities that may wait for being recovered; what is asked of more is refused. Default 1024, from 0 to 1 000 000.
+    pub recovery_queue: u32,
     /// Idempotency keys that are kept (for 24 h); when full, new keys are refused. Default 100 000, from 1
     /// to 10 000 000.
     pub command_keys: u32,
@@ -55,7 +60,14 @@ pub struct ServiceConfig {
 
 impl Default for ServiceConfig {
     fn default() -> Self {
-        Self { budget_messages: 4096, budget_bytes: ByteCount::mib(64), recoveries: 16, command_keys: 100_000 }
+        Self {
+            budget_messages: 4096,
+            budget_bytes: ByteCount::mib(64),
+            in_flight: 16_384,
+            recoveries: 16,
+            recovery_queue: 1024,
+            command_keys: 100_000,
+        }
     }
 }
 
@@ -136,7 +148,9 @@ fn service(section: &mut Section<'_>, default: &ServiceConfig) -> Result<Service
     Ok(ServiceConfig {
         budget_messages: section.bounded("budget_messages", default.budget_messages, 1..=1_000_000)?.value,
         budget_bytes: section.bounded("budget_bytes", default.budget_bytes, byte_bounds)?.value,
+        in_flight: section.bounded("in_flight", default.in_flight, 1..=1_000_000)?.value,
         recoveries: section.bounded("recoveries", default.recoveries, 1..=1024)?.value,
+        recovery_queue: section.bounded("recovery_queue", default.recovery_queue, 0..=1_000_000)?.value,
         command_keys: section.bounded("command_keys", default.command_keys, 1..=10_000_000)?.value,
     })
 }

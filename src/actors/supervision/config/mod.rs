@@ -4,6 +4,7 @@
 //! result by whoever has them. Every key has a default, so the file may be empty or absent. An unknown key
 //! or a broken rule refuses the whole configuration and says where.
 
+mod bulkhead;
 mod connector;
 mod entity;
 mod error;
@@ -20,7 +21,8 @@ mod value;
 
 use std::{collections::BTreeMap, io, path::Path};
 
-pub use connector::{BulkheadConfig, ConnectorConfig, ConnectorKind};
+pub use bulkhead::{AutoscaleConfig, BulkheadConfig, PlacesConfig};
+pub use connector::{ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig};
@@ -58,6 +60,9 @@ pub struct SupervisionConfig {
     links: BTreeMap<String, LinkConfig>,
     bulkhead: BulkheadConfig,
     bulkheads: BTreeMap<String, BulkheadConfig>,
+    places: BTreeMap<String, PlacesConfig>,
+    /// Of services without a section.
+    default_places: PlacesConfig,
     connectors: BTreeMap<String, ConnectorConfig>,
 }
 
@@ -116,7 +121,7 @@ impl SupervisionConfig {
         let (entity, entities) = entity::entities(root.section("entity")?)?;
         let (service, services) = entity::services(root.section("service")?)?;
         let (link, links) = link::links(root.section("link")?)?;
-        let bulkheads = connector::bulkheads(root.section("bulkhead")?)?;
+        let bulkheads = bulkhead::bulkheads(root.section("bulkhead")?)?;
         let connectors = connector::connectors(root.section("connector")?, &bulkheads)?;
         let mut systems = root.section("systems")?;
         let switches = systems.named()?.into_iter().map(|(name, _, section)| (name, Switches::of(section))).collect();
@@ -136,6 +141,8 @@ impl SupervisionConfig {
             links,
             bulkhead: bulkheads.default,
             bulkheads: bulkheads.named,
+            places: bulkheads.places,
+            default_places: PlacesConfig::default(),
             connectors,
         };
         root.finish()?;
@@ -158,7 +165,7 @@ impl SupervisionConfig {
         self.systems.keys().map(String::as_str)
     }
 
-    /// What differs from `other` beside the switches of systems: sections, which are read only at a start.
+    /// What differs from `other` beside what a running system takes over: sections, which are read only at a start.
     pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let sections = [
             ("server", self.server != other.server),
@@ -167,12 +174,18 @@ impl SupervisionConfig {
             ("storage", self.storage != other.storage),
             ("supervisor", self.supervisors != other.supervisors),
             ("entity", self.entity != other.entity || self.entities != other.entities),
-            ("service", self.service != other.service || self.services != other.services),
             ("link", self.link != other.link || self.links != other.links),
-            ("bulkhead", self.bulkhead != other.bulkhead || self.bulkheads != other.bulkheads),
+            ("service", self.command_keys() != other.command_keys()),
             ("connector", self.connectors != other.connectors),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
+    }
+
+    /// What of `[service]` holds until the next start, where it differs from the default.
+    fn command_keys(&self) -> (u32, BTreeMap<&str, u32>) {
+        let all = self.service.command_keys;
+        let own = self.services.iter().map(|(name, config)| (name.as_str(), config.command_keys));
+        (all, own.filter(|(_, keys)| *keys != all).collect())
     }
 
     /// The limits of the entities of a kind, `<system>.<entity>`: its own section, that of its short name,
@@ -204,6 +217,11 @@ impl SupervisionConfig {
         self.bulkheads.get(&name.to_ascii_lowercase()).unwrap_or(&self.bulkhead)
     }
 
+    /// The places in which a service handles its commands.
+    pub fn places(&self, system: &str, service: &str) -> &PlacesConfig {
+        self.places.get(&format!("{system}/{service}").to_ascii_lowercase()).unwrap_or(&self.default_places)
+    }
+
     /// Whether the section of some connector names this bulkhead.
     pub fn runs_in(&self, bulkhead: &str) -> bool {
         self.connectors.values().any(|connector| connector.bulkhead == bulkhead)
@@ -217,7 +235,8 @@ impl SupervisionConfig {
         let links = self.links.keys().map(|name| (NamedSection::Link, name.as_str()));
         let connectors = self.connectors.keys().map(|name| (NamedSection::Connector, name.as_str()));
         let bulkheads = self.bulkheads.keys().map(|name| (NamedSection::Bulkhead, name.as_str()));
-        entities.chain(services).chain(links).chain(connectors).chain(bulkheads)
+        let places = self.places.keys().map(|name| (NamedSection::Places, name.as_str()));
+        entities.chain(services).chain(links).chain(connectors).chain(bulkheads).chain(places)
     }
 }
 
@@ -232,6 +251,8 @@ pub enum NamedSection {
     Link,
     /// A channel: `store.alarm`.
     Connector,
-    /// A bulkhead: `store-alarm`.
+    /// A bulkhead of threads: `store-alarm`.
     Bulkhead,
+    /// The bulkhead of a service: `store/order`.
+    Places,
 }

@@ -1,0 +1,210 @@
+//! The budget of a service: the bounds of its work, counted message by message, refused at once beyond.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use serde::Serialize;
+
+use super::bulkhead::BulkheadStatus;
+
+/// How much of a service's work may be there at a time: what waits in all mailboxes together, and what has no answer
+/// yet.
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    messages: Gauge,
+    bytes: Gauge,
+    in_flight: Gauge,
+    refused: AtomicU64,
+}
+
+/// A number with a bound, which may change.
+#[derive(Debug, Default)]
+struct Gauge {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Gauge {
+    /// Counts `n` more; false when that is too many, and they are counted all the same.
+    fn add(&self, n: usize) -> bool {
+        self.now.fetch_add(n, Ordering::Relaxed) + n <= self.most.load(Ordering::Relaxed)
+    }
+
+    fn sub(&self, n: usize) {
+        self.now.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+}
+
+/// The work of a service and its bounds as operators see them. Beyond a bound commands and reads are refused at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BudgetStatus {
+    /// Messages that wait in its mailboxes, or for a place.
+    pub messages: usize,
+    /// Messages that may wait.
+    pub messages_limit: usize,
+    /// Bytes of the messages that wait.
+    pub bytes: usize,
+    /// Bytes that may wait.
+    pub bytes_limit: usize,
+    /// Messages that have no answer yet: those that wait, and those whose events are not durable or that ask others.
+    pub in_flight: usize,
+    /// Messages that may have no answer.
+    pub in_flight_limit: usize,
+    /// Messages that were refused since the start, because one of these bounds was reached.
+    pub refused: u64,
+    /// Entities that are being recovered.
+    pub recoveries: usize,
+    /// Entities that may be recovered at a time.
+    pub recoveries_limit: usize,
+    /// Entities that wait for being recovered.
+    pub recoveries_waiting: usize,
+    /// Entities that may wait for being recovered.
+    pub recoveries_waiting_limit: usize,
+    /// Recoveries that were refused since the start, because too many waited.
+    pub recoveries_refused: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(messages: usize, bytes: usize, in_flight: usize) -> Arc<Self> {
+        let budget = Arc::new(Self::default());
+        budget.resize(messages, bytes, in_flight);
+        budget
+    }
+
+    /// Other bounds from now on; true when they differ. What is counted stays counted, also beyond them.
+    pub(crate) fn resize(&self, messages: usize, bytes: usize, in_flight: usize) -> bool {
+        let bounds = [(&self.messages, messages), (&self.bytes, bytes), (&self.in_flight, in_flight)];
+        bounds.map(|(gauge, most)| gauge.most.swap(most, Ordering::Relaxed) != most).contains(&true)
+    }
+
+    /// Room for one message of `bytes` to wait, and for it to be under way; `None` when the service has enough to do.
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Option<(Permit, UnderWay)> {
+        let room = (Permit { budget: self.clone(), bytes }, UnderWay(self.clone()));
+        // All are counted, and dropping gives the room back.
+        let fits = [self.messages.add(1), self.bytes.add(bytes), self.in_flight.add(1)];
+        if fits == [true; 3] {
+            return Some(room);
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Messages that wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.messages.now()
+    }
+
+    /// The service's places, when nothing but this budget bounds them.
+    pub(crate) fn as_places(&self, name: &str, state: &'static str) -> BulkheadStatus {
+        let most = self.in_flight.most();
+        BulkheadStatus {
+            name: name.to_owned(),
+            kind: "semaphore",
+            state,
+            min: most,
+            max: most,
+            desired: most,
+            current: most,
+            in_flight: self.in_flight.now(),
+            waiting: 0,
+            queue_limit: 0,
+            refused: self.refused.load(Ordering::Relaxed),
+            expired: 0,
+            busy_share: 0.0,
+            leaked: 0,
+            replaced: 0,
+        }
+    }
+
+    /// As operators see it, with the recoveries of the same service.
+    pub(crate) fn status(&self, recoveries: BulkheadStatus) -> BudgetStatus {
+        BudgetStatus {
+            messages: self.messages.now(),
+            messages_limit: self.messages.most(),
+            bytes: self.bytes.now(),
+            bytes_limit: self.bytes.most(),
+            in_flight: self.in_flight.now(),
+            in_flight_limit: self.in_flight.most(),
+            refused: self.refused.load(Ordering::Relaxed),
+            recoveries: recoveries.in_flight,
+            recoveries_limit: recoveries.max,
+            recoveries_waiting: recoveries.waiting,
+            recoveries_waiting_limit: recoveries.queue_limit,
+            recoveries_refused: recoveries.refused,
+        }
+    }
+}
+
+/// One message's share of what may wait.
+pub(crate) struct Permit {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.budget.messages.sub(1);
+        self.budget.bytes.sub(self.bytes);
+    }
+}
+
+/// One message's share of what may be under way.
+pub(crate) struct UnderWay(Arc<Budget>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.in_flight.sub(1);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_refuses_the_message_above_its_limit_and_takes_one_again_later() {
+        let budget = Budget::new(2, 100, 3);
+        let (first, first_under_way) = budget.take(40).expect("room");
+        let second = budget.take(40).expect("room");
+        assert!(budget.take(1).is_none(), "three messages");
+        drop(first);
+        assert!(budget.take(61).is_none(), "101 bytes");
+        let third = budget.take(60).expect("room");
+        drop(third.0);
+        assert!(budget.take(1).is_none(), "four without an answer");
+        drop(first_under_way);
+        assert!(budget.take(1).is_some());
+        drop((second, third.1));
+        assert_eq!((budget.waiting(), budget.bytes.now(), budget.in_flight.now()), (0, 0, 0));
+        assert_eq!(budget.refused.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn a_smaller_budget_takes_nobody_s_room_away() {
+        let budget = Budget::new(2, 100, 2);
+        let taken = [budget.take(40).expect("room"), budget.take(40).expect("room")];
+        assert!(budget.resize(1, 100, 1) && !budget.resize(1, 100, 1));
+        assert!(budget.take(1).is_none());
+        drop(taken);
+        assert!(budget.take(1).is_some());
+    }
+}

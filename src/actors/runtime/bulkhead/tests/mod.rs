@@ -1,0 +1,2 @@
+mod semaphore;
+mod threads;

@@ -1,0 +1,177 @@
+use futures::FutureExt;
+use tokio::time::Instant;
+
+use super::super::*;
+
+fn limits(places: usize, queue: usize) -> Option<SemaphoreLimits> {
+    Some(SemaphoreLimits { size: Size::Fixed(places), queue })
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(3)
+}
+
+/// State, places, held, waiting, refused, expired.
+fn books(semaphore: &Semaphore) -> (&'static str, usize, usize, usize, u64, u64) {
+    let status = semaphore.status().expect("limited");
+    (status.state, status.desired, status.in_flight, status.waiting, status.refused, status.expired)
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_limits_everybody_is_let_in() {
+    let semaphore = Semaphore::new("s", None);
+    let all: Vec<_> = (0..1000).map(|_| semaphore.enter(soon()).now_or_never()).collect();
+    assert!(all.iter().all(|entered| matches!(entered, Some(Ok(_)))));
+    assert_eq!(semaphore.status(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses_at_once_and_who_waits_comes_in_turn() {
+    let semaphore = Semaphore::new("s", limits(2, 2));
+    let first = semaphore.enter(soon()).await.expect("free");
+    let second = semaphore.enter(soon()).await.expect("free");
+    let mut third = Box::pin(semaphore.enter(soon()));
+    let mut fourth = Box::pin(semaphore.enter(soon()));
+    assert!(futures::poll!(&mut third).is_pending() && futures::poll!(&mut fourth).is_pending());
+    let refused = semaphore.enter(soon()).now_or_never().expect("at once").expect_err("full");
+    let retry_after = Duration::from_millis(250);
+    assert_eq!(refused, BulkheadError::Overloaded { bulkhead: "s".into(), retry_after });
+    assert_eq!(books(&semaphore), ("running", 2, 2, 2, 1, 0));
+    drop(first);
+    let futures::future::Either::Left((Ok(third), fourth)) = futures::future::select(third, fourth).await else {
+        panic!("who came first comes in first")
+    };
+    assert_eq!(books(&semaphore), ("running", 2, 2, 1, 1, 0));
+    drop((second, third));
+    drop(fourth.await.expect("in turn"));
+    assert_eq!(books(&semaphore), ("running", 2, 0, 0, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_is_told_so_and_leaves_the_queue() {
+    let semaphore = Semaphore::new("s", limits(1, 1));
+    let held = semaphore.enter(soon()).await.expect("free");
+    let expired = semaphore.enter(soon()).await.expect_err("nobody leaves");
+    assert_eq!(expired, BulkheadError::Expired(Duration::from_secs(3)));
+    assert_eq!(books(&semaphore), ("running", 1, 1, 0, 0, 1));
+    drop(held);
+    drop(semaphore.enter(soon()).await.expect("free"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_away_takes_no_place_neither_waiting_nor_just_called() {
+    let semaphore = Semaphore::new("s", limits(1, 2));
+    let held = semaphore.enter(soon()).await.expect("free");
+    let mut gone = Box::pin(semaphore.enter(soon()));
+    let mut called = Box::pin(semaphore.enter(soon()));
+    assert!(futures::poll!(&mut gone).is_pending() && futures::poll!(&mut called).is_pending());
+    drop(gone);
+    assert_eq!(books(&semaphore), ("running", 1, 1, 1, 0, 0));
+    drop(held);
+    assert_eq!(books(&semaphore), ("running", 1, 1, 0, 0, 0), "its permit is on its way");
+    drop(called);
+    assert_eq!(books(&semaphore), ("running", 1, 0, 0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_one_tells_who_waits_and_keeps_who_is_in() {
+    let semaphore = Semaphore::new("s", limits(1, 2));
+    let held = semaphore.enter(soon()).await.expect("free");
+    let mut waits = Box::pin(semaphore.enter(soon()));
+    assert!(futures::poll!(&mut waits).is_pending());
+    semaphore.close();
+    let stopped = BulkheadError::Stopped { bulkhead: "s".into() };
+    assert_eq!(waits.await.expect_err("closed"), stopped);
+    assert_eq!(semaphore.enter(soon()).await.expect_err("closed"), stopped);
+    assert_eq!(books(&semaphore), ("stopped", 1, 1, 0, 0, 0));
+    semaphore.open();
+    drop(held);
+    drop(semaphore.enter(soon()).await.expect("open"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_a_bound_of_its_own_waits_also_when_the_queue_is_full() {
+    let semaphore = Semaphore::new("s", limits(1, 0));
+    let held = semaphore.enter(soon()).await.expect("free");
+    assert!(matches!(semaphore.enter_patiently(false).await, Err(BulkheadError::Overloaded { .. })));
+    let mut patient = Box::pin(semaphore.enter_patiently(true));
+    assert!(futures::poll!(&mut patient).is_pending());
+    drop(held);
+    drop(patient.await.expect("in turn"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smaller_one_puts_nobody_out_and_a_larger_one_lets_in_at_once() {
+    let semaphore = Semaphore::new("s", limits(3, 4));
+    let held: Vec<_> = (0..3).filter_map(|_| semaphore.enter(soon()).now_or_never()?.ok()).collect();
+    assert!(semaphore.resize(limits(1, 1)) && !semaphore.resize(limits(1, 1)));
+    assert_eq!(books(&semaphore), ("running", 1, 3, 0, 0, 0));
+    assert_eq!(semaphore.status().expect("limited").current, 3, "they have their places");
+    let mut waits = Box::pin(semaphore.enter(soon()));
+    assert!(futures::poll!(&mut waits).is_pending());
+    let mut held = held.into_iter();
+    drop((held.next(), held.next()));
+    assert!(futures::poll!(&mut waits).is_pending(), "the last of the three is still in");
+    assert!(semaphore.resize(limits(2, 1)));
+    let entered = waits.await.expect("there is room now");
+    assert_eq!(books(&semaphore), ("running", 2, 2, 0, 0, 0));
+    let mut waits = Box::pin(semaphore.enter(soon()));
+    assert!(futures::poll!(&mut waits).is_pending());
+    assert!(semaphore.resize(None), "no limits any more");
+    drop(waits.await.expect("everybody is let in"));
+    drop((entered, held));
+    assert!(semaphore.resize(limits(1, 0)));
+    assert_eq!(books(&semaphore), ("running", 1, 0, 0, 0, 0), "all have left");
+}
+
+/// Four places of 20 ms are 200 a second, whoever comes and however many.
+#[tokio::test(start_paused = true)]
+async fn its_capacity_is_its_places_over_the_time_that_one_is_held() {
+    let semaphore = Semaphore::new("s", limits(4, 1000));
+    let begun = Instant::now();
+    let calls = (0..400).map(|_| async {
+        let permit = semaphore.enter(Instant::now() + Duration::from_mins(1)).await.expect("in turn");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(permit);
+    });
+    futures::future::join_all(calls).await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    assert_eq!(semaphore.expected_wait(), None);
+    let held: Vec<_> = (0..4).filter_map(|_| semaphore.enter(soon()).now_or_never()?.ok()).collect();
+    let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(semaphore.enter(soon()))).collect();
+    for call in &mut waiting {
+        assert!(futures::poll!(call).is_pending());
+    }
+    assert_eq!(semaphore.expected_wait(), Some(Duration::from_millis(60)), "three rounds of 20 ms");
+    drop(held);
+}
+
+/// Ten callers that want to be busy all the time: one place is not enough, and ten are the most.
+#[tokio::test(start_paused = true)]
+async fn it_follows_its_load_between_its_bounds() {
+    let scale = Scale { min: 1, max: 10, busy_target: 15, idle: Duration::from_secs(30) };
+    let semaphore = Semaphore::new("s", Some(SemaphoreLimits { size: Size::Scaled(scale), queue: 100 }));
+    let (mut sizes, mut under_way) = (Vec::new(), Vec::new());
+    for second in 0..60 {
+        let calls = if second < 6 { 10 } else { 0 };
+        under_way.extend((0..calls).map(|_| {
+            let semaphore = semaphore.clone();
+            async move {
+                let permit = semaphore.enter(Instant::now() + Duration::from_mins(1)).await.expect("in turn");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                drop(permit);
+            }
+            .boxed()
+        }));
+        let calls = futures::future::join_all(std::mem::take(&mut under_way));
+        let look = tokio::time::sleep(LOOK_EVERY);
+        futures::future::join(calls, look).await;
+        semaphore.look();
+        let status = semaphore.status().expect("limited");
+        assert_eq!((status.desired, status.min, status.max), (status.current, 1, 10));
+        sizes.push(status.desired);
+    }
+    assert_eq!(sizes[..5], [2, 4, 8, 10, 10]);
+    assert_eq!(sizes[59], 1);
+    assert!(sizes.is_sorted_by(|a, b| a <= b || sizes[59] == *b), "it shrinks once, to the least: {sizes:?}");
+}
