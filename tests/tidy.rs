@@ -57,6 +57,7 @@ const RULES: &[Rule] = &[
     rule("src/actors/supervision/intensity.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/supervision/backoff.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/supervision/order.rs", IMPURE, "decisions of supervision are pure"),
+    rule("src/actors/runtime/bulkhead/admission.rs", IMPURE, "who may wait is decided purely"),
     rule("src/actors/runtime/link/breaker.rs", IMPURE, "a breaker is pure"),
     Rule {
         under: "src/actors/runtime/faults",

@@ -67,6 +67,14 @@ impl Call {
         Self { method: Method::POST, path: path.into(), body: None }
     }
 
+    pub(super) fn delete(path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, path: path.into(), body: None }
+    }
+
+    pub(super) fn patch(path: impl Into<String>) -> Self {
+        Self { method: Method::PATCH, path: path.into(), body: None }
+    }
+
     pub(super) fn json(mut self, body: &Value) -> Self {
         self.body = Some(("application/json", body.to_string().into()));
         self

@@ -25,7 +25,6 @@ pub(super) enum Pace {
     Answers,
     /// So many requests in a second, all users together, whatever the answers are. Times count from when a request was
     /// due, so that a server that is late cannot hide it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the overload scenario comes with the pools"))]
     PerSecond(u32),
 }
 

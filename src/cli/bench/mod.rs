@@ -23,18 +23,15 @@ use self::{
     audit::Audit,
     child::Server,
     client::Site,
-    load::{Heard, Load, Pace},
-    scenario::{ALL, Run, Scenario},
-    site::Operated,
-    table::Row,
+    load::{Heard, Load},
+    scenario::{ALL, Planned, Run, Scenario},
+    site::{Operated, Slow},
+    table::{Overload, Row},
 };
 use super::{Exit, complain, data::say_json, say};
 
 /// The name that stands for all scenarios.
 const EVERY: &str = "all";
-/// How long the load of a few users lasts that comes when the great one is over.
-const AFTERWARDS: Duration = Duration::from_secs(2);
-
 #[derive(Debug, Clone, Args)]
 pub(super) struct Bench {
     /// Which load.
@@ -62,11 +59,18 @@ pub(super) struct Bench {
     json: bool,
 }
 
+/// What lasts as long as a load is ended by it, or ends by itself so much later, when the bench was ended before.
+const LONGER: Duration = Duration::from_mins(2);
+
 /// What a scenario came to.
 #[derive(Debug, Serialize)]
 struct Report {
     about: &'static str,
     loads: Vec<Row>,
+    /// Of a load beyond what the system can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overload: Option<Overload>,
+    slow: Vec<Slow>,
     audit: Audit,
     /// The most memory that the server had, in bytes; of a server of our own.
     peak_memory: Option<u64>,
@@ -124,6 +128,12 @@ impl Bench {
                 let why: Vec<String> = row.why.iter().map(|(why, times)| format!("{times} x {why}")).collect();
                 say(&format!("  {}: {}", row.scenario, why.join(", ")));
             }
+            if let Some(overload) = &report.overload {
+                say(&format!("  {}", overload.line()));
+            }
+            for Slow { service, times } in &report.slow {
+                say(&format!("  {service} was slow {times} times"));
+            }
             if let Some(bytes) = report.peak_memory {
                 say(&format!("  the server had at most {} MiB", bytes / (1024 * 1024)));
             }
@@ -148,42 +158,51 @@ impl Bench {
     async fn load(&self, scenario: &'static Scenario, mut site: Operated) -> anyhow::Result<Report> {
         let users = self.users.unwrap_or(scenario.users);
         let lasting = Duration::from_secs(self.seconds.unwrap_or(scenario.seconds).into());
-        let progress = self.progress(scenario, lasting);
+        let progress = progress();
         let mut run = Run { tag: format!("{:08x}", fastrand::u32(..)), users, created: Vec::new() };
         run.created = site.prepare(&(scenario.prepare)(&run)).await?;
         site.quiesce().await?;
         let run = Arc::new(run);
         let before = site.books(scenario, &run, &Heard::default()).await?;
 
-        let great = Load { scenario, pace: scenario.pace, first: 0, users, lasting };
-        let mut heard = great.run(&site.public, &run).await?;
-        let row = |name: String, source, users, heard: &Heard| Row::of(name, source, users, heard.took, &heard.tally);
-        let mut loads = vec![row(scenario.name.to_owned(), scenario.source, users, &heard)];
-        let mut broken = Vec::new();
-        if scenario.afterwards > 0 {
-            let few = scenario.afterwards;
-            let small = Load { scenario, pace: Pace::Answers, first: users, users: few, lasting: AFTERWARDS };
-            let after = small.run(&site.public, &run).await?;
-            loads.push(row(format!("{}, afterwards", scenario.name), "100 %", few, &after));
-            if after.tally.ok != after.tally.all() {
-                broken.push(format!("not everything was done when the load was over: {:?}", after.tally.why));
-            }
-            heard.add(after);
+        let plan = scenario.plan(users, lasting);
+        let slow_for = plan.iter().filter(|planned| planned.slow).map(|planned| planned.lasting).sum::<Duration>();
+        let mut injected = Vec::new();
+        for fault in scenario.faults {
+            injected.push((fault, site.inject(fault, slow_for + LONGER).await?));
         }
+        let (mut heard, mut loads, mut first) = (Heard::default(), Vec::new(), 0);
+        let (mut slow, mut broken) = (Vec::new(), Vec::new());
+        for planned in plan {
+            if !planned.slow {
+                slow.extend(site.end_all(&mut injected).await?);
+            }
+            let Planned { name, source, users, pace, lasting, .. } = planned;
+            progress.set_message(format!("{name}: {users} users for {lasting:?}"));
+            let now = Load { scenario, pace, first, users, lasting }.run(&site.public, &run).await?;
+            first += users;
+            if planned.all && now.tally.ok != now.tally.all() {
+                broken.push(format!("{name}: not everything was done: {:?}", now.tally.why));
+            }
+            loads.push(Row::of(name, source, users, now.took, &now.tally));
+            heard.add(now);
+        }
+        slow.extend(site.end_all(&mut injected).await?);
+        broken
+            .extend(slow.iter().filter(|slow| slow.times == 0).map(|slow| format!("{} was never slow", slow.service)));
         site.quiesce().await?;
         let audit = site.books(scenario, &run, &heard).await?.since(&before).audit();
         progress.finish_and_clear();
-        Ok(Report { about: scenario.about, loads, audit, peak_memory: None, broken })
+        let overload = scenario.capacity.and_then(|capacity| Overload::of(capacity, &loads));
+        Ok(Report { about: scenario.about, loads, overload, slow, audit, peak_memory: None, broken })
     }
+}
 
-    /// How far it is; on a terminal only.
-    fn progress(&self, scenario: &Scenario, lasting: Duration) -> ProgressBar {
-        let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let users = self.users.unwrap_or(scenario.users);
-        let bar = ProgressBar::new_spinner().with_style(style);
-        bar.set_message(format!("{}: {users} users for {lasting:?}", scenario.name));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
-    }
+/// How far it is; on a terminal only.
+fn progress() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new_spinner().with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
+use serde::Serialize;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
@@ -10,7 +11,7 @@ use super::{
     audit::{Books, Effects},
     client::{Call, Client, Site},
     load::Heard,
-    scenario::{Part, Run, Scenario},
+    scenario::{Fault, Part, Run, Scenario},
 };
 
 /// What a page of a collection holds.
@@ -26,6 +27,14 @@ pub(super) struct Operated {
     pub(super) public: Site,
     client: Client,
     operator: Client,
+}
+
+/// A service that was slow.
+#[derive(Debug, Serialize)]
+pub(super) struct Slow {
+    pub(super) service: &'static str,
+    /// How often.
+    pub(super) times: u64,
 }
 
 impl Operated {
@@ -45,6 +54,38 @@ impl Operated {
             created.push(answer.located().ok_or_else(|| anyhow!("cannot prepare the load: {call:?} has no number"))?);
         }
         Ok(created)
+    }
+
+    /// Makes a service slow; the address of the fault.
+    ///
+    /// # Errors
+    /// The server does not allow it, or has no such service.
+    pub(super) async fn inject(&mut self, fault: &Fault, lasting: Duration) -> anyhow::Result<String> {
+        let answer = self.operator.must(&Call::post("/admin/faults").json(&fault.plan(lasting))).await;
+        let told = answer.with_context(|| format!("cannot make {} slow", fault.target))?.json();
+        let id = told.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+        Ok(format!("/admin/faults/{}", id.ok_or_else(|| anyhow!("the fault has no id: {told}"))?))
+    }
+
+    /// Makes everything as quick as before; how often it was slow.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub(super) async fn end_all(&mut self, injected: &mut Vec<(&'static Fault, String)>) -> anyhow::Result<Vec<Slow>> {
+        let mut slow = Vec::new();
+        for (fault, address) in injected.drain(..) {
+            slow.push(Slow { service: fault.target, times: self.end(&address).await? });
+        }
+        Ok(slow)
+    }
+
+    /// Makes a service as quick as before; how often it was slow.
+    ///
+    /// # Errors
+    /// The fault had ended before.
+    async fn end(&mut self, fault: &str) -> anyhow::Result<u64> {
+        let told = self.operator.must(&Call::delete(fault)).await.context("a service was not slow to the end")?.json();
+        told.get("fired").and_then(Value::as_u64).ok_or_else(|| anyhow!("it is not told how often: {told}"))
     }
 
     /// Waits until nothing is under way any more.

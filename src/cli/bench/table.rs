@@ -71,6 +71,38 @@ impl Row {
     }
 }
 
+/// What became of a load beyond what the system can do.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Overload {
+    /// What it can do in a second.
+    pub(super) capacity: u32,
+    /// What was done of it under the load, in percent.
+    pub(super) goodput: f64,
+    /// How many times as long as under half the load the slowest hundredth took that was done.
+    pub(super) p99_ratio: f64,
+    /// Of the refusals, in milliseconds.
+    pub(super) refused_p99_ms: f64,
+}
+
+impl Overload {
+    /// Of a load of half the capacity, and one beyond it.
+    pub(super) fn of(capacity: u32, rows: &[Row]) -> Option<Self> {
+        let [half, beyond, ..] = rows else { return None };
+        let goodput = beyond.tps * 100.0 / f64::from(capacity.max(1));
+        let p99_ratio = beyond.p99_ms / half.p99_ms.max(0.001);
+        Some(Self { capacity, goodput, p99_ratio, refused_p99_ms: beyond.refused_p99_ms })
+    }
+
+    /// For the person at the terminal.
+    pub(super) fn line(&self) -> String {
+        let Self { capacity, goodput, p99_ratio, refused_p99_ms } = self;
+        format!(
+            "{goodput:.1} % of {capacity} a second were done, p99 is {p99_ratio:.2} times that of half the load, and of \
+             the refusals {refused_p99_ms:.1} ms"
+        )
+    }
+}
+
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
@@ -112,6 +144,20 @@ pub(super) fn lines(rows: &[Row]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{super::tally::Verdict, *};
+
+    #[test]
+    fn an_overload_is_measured_by_what_can_be_done_and_by_half_of_it() {
+        let row = |done: u32, millis| {
+            let mut tally = Tally::default();
+            for _ in 0..done {
+                tally.count(Verdict::Ok, Duration::from_millis(millis));
+            }
+            Row::of(String::new(), "", 1, Duration::from_secs(2), &tally)
+        };
+        let overload = Overload::of(200, &[row(200, 20), row(380, 50)]).unwrap();
+        assert!((overload.goodput - 95.0).abs() < 0.01 && (overload.p99_ratio - 2.5).abs() < 0.1, "{overload:?}");
+        assert!(Overload::of(200, &[row(1, 1)]).is_none());
+    }
 
     #[test]
     fn the_columns_of_a_table_are_aligned() {

@@ -13,7 +13,9 @@ pub(in crate::cli::bench) static STORE: Scenario = Scenario {
     users: 10,
     seconds: 10,
     pace: Pace::Answers,
+    capacity: None,
     config: "[link.store.order.delivery]\nin_flight = 1\n",
+    faults: &[],
     afterwards: 1,
     prepare: |_| vec![Call::post("/products").json(&json!({"quantity": 10, "price": 1000}))],
     call: |turn| {
