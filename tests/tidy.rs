@@ -5,6 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(test)]
+#[path = "tidy/licences.rs"]
+mod licences;
 #[path = "tidy/requirements.rs"]
 mod requirements;
 
@@ -59,6 +62,8 @@ const RULES: &[Rule] = &[
     rule("src/actors/supervision/order.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/runtime/bulkhead/admission.rs", IMPURE, "who may wait is decided purely"),
     rule("src/actors/runtime/link/breaker.rs", IMPURE, "a breaker is pure"),
+    rule("src/actors/runtime/bulkhead/autoscale.rs", IMPURE, "who decides a size is pure"),
+    rule("src/actors/runtime/bulkhead/meter.rs", IMPURE, "who measures a load is given the time"),
     Rule {
         under: "src/actors/runtime/faults",
         but: &["src/actors/runtime/faults/mod.rs", "src/actors/runtime/faults/control.rs"],

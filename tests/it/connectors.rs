@@ -238,7 +238,7 @@ fn the_channel_of_one_system_goes_on_while_that_of_another_hangs() {
         [("Superman", "Booked"), ("Superman", "PayApproved"), ("배트맨", "Booked"), ("배트맨", "PayApproved")];
     assert_eq!(told, expected.map(|(receiver, message)| (receiver.to_owned(), message.to_owned())).into());
     let (store, stay) = (bulkhead(&server, "store-alarm"), bulkhead(&server, "stay-alarm"));
-    assert_eq!(json!([store["busy"], stay["busy"], stay["live"]]), json!([2, 0, 2]), "{store} {stay}");
+    assert_eq!(json!([store["in_flight"], stay["in_flight"], stay["current"]]), json!([2, 0, 2]), "{store} {stay}");
     assert!(hangs.arrived().iter().all(|post| post.act == Act::Hang), "the fault was there");
 }
 
@@ -333,7 +333,7 @@ fn a_program_that_crashes_hangs_or_refuses_is_not_felt() {
     assert!(script.lines("told").contains(&"fine".to_owned()));
     // A program that hangs was killed and came back: no thread was lost for it.
     let status = bulkhead(&server, "store-alarm");
-    assert_eq!(json!([status["leaked"], status["replaced"], status["live"]]), json!([0, 0, 2]), "{status}");
+    assert_eq!(json!([status["leaked"], status["replaced"], status["current"]]), json!([0, 0, 2]), "{status}");
     script.becomes("echo $STEADFAST_NOTICE_TEXT >> healed");
     for letter in letters(&server) {
         assert_eq!(retry(&server, &letter), 200);
@@ -383,11 +383,16 @@ fn operators_see_the_bulkheads_and_the_connectors() {
     let server = with("[bulkhead.shared]\nthreads = 3\nqueue = 5\n[connector.store.alarm]\nbulkhead = \"shared\"");
     server.client().http("POST :8088/messages content=hello").created();
     quiet(&server);
+    let mut shared = bulkhead(&server, "shared");
+    let share = shared.as_object_mut().unwrap().remove("busy_share").unwrap();
+    assert!((0.0..=1.0).contains(&share.as_f64().unwrap()), "{share}");
     let expected = json!({
-        "name": "shared", "kind": "threads", "state": "running", "threads": 3, "live": 3, "busy": 0,
-        "leaked": 0, "replaced": 0, "queue": 0, "queue_limit": 5, "refused": 0,
+        "name": "shared", "kind": "threads", "state": "running", "min": 3, "max": 3, "desired": 3, "current": 3,
+        "in_flight": 0, "waiting": 0, "queue_limit": 5, "refused": 0, "expired": 0, "leaked": 0, "replaced": 0,
     });
-    assert_eq!(server.admin().json("/admin/bulkheads"), json!([expected]));
+    assert_eq!(shared, expected);
+    let order = bulkhead(&server, "store/order");
+    assert_eq!(json!([order["kind"], order["state"], order["max"]]), json!(["semaphore", "running", 16384]));
     let consumers = server.admin().json("/admin/consumers");
     let own: Vec<&Value> =
         consumers.as_array().unwrap().iter().filter(|consumer| consumer["name"] == "store.alarm-out").collect();

@@ -14,6 +14,8 @@ mod contract;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod depot;
 #[cfg(test)]
 mod fleet;

@@ -133,7 +133,7 @@ impl Budget {
     }
 
     /// As operators see it, with the recoveries of the same service.
-    pub(crate) fn status(&self, recoveries: BulkheadStatus) -> BudgetStatus {
+    pub(crate) fn status(&self, recoveries: &BulkheadStatus) -> BudgetStatus {
         BudgetStatus {
             messages: self.messages.now(),
             messages_limit: self.messages.most(),

@@ -154,17 +154,17 @@ impl<E: Entity> Host<E> {
                 Lane::New => self.service.places.enter(deadline).await,
                 Lane::First | Lane::Read => self.service.places.enter_first(deadline).await,
             };
-            port.holds(place.map_err(|error| self.no_place(error))?);
+            port.holds(place.map_err(|error| self.no_place(&error))?);
         }
         self.push(key, Envelope { body, meta, port, deadline, expecting, permit, watch })?;
         Ok((answer, claim))
     }
 
     /// What an asker is told whose command had no place. It was not begun.
-    fn no_place(&self, error: BulkheadError) -> AskError<E::Rejection> {
+    fn no_place(&self, error: &BulkheadError) -> AskError<E::Rejection> {
         match error {
-            BulkheadError::Overloaded { retry_after, .. } => AskError::Overloaded { retry_after },
-            BulkheadError::Expired(within) => AskError::Expired(within),
+            BulkheadError::Overloaded { retry_after, .. } => AskError::Overloaded { retry_after: *retry_after },
+            BulkheadError::Expired(within) => AskError::Expired(*within),
             BulkheadError::Exhausted { .. }
             | BulkheadError::Stopped { .. }
             | BulkheadError::Stuck(_)

@@ -132,7 +132,7 @@ impl ServiceRuntime {
 
     /// Its work and its bounds as operators see them.
     pub(crate) fn budget_status(&self) -> BudgetStatus {
-        self.budget.status(self.recoveries.status().expect("recoveries have a bound"))
+        self.budget.status(&self.recoveries.status().expect("recoveries have a bound"))
     }
 
     /// Whether messages are taken now.

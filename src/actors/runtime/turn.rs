@@ -30,6 +30,7 @@ pub(super) const IN_PROGRESS_RETRY: std::time::Duration = std::time::Duration::f
 pub(crate) struct Panicked(pub(crate) Arc<str>);
 
 /// What a turn works on.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 pub(crate) enum Work<E: Entity> {
     Message(Envelope<E>),
     FollowUp(FollowUp<E>),

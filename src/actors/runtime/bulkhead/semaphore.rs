@@ -157,13 +157,11 @@ impl Semaphore {
             Asked::Waits(waiting) => waiting,
         };
         let asked = Instant::now();
-        match tokio::time::timeout_at(deadline, waiting).await {
-            Ok(entered) => entered,
-            Err(_) => {
-                self.0.books().expired += 1;
-                Err(BulkheadError::Expired(deadline.saturating_duration_since(asked)))
-            }
+        if let Ok(entered) = tokio::time::timeout_at(deadline, waiting).await {
+            return entered;
         }
+        self.0.books().expired += 1;
+        Err(BulkheadError::Expired(deadline.saturating_duration_since(asked)))
     }
 
     /// As [`enter`](Self::enter), for as long as it takes. With `anyway` also when the queue is full: for what has a

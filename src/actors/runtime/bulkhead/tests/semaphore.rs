@@ -3,8 +3,12 @@ use tokio::time::Instant;
 
 use super::super::*;
 
-fn limits(places: usize, queue: usize) -> Option<SemaphoreLimits> {
-    Some(SemaphoreLimits { size: Size::Fixed(places), queue })
+fn limits(places: usize, queue: usize) -> SemaphoreLimits {
+    SemaphoreLimits { size: Size::Fixed(places), queue }
+}
+
+fn semaphore(places: usize, queue: usize) -> Semaphore {
+    Semaphore::new("s", Some(limits(places, queue)))
 }
 
 fn soon() -> Instant {
@@ -27,7 +31,7 @@ async fn without_limits_everybody_is_let_in() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_refuses_at_once_and_who_waits_comes_in_turn() {
-    let semaphore = Semaphore::new("s", limits(2, 2));
+    let semaphore = semaphore(2, 2);
     let first = semaphore.enter(soon()).await.expect("free");
     let second = semaphore.enter(soon()).await.expect("free");
     let mut third = Box::pin(semaphore.enter(soon()));
@@ -49,7 +53,7 @@ async fn a_full_queue_refuses_at_once_and_who_waits_comes_in_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_too_long_is_told_so_and_leaves_the_queue() {
-    let semaphore = Semaphore::new("s", limits(1, 1));
+    let semaphore = semaphore(1, 1);
     let held = semaphore.enter(soon()).await.expect("free");
     let expired = semaphore.enter(soon()).await.expect_err("nobody leaves");
     assert_eq!(expired, BulkheadError::Expired(Duration::from_secs(3)));
@@ -60,7 +64,7 @@ async fn who_waits_too_long_is_told_so_and_leaves_the_queue() {
 
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_takes_no_place_neither_waiting_nor_just_called() {
-    let semaphore = Semaphore::new("s", limits(1, 2));
+    let semaphore = semaphore(1, 2);
     let held = semaphore.enter(soon()).await.expect("free");
     let mut gone = Box::pin(semaphore.enter(soon()));
     let mut called = Box::pin(semaphore.enter(soon()));
@@ -75,7 +79,7 @@ async fn who_goes_away_takes_no_place_neither_waiting_nor_just_called() {
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_one_tells_who_waits_and_keeps_who_is_in() {
-    let semaphore = Semaphore::new("s", limits(1, 2));
+    let semaphore = semaphore(1, 2);
     let held = semaphore.enter(soon()).await.expect("free");
     let mut waits = Box::pin(semaphore.enter(soon()));
     assert!(futures::poll!(&mut waits).is_pending());
@@ -91,7 +95,7 @@ async fn a_closed_one_tells_who_waits_and_keeps_who_is_in() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_a_bound_of_its_own_waits_also_when_the_queue_is_full() {
-    let semaphore = Semaphore::new("s", limits(1, 0));
+    let semaphore = semaphore(1, 0);
     let held = semaphore.enter(soon()).await.expect("free");
     assert!(matches!(semaphore.enter_patiently(false).await, Err(BulkheadError::Overloaded { .. })));
     let mut patient = Box::pin(semaphore.enter_patiently(true));
@@ -102,9 +106,9 @@ async fn what_has_a_bound_of_its_own_waits_also_when_the_queue_is_full() {
 
 #[tokio::test(start_paused = true)]
 async fn a_smaller_one_puts_nobody_out_and_a_larger_one_lets_in_at_once() {
-    let semaphore = Semaphore::new("s", limits(3, 4));
+    let semaphore = semaphore(3, 4);
     let held: Vec<_> = (0..3).filter_map(|_| semaphore.enter(soon()).now_or_never()?.ok()).collect();
-    assert!(semaphore.resize(limits(1, 1)) && !semaphore.resize(limits(1, 1)));
+    assert!(semaphore.resize(Some(limits(1, 1))) && !semaphore.resize(Some(limits(1, 1))));
     assert_eq!(books(&semaphore), ("running", 1, 3, 0, 0, 0));
     assert_eq!(semaphore.status().expect("limited").current, 3, "they have their places");
     let mut waits = Box::pin(semaphore.enter(soon()));
@@ -112,7 +116,7 @@ async fn a_smaller_one_puts_nobody_out_and_a_larger_one_lets_in_at_once() {
     let mut held = held.into_iter();
     drop((held.next(), held.next()));
     assert!(futures::poll!(&mut waits).is_pending(), "the last of the three is still in");
-    assert!(semaphore.resize(limits(2, 1)));
+    assert!(semaphore.resize(Some(limits(2, 1))));
     let entered = waits.await.expect("there is room now");
     assert_eq!(books(&semaphore), ("running", 2, 2, 0, 0, 0));
     let mut waits = Box::pin(semaphore.enter(soon()));
@@ -120,14 +124,14 @@ async fn a_smaller_one_puts_nobody_out_and_a_larger_one_lets_in_at_once() {
     assert!(semaphore.resize(None), "no limits any more");
     drop(waits.await.expect("everybody is let in"));
     drop((entered, held));
-    assert!(semaphore.resize(limits(1, 0)));
+    assert!(semaphore.resize(Some(limits(1, 0))));
     assert_eq!(books(&semaphore), ("running", 1, 0, 0, 0, 0), "all have left");
 }
 
 /// Four places of 20 ms are 200 a second, whoever comes and however many.
 #[tokio::test(start_paused = true)]
 async fn its_capacity_is_its_places_over_the_time_that_one_is_held() {
-    let semaphore = Semaphore::new("s", limits(4, 1000));
+    let semaphore = semaphore(4, 1000);
     let begun = Instant::now();
     let calls = (0..400).map(|_| async {
         let permit = semaphore.enter_first(Instant::now() + Duration::from_mins(1)).await.expect("in turn");

@@ -1,0 +1,68 @@
+//! What stands in `deploy/` is what its readers take it for.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+fn deploy(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(folder)
+}
+
+/// Every resource; kustomize's own file is none.
+fn manifests() -> Vec<PathBuf> {
+    let found = fs::read_dir(deploy("kubernetes")).unwrap().map(|entry| entry.unwrap().path());
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
+    found.filter(|path| is_yaml(path) && !path.ends_with("kustomization.yaml")).collect()
+}
+
+/// Checks every manifest against Kubernetes' own schema. Where the checker is missing, that is said; in CI it is an error.
+#[test]
+fn the_kubernetes_manifests_match_their_schema() {
+    let manifests = manifests();
+    assert!(manifests.len() >= 5, "{manifests:?}");
+    let check = |arguments: &[&str]| {
+        let mut command = Command::new("kubernetes-validate");
+        command.args(arguments).stdin(Stdio::null());
+        command
+    };
+    if check(&["--version"]).output().is_err() {
+        assert!(env::var_os("CI").is_none(), "kubernetes-validate is not on the PATH, and CI is set");
+        // not eprintln: the test runner would keep the line to itself
+        writeln!(std::io::stderr(), "skipped: the Kubernetes manifests: no `kubernetes-validate` on the PATH").unwrap();
+        return;
+    }
+    let output = check(&["--strict"]).args(&manifests).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches(" passed for ").count(), manifests.len(), "{said}");
+    // And it would have said so.
+    let scratch = tempfile::tempdir().unwrap();
+    let wrong = scratch.path().join("wrong.yaml");
+    let whole = fs::read_to_string(deploy("kubernetes").join("statefulset.yaml")).unwrap();
+    fs::write(&wrong, whole.replace("serviceName:", "servceName:")).unwrap();
+    assert!(!check(&["--strict"]).arg(wrong).output().unwrap().status.success());
+}
+
+#[test]
+fn the_config_map_is_a_configuration_that_the_program_takes() {
+    let file = deploy("kubernetes").join("supervision.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_steadfast")).args(["config", "check"]).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_kustomization_names_every_manifest() {
+    let folder = deploy("kubernetes");
+    let text = fs::read_to_string(folder.join("kustomization.yaml")).unwrap();
+    let named: BTreeSet<String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("  - ").filter(|it| !it.contains(':')))
+        .map(str::to_owned)
+        .collect();
+    let name_of = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(named, manifests().iter().map(name_of).collect());
+}
