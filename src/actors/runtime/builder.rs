@@ -13,7 +13,7 @@ use super::{
     limits::{EntityLimits, ServiceLimits},
     link::Links,
     reload::ConfigurationSource,
-    service::{Cells, ServiceRuntime},
+    service::{Cells, OWN, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
     system::{Inner, System},
@@ -297,8 +297,8 @@ impl SystemBuilder {
 /// The runtime's own service in a unit.
 fn own_service(unit: &UnitRuntime, config: &SupervisionConfig, clock: &Clock) -> Arc<ServiceRuntime> {
     let name: &'static str = Box::leak(unit.name.to_string().into_boxed_str());
-    let limits = ServiceLimits::of(config, "steadfast", name);
-    ServiceRuntime::new("steadfast", name, clock.clone(), SettingsCell::default(), limits)
+    let limits = ServiceLimits::of(config, OWN, name);
+    ServiceRuntime::new(OWN, name, clock.clone(), SettingsCell::default(), limits)
 }
 
 /// The watch of a unit's journal, with whoever keeps streams in it.

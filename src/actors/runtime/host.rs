@@ -22,7 +22,7 @@ use super::{
     limits::EntityLimits,
     mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult, Watch},
     numbers::Directory,
-    service::ServiceRuntime,
+    service::{OWN, ServiceRuntime},
     unit::UnitRuntime,
 };
 use crate::{
@@ -272,7 +272,8 @@ impl<E: Entity> Host<E> {
         expecting: Option<u64>,
     ) -> TurnResult<E> {
         // What failed elsewhere is counted as clients see it.
-        let request = matches!(meta.causation, Causation::Request).then(|| meta.correlation.clone());
+        let is_request = matches!(meta.causation, Causation::Request) && self.service.system != OWN;
+        let request = is_request.then(|| meta.correlation.clone());
         let sent = self.send(key, body, meta, deadline, expecting, Watch::Arrived).await;
         let answer = match sent {
             Ok(sent) => {

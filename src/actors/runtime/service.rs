@@ -44,6 +44,9 @@ const SWEEP_EVERY: Duration = LOOK_EVERY;
 const MAX_FAILURES: usize = 1_000;
 const FAILURE_WINDOW: Duration = Duration::from_secs(10);
 
+/// The system of the runtime's own services.
+pub(crate) const OWN: &str = "steadfast";
+
 /// When a journal that answers nothing is worth another look: as often as we look.
 const STALLED_RETRY: Duration = SWEEP_EVERY;
 

@@ -135,8 +135,8 @@ impl FaultControl {
             inner.book.touch(hash(correlation));
         }
         let delay = met.map(|met| {
-            let time = met.what.time;
-            log(&met, subject, correlation, format_args!("latency of {time:?}"));
+            let millis = met.what.time.as_millis();
+            log(&met, subject, correlation, format_args!("latency of {millis}ms"));
             let ended = inner.ends.get(&met.id).cloned().unwrap_or_default();
             Delay { control: self, id: met.id, wait: met.what, ended }
         });

@@ -105,6 +105,12 @@ impl FaultPlan {
         Self { target: target.into(), fault, count, probability: 1.0, share: 1.0, lasting, stop_above, seed }
     }
 
+    /// The same somewhere else.
+    pub fn at(mut self, target: impl Into<String>) -> Self {
+        self.target = target.into();
+        self
+    }
+
     /// Happens so often, 1 to 1,000,000 times, and ends.
     pub fn count(mut self, times: u64) -> Self {
         self.count = Some(times);

@@ -60,7 +60,7 @@ impl Places {
             return Ok(Scope::Storage(None));
         }
         match target.split_once('/') {
-            None => self.kind(target).map(Scope::Kind),
+            None => self.kind(target).map(Scope::Kind).map_err(|why| self.perhaps_a_service(target, why)),
             Some((first, unit)) if first.eq_ignore_ascii_case("storage") => {
                 known("storage unit", &self.units, unit).map(|unit| Scope::Storage(Some(unit)))
             }
@@ -85,6 +85,16 @@ impl Places {
             Ok(_) | Err(NoTarget::Unknown { .. }) if self.services.iter().any(is_system) => Err(no_service),
             Ok(kind) => Err(NoTarget::Unknown { sort: "entity", there_are: vec![format!("{kind}/<id>")] }),
             Err(unknown) => Err(unknown),
+        }
+    }
+
+    /// Whoever gives a service without its system means that service.
+    fn perhaps_a_service(&self, name: &str, why: NoTarget) -> NoTarget {
+        let is_meant = |service: &&String| service.split_once('/').is_some_and(|(_, short)| is(short, name));
+        let there_are: Vec<String> = self.services.iter().filter(is_meant).cloned().collect();
+        match why {
+            NoTarget::Unknown { sort, .. } if !there_are.is_empty() => NoTarget::Unknown { sort, there_are },
+            other => other,
         }
     }
 
@@ -211,6 +221,8 @@ mod tests {
         };
         assert_eq!(sort("store/kitchen"), ("service", 4));
         assert_eq!(sort("kitchen"), ("kind", 4));
+        let there_are = vec!["station/POS".to_owned()];
+        assert_eq!(places().find("pos"), Err(NoTarget::Unknown { sort: "kind", there_are }));
         assert_eq!(sort("kitchen/1"), ("kind", 4));
         assert_eq!(sort("sale/"), ("entity", 1));
         assert_eq!(sort(""), ("kind", 4));

@@ -49,10 +49,8 @@ fn end_of(system: &System, id: FaultId) -> Option<FaultEnd> {
 
 /// By a fault with this id, and what it did.
 fn injected<R>(error: &AskError<R>) -> Option<(&str, &Injected)> {
-    match error {
-        AskError::Unavailable(Unavailable::Injected { fault, what }) => Some((fault, what)),
-        _ => None,
-    }
+    let AskError::Unavailable(Unavailable::Injected { fault, what }) = error else { return None };
+    Some((fault, what))
 }
 
 #[tokio::test(start_paused = true)]
