@@ -46,12 +46,12 @@ fn agrees(report: &Value, partners: &[&str]) {
 }
 
 #[test]
-fn what_many_users_order_at_a_station_is_shipped_and_expected_once() {
-    let report = kept(&["station", "--users", "50", "--seconds", "2"]);
+fn what_two_hundred_users_order_at_a_station_is_shipped_and_expected_once() {
+    let report = kept(&["station", "--seconds", "2"]);
     let load = &report["loads"][0];
-    assert_eq!((count(load, "users"), count(load, "refused"), count(load, "failed")), (50, 0, 0), "{load:#}");
+    assert_eq!((count(load, "users"), count(load, "refused"), count(load, "failed")), (200, 0, 0), "{load:#}");
     assert_eq!(count(load, "ok"), count(&report["audit"], "acknowledged"));
-    assert!(count(load, "ok") >= 50, "{load:#}");
+    assert!(count(load, "ok") >= 200, "{load:#}");
     agrees(&report, &["shipments", "stockFlows"]);
 }
 
@@ -120,4 +120,58 @@ fn a_load_that_cannot_be_put_on_says_why() {
 
 fn addresses(server: &Server) -> (String, String) {
     (format!("http://{}", server.listen()), format!("http://{}", server.admin_listen()))
+}
+
+/// How often a service was slow in the load.
+#[track_caller]
+fn slow(report: &Value) -> u64 {
+    let slow = report["slow"].as_array().unwrap();
+    assert_eq!(slow.len(), 1, "{report:#}");
+    count(&slow[0], "times")
+}
+
+#[test]
+fn stay_n5_d12_every_booking_is_paid_once_and_what_pay_was_too_late_for_leaves_nothing() {
+    let report = kept(&["stay", "--seconds", "3"]);
+    let load = &report["loads"][0];
+    assert!(slow(&report) >= 100, "every first booking asks pay: {report:#}");
+    assert!(count(load, "ok") > 0, "{load:#}");
+    agrees(&report, &["payments"]);
+    assert_eq!(count(&report["loads"][1], "refused") + count(&report["loads"][1], "failed"), 0, "{report:#}");
+}
+
+#[test]
+fn with_few_places_for_payments_that_become_more_every_booking_is_still_paid_once() {
+    let report = kept(&["stay-autoscale", "--seconds", "3"]);
+    let load = &report["loads"][0];
+    assert!(slow(&report) > 0 && count(load, "refused") > 0, "there are fewer places than users: {report:#}");
+    assert!(count(load, "ok") > 0, "{load:#}");
+    agrees(&report, &["payments"]);
+}
+
+#[test]
+fn library_n6_a_request_that_rent_was_too_late_for_leaves_nothing() {
+    let report = kept(&["library", "--users", "10", "--seconds", "3"]);
+    assert!(slow(&report) >= 10, "{report:#}");
+    agrees(&report, &["rents"]);
+}
+
+#[test]
+fn procurement_n6_a_result_that_was_told_is_announced_also_while_some_announcements_take_five_seconds() {
+    let report = kept(&["procurement", "--seconds", "3"]);
+    let load = &report["loads"][0];
+    assert!(slow(&report) > 0 && count(load, "refused") > 0, "15 % of 100 are slow: {report:#}");
+    assert!(count(load, "ok") > 100, "the same result again changes nothing: {load:#}");
+    assert_eq!(report["audit"]["effects"][0]["done"], report["audit"]["standing"], "{report:#}");
+}
+
+#[test]
+fn at_four_times_what_it_can_do_a_service_refuses_before_it_writes_and_does_what_it_can() {
+    let report = kept(&["overload", "--seconds", "3"]);
+    let [before, beyond, after, few] = report["loads"].as_array().unwrap().as_slice() else { panic!("{report:#}") };
+    assert!(count(beyond, "refused") > count(beyond, "ok") && count(beyond, "ok") > 0, "{beyond:#}");
+    assert!(count(before, "ok") > 0 && count(after, "ok") > 0 && count(few, "ok") > 0, "{report:#}");
+    assert_eq!(count(few, "refused") + count(few, "failed"), 0, "{few:#}");
+    assert!(slow(&report) >= count(beyond, "ok"), "{report:#}");
+    agrees(&report, &["rents"]);
 }

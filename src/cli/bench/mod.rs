@@ -176,6 +176,7 @@ impl Bench {
         for planned in plan {
             if !planned.slow {
                 slow.extend(site.end_all(&mut injected).await?);
+                site.recover().await?;
             }
             let Planned { name, source, users, pace, lasting, .. } = planned;
             progress.set_message(format!("{name}: {users} users for {lasting:?}"));

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -14,6 +15,8 @@ use super::{
     scenario::{Fault, Part, Run, Scenario},
 };
 
+/// Between two looks at the breakers.
+const LOOK: Duration = Duration::from_millis(100);
 /// What a page of a collection holds.
 const PAGE: u64 = 1000;
 /// How long the server is given to finish what a load has begun.
@@ -101,6 +104,24 @@ impl Operated {
                 200 => return Ok(()),
                 503 if waited < QUIET_WITHIN => waited += QUIET_ASKED,
                 status => bail!("it does not come to rest ({status}): {}", answer.json()),
+            }
+        }
+    }
+
+    /// Waits until no breaker keeps calls away any more: each is open for a time, however well the callee is again.
+    ///
+    /// # Errors
+    /// One still does after [`QUIET_WITHIN`].
+    pub(super) async fn recover(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let links = self.operator.must(&Call::get("/admin/breakers")).await?.json();
+            let is_open = |link: &Value| link.get("state").is_some_and(|state| state == "open");
+            let open = links.as_array().and_then(|links| links.iter().find(|link| is_open(link)));
+            match open {
+                None => return Ok(()),
+                Some(link) if begun.elapsed() > QUIET_WITHIN => bail!("its breaker stays open: {link}"),
+                Some(_) => sleep(LOOK).await,
             }
         }
     }
