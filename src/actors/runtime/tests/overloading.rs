@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     actors::entity::{AskError, Outcome, Unavailable},
-    persistence::{Journal, PartitionId, Storage},
+    persistence::{PartitionId, Storage},
 };
 
 fn written(storage: &Storage) -> u64 {

@@ -188,7 +188,7 @@ async fn it_follows_its_load_between_its_bounds() {
 
 #[tokio::test(start_paused = true)]
 async fn what_finishes_what_was_begun_comes_before_all_that_is_new() {
-    let semaphore = Semaphore::new("s", limits(1, 1));
+    let semaphore = Semaphore::new("s", Some(limits(1, 1)));
     let held = semaphore.enter(soon()).await.expect("free");
     let mut new = Box::pin(semaphore.enter(soon()));
     assert!(futures::poll!(&mut new).is_pending());
@@ -205,7 +205,7 @@ async fn what_finishes_what_was_begun_comes_before_all_that_is_new() {
 /// would ever find out that they are quicker now.
 #[tokio::test(start_paused = true)]
 async fn a_free_place_is_taken_however_slow_the_last_ones_were() {
-    let semaphore = Semaphore::new("s", limits(1, 10));
+    let semaphore = Semaphore::new("s", Some(limits(1, 10)));
     let slow = semaphore.enter(soon()).await.expect("free");
     tokio::time::sleep(Duration::from_mins(1)).await;
     drop(slow);
@@ -219,7 +219,7 @@ async fn a_free_place_is_taken_however_slow_the_last_ones_were() {
 /// without load, the places are never empty, and two seconds later nobody is refused any more.
 #[tokio::test(start_paused = true)]
 async fn at_four_times_its_capacity_it_does_as_much_as_ever_and_is_quick() {
-    let semaphore = Semaphore::new("s", limits(4, 256));
+    let semaphore = Semaphore::new("s", Some(limits(4, 256)));
     let call = |semaphore: Semaphore| async move {
         let asked = Instant::now();
         let permit = semaphore.enter(asked + Duration::from_secs(3)).await.ok()?;
