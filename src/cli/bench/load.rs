@@ -136,26 +136,26 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, headers: &[(&str, &str)]) -> Result<Answer, NoAnswer> {
+    fn answer(status: u16, headers: &[(&str, &str)]) -> Answer {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        Ok(Answer { status, headers: map, body: r#"{"code":"EXPIRED"}"#.into() })
+        Answer { status, headers: map, body: r#"{"code":"EXPIRED"}"#.into() }
     }
 
     #[test]
     fn a_refusal_is_typed_and_says_when_to_come_back_and_all_else_is_a_failure() {
         let (typed, after) = (("content-type", "application/problem+json"), ("retry-after", "1"));
         let failed = |why: &str, unknown| Verdict::Failed { why: why.to_owned(), unknown };
-        assert_eq!(unwelcome(&answer(503, &[typed, after])), Verdict::Refused("503 EXPIRED".into()));
-        assert_eq!(unwelcome(&answer(429, &[typed, after])), Verdict::Refused("429 EXPIRED".into()));
-        assert_eq!(unwelcome(&answer(503, &[typed])), failed("503 EXPIRED", false));
-        assert_eq!(unwelcome(&answer(503, &[after])), failed("503 untyped", true));
-        assert_eq!(unwelcome(&answer(504, &[typed, after])), failed("504 EXPIRED", true));
-        assert_eq!(unwelcome(&answer(500, &[typed])), failed("500 EXPIRED", true));
-        assert_eq!(unwelcome(&answer(409, &[typed])), failed("409 EXPIRED", false));
-        assert_eq!(unwelcome(&answer(202, &[])), failed("202 untyped", true));
+        assert_eq!(unwelcome(&Ok(answer(503, &[typed, after]))), Verdict::Refused("503 EXPIRED".into()));
+        assert_eq!(unwelcome(&Ok(answer(429, &[typed, after]))), Verdict::Refused("429 EXPIRED".into()));
+        assert_eq!(unwelcome(&Ok(answer(503, &[typed]))), failed("503 EXPIRED", false));
+        assert_eq!(unwelcome(&Ok(answer(503, &[after]))), failed("503 untyped", true));
+        assert_eq!(unwelcome(&Ok(answer(504, &[typed, after]))), failed("504 EXPIRED", true));
+        assert_eq!(unwelcome(&Ok(answer(500, &[typed]))), failed("500 EXPIRED", true));
+        assert_eq!(unwelcome(&Ok(answer(409, &[typed]))), failed("409 EXPIRED", false));
+        assert_eq!(unwelcome(&Ok(answer(202, &[]))), failed("202 untyped", true));
         let lost = |sent| Err(NoAnswer { why: "broken off".into(), sent });
         assert_eq!(unwelcome(&lost(true)), failed("broken off", true));
         assert_eq!(unwelcome(&lost(false)), failed("broken off", false));
