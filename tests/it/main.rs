@@ -5,6 +5,8 @@ mod acceptance;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod bulkheads;
+#[cfg(test)]
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
