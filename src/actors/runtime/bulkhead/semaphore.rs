@@ -192,9 +192,8 @@ impl Semaphore {
         if let Err(why) = books.may_wait(order, limits.queue)
             && !anyway
         {
-            books.refused += 1;
-            books.late += u64::from(why == NoRoom::Late);
-            return Err(BulkheadError::Overloaded { bulkhead: self.0.name.clone(), retry_after: books.retry_after() });
+            let retry_after = books.refuse(why);
+            return Err(BulkheadError::Overloaded { bulkhead: self.0.name.clone(), retry_after });
         }
         let (tell, told) = oneshot::channel();
         let ticket = books.next_ticket;
@@ -260,7 +259,7 @@ impl Semaphore {
     }
 
     /// Whether new work that has to be done `within` a time would be let in now; if not, when another try has a chance.
-    /// For whoever would have to write something before it asks.
+    /// For whoever would have to write something before it asks; a refusal counts as one.
     ///
     /// # Errors
     /// It would be refused.
@@ -268,9 +267,9 @@ impl Semaphore {
         if !self.is_limited() {
             return Ok(());
         }
-        let books = self.0.books();
+        let mut books = self.0.books();
         let Some(limits) = books.limits.filter(|_| !books.is_free()) else { return Ok(()) };
-        books.may_wait(Order::New(within), limits.queue).map_err(|_| books.retry_after())
+        books.may_wait(Order::New(within), limits.queue).map_err(|why| books.refuse(why))
     }
 
     /// As operators see it; `None` without limits.
@@ -376,8 +375,10 @@ impl Books {
         }
     }
 
-    /// When another try has a chance: when those that wait now have their places.
-    fn retry_after(&self) -> Duration {
+    /// Counts a refusal. When another try has a chance: when those that wait now have their places.
+    fn refuse(&mut self, why: NoRoom) -> Duration {
+        self.refused += 1;
+        self.late += u64::from(why == NoRoom::Late);
         self.admission.wait(self.waiting() + 1, self.sizer.desired()).clamp(LEAST_RETRY, LONGEST_RETRY)
     }
 }
