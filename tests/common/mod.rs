@@ -6,6 +6,7 @@
 
 mod client;
 mod process;
+pub(crate) mod traffic;
 mod wait;
 
 pub(crate) use client::{Client, Connection, Request, Response, words};

@@ -38,6 +38,8 @@ mod laws;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod moments;
 #[cfg(test)]
 mod old;

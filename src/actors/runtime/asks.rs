@@ -148,7 +148,8 @@ impl<E: Entity> Host<E> {
         let (link, mut tries) = (self.kinds.links().of(E::KIND, kind), 0);
         loop {
             let entered = link.map(Link::enter).transpose();
-            let mut is_made = entered.is_ok();
+            let is_made = entered.is_ok();
+            let mut is_reached = is_made;
             let answer = match (entered, self.kinds.find(kind)) {
                 (Err(why), _) => Err(AskError::Unavailable(why)),
                 (Ok(_), None) => Err(AskError::Unavailable(Unavailable::ServiceStopped { service: kind.to_owned() })),
@@ -160,7 +161,7 @@ impl<E: Entity> Host<E> {
                     let answer = match struck {
                         None => target.ask_any(address.clone(), question.command(), meta.clone(), deadline).await,
                         Some(why) => {
-                            is_made = false;
+                            is_reached = false;
                             Err(AskError::Unavailable(why))
                         }
                     };
@@ -186,7 +187,7 @@ impl<E: Entity> Host<E> {
             match &answer {
                 Err(error) if meta.patient && may_still_be_answered(error) => Self::accepted(cell, step),
                 Err(error) if error.outcome() == Outcome::Unknown => in_doubt = true,
-                Err(error) if in_doubt && (!is_made || is_only_of_this_try(error)) => {}
+                Err(error) if in_doubt && (!is_reached || is_only_of_this_try(error)) => {}
                 Ok(_) | Err(_) => return answer,
             }
             let again = Instant::now() + pause;

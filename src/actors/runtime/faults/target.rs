@@ -94,7 +94,7 @@ impl Places {
         let there_are: Vec<String> = self.services.iter().filter(is_meant).cloned().collect();
         match why {
             NoTarget::Unknown { sort, .. } if !there_are.is_empty() => NoTarget::Unknown { sort, there_are },
-            other => other,
+            NoTarget::Unknown { .. } | NoTarget::Ambiguous { .. } => why,
         }
     }
 

@@ -246,6 +246,16 @@ async fn a_fault_of_a_link_counts_in_its_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_a_fault_of_its_link_refused_is_made_again_within_the_attempts() {
+    let system = shop("[link.t.errand.tally]\nattempts = 3\npause = \"100ms\"").await;
+    let id = inject(&system, FaultPlan::new("link/t.errand.tally", Fault::error("")).count(2));
+    let begun = Instant::now();
+    let asked = system.entities::<Errand>().ask(&key("e"), RunErrand { to: 1, n: 5 }).await;
+    assert_eq!((asked, begun.elapsed().as_millis()), (Ok(6), 300));
+    assert_eq!(end_of(&system, id), Some(FaultEnd::UsedUp));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_latency_of_a_link_below_its_timeout_only_takes_time() {
     let system = shop("").await;
     let id = inject(&system, latency("link/T.Errand.Tally", 300));

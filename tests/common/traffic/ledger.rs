@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{Collection, Key, System, names::Names};
-use crate::common::Server;
+use crate::common::Client;
 
 /// What is there in the end, by what it is: each collection, and how often each event happened.
 #[derive(Debug)]
-pub(super) struct Ledger(pub(super) BTreeMap<String, Vec<String>>);
+pub(crate) struct Ledger(pub(crate) BTreeMap<String, Vec<String>>);
 
 impl Ledger {
-    pub(super) fn read(system: &System<'_>, server: &Server, names: &Names) -> Self {
+    pub(crate) fn read(system: &System<'_>, client: &Client, admin: &Client, names: &Names) -> Self {
         let mut ledger = BTreeMap::new();
         for collection in system.collections {
             let target = format!("/{}?size=1000", collection.name);
-            let list = server.client().get(&target).is(200);
+            let list = client.get(&target).is(200);
             assert_eq!(list.header("x-view-lag"), None, "{target} lags after everything came to rest");
             let items = list.json()["_embedded"][collection.name].as_array().unwrap().clone();
             let mut items: Vec<String> = items.into_iter().map(|item| collection.in_words(item, names)).collect();
@@ -24,9 +24,9 @@ impl Ledger {
             items.sort(); // in the order of numbers, which differ
             ledger.insert(format!("/{}", collection.name), items);
         }
-        ledger.insert("events".to_owned(), events(server));
+        ledger.insert("events".to_owned(), events(admin));
         for list in ["dead-letters", "quarantine"] {
-            let found = server.admin().get(&format!("/admin/{list}"));
+            let found = admin.get(&format!("/admin/{list}"));
             if found.status == 200 {
                 let found = found.json().as_array().unwrap().iter().map(Value::to_string).collect();
                 ledger.insert(list.to_owned(), found);
@@ -37,9 +37,9 @@ impl Ledger {
 }
 
 /// How often each event happened: one that happens twice changes no item that another one repairs.
-fn events(server: &Server) -> Vec<String> {
+fn events(admin: &Client) -> Vec<String> {
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-    let page = server.admin().json("/admin/events?limit=1000");
+    let page = admin.json("/admin/events?limit=1000");
     let page = page.as_array().unwrap();
     assert!(page.len() < 1000, "more events than a page has");
     for event in page {

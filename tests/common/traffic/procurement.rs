@@ -4,7 +4,7 @@ const REQUEST: &[&str] = &["procurementrequest"];
 const MANAGEMENT: &[&str] = &["procurementmanagement"];
 const GOODS: &[&str] = &["goodsdelivery"];
 
-const PROCUREMENT: System<'_> = System {
+pub(crate) const PROCUREMENT: System<'_> = System {
     name: "procurement",
     services: &["procurementmanagement", "procurementrequest", "goodsdelivery", "mypage", "notification"],
     collections: &[
@@ -93,8 +93,3 @@ const PROCUREMENT: System<'_> = System {
         call("DELETE :8088/deliveryrequests/{request-regretted}", REQUEST, 204),
     ],
 };
-
-#[test]
-fn procurement_n1_to_n5_whichever_service_is_stopped_the_end_is_the_same() {
-    PROCUREMENT.check();
-}

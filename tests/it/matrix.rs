@@ -8,55 +8,13 @@
 //!                                                                           compare <-----------+
 //! ```
 //!
-//! A system is one value of [`System`]: see `library.rs`. What a call needs is data, and the test holds it to both
+//! A system is one value of [`System`]: see `tests/common/traffic`. What a call needs is data, and the test holds it to both
 //! halves: with the service stopped a call that needs it has to be refused, and one that does not has to succeed.
 
-mod ledger;
-mod library;
-mod names;
-mod procurement;
-mod station;
-mod stay;
-mod store;
-
-use crate::common::{Request, Response, Server, Setup};
-use ledger::Ledger;
-use names::Names;
-
-/// A system and the traffic that shows what it does.
-pub(crate) struct System<'a> {
-    pub(crate) name: &'static str,
-    pub(crate) services: &'static [&'static str],
-    pub(crate) collections: &'static [Collection],
-    /// Done while everything runs.
-    pub(crate) before: &'static [Call],
-    /// Done while a service is stopped. Calls on one thing come in an order that does not depend on who is stopped:
-    /// the end has to be the same.
-    pub(crate) during: &'a [Call],
-}
-
-/// What clients see of a system.
-pub(crate) struct Collection {
-    pub(crate) name: &'static str,
-    /// Who answers for it.
-    pub(crate) service: &'static str,
-    pub(crate) key: Key,
-    /// Fields that are the key of something that the traffic names, and of what kind that is.
-    pub(crate) references: &'static [(&'static str, &'static str)],
-    /// Fields that may differ, and why.
-    pub(crate) ignored: &'static [(&'static str, &'static str)],
-}
-
-/// What the key of an item is.
-#[derive(Clone, Copy)]
-pub(crate) enum Key {
-    /// The field with the key of something that the traffic names, and of what kind that is.
-    Named(&'static str, &'static str),
-    /// What clients choose.
-    Natural,
-    /// The field whose number is drawn by whoever comes first, such as a policy: it may differ.
-    Drawn(&'static str),
-}
+use crate::common::{
+    Request, Response, Server, Setup,
+    traffic::{Call, Collection, Key, LIBRARY, Ledger, Names, PROCUREMENT, STATION, STAY, STORE, System, call},
+};
 
 /// How a stopped service comes back.
 #[derive(Clone, Copy, Debug)]
@@ -65,37 +23,6 @@ enum Back {
     Started,
     /// The process is killed, and another one starts everything on the same data.
     Killed,
-}
-
-/// One request of the traffic.
-#[derive(Clone, Copy)]
-pub(crate) struct Call {
-    /// As `HTTPie` takes it; `{order-a}` stands for the key that has this name, one of the kind `order`.
-    pub(crate) line: &'static str,
-    /// The services without which it is refused.
-    pub(crate) needs: &'static [&'static str],
-    pub(crate) answers: u16,
-    /// The whole body, for procedures, which answer with one status whatever they think.
-    pub(crate) says: Option<&'static str>,
-    /// The name of what it creates, at the end of `Location`, or of the one item that it finds: `<kind>-<which>`.
-    pub(crate) gives: Option<&'static str>,
-}
-
-/// A call that needs these services and answers with this status.
-pub(crate) const fn call(line: &'static str, needs: &'static [&'static str], answers: u16) -> Call {
-    Call { line, needs, answers, says: None, gives: None }
-}
-
-impl Call {
-    /// Has this body.
-    pub(crate) const fn says(self, body: &'static str) -> Self {
-        Self { says: Some(body), ..self }
-    }
-
-    /// Names what it creates or finds.
-    pub(crate) const fn gives(self, name: &'static str) -> Self {
-        Self { gives: Some(name), ..self }
-    }
 }
 
 impl System<'_> {
@@ -159,7 +86,7 @@ impl System<'_> {
             self.expect(call, &line, &server, &mut names, stopped);
         }
         quiet(&server);
-        Ledger::read(self, &server, &names)
+        Ledger::read(self, &server.client(), &server.admin(), &names)
     }
 
     fn expect(&self, call: &Call, line: &str, server: &Server, names: &mut Names, stopped: Option<&str>) {
@@ -193,6 +120,31 @@ fn send(server: &Server, line: &str) -> Response {
 
 fn quiet(server: &Server) {
     server.admin().get("/admin/quiesce?within=15s").is(200);
+}
+
+#[test]
+fn n1_to_n4_whichever_service_of_the_store_is_stopped_the_end_is_the_same() {
+    STORE.check();
+}
+
+#[test]
+fn stay_n1_to_n4_whichever_service_is_stopped_the_end_is_the_same() {
+    STAY.check();
+}
+
+#[test]
+fn library_n1_to_n5_whichever_service_is_stopped_the_end_is_the_same() {
+    LIBRARY.check();
+}
+
+#[test]
+fn station_n1_to_n3_whichever_service_is_stopped_the_end_is_the_same() {
+    STATION.check();
+}
+
+#[test]
+fn procurement_n1_to_n5_whichever_service_is_stopped_the_end_is_the_same() {
+    PROCUREMENT.check();
 }
 
 #[test]

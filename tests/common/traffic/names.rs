@@ -8,11 +8,11 @@ use crate::common::Response;
 
 /// What the traffic calls the things that it made or found.
 #[derive(Debug, Default)]
-pub(super) struct Names(BTreeMap<&'static str, String>);
+pub(crate) struct Names(BTreeMap<&'static str, String>);
 
 impl Names {
     /// The line with names replaced by what they stand for; `None` when one stands for nothing yet.
-    pub(super) fn fill(&self, line: &str) -> Option<String> {
+    pub(crate) fn fill(&self, line: &str) -> Option<String> {
         let mut filled = String::new();
         let mut rest = line;
         while let Some((before, after)) = rest.split_once('{') {
@@ -26,7 +26,7 @@ impl Names {
 
     /// Takes the key of what was created, or of the one item that was found.
     #[track_caller]
-    pub(super) fn learn(&mut self, name: &'static str, answer: &Response) {
+    pub(crate) fn learn(&mut self, name: &'static str, answer: &Response) {
         let created = answer.header("location").and_then(|at| at.rsplit('/').next()).map(str::to_owned);
         let key = created.unwrap_or_else(|| {
             let body = answer.json();
@@ -40,7 +40,7 @@ impl Names {
 
     /// The name of the thing of this kind that has this key.
     #[track_caller]
-    pub(super) fn of(&self, kind: &str, key: &str) -> &'static str {
+    pub(crate) fn of(&self, kind: &str, key: &str) -> &'static str {
         let mut found = self.0.iter().filter(|(name, known)| known.as_str() == key && is_of(name, kind));
         let (name, _) = found.next().unwrap_or_else(|| panic!("the traffic names no {kind} {key}: {self:?}"));
         assert!(found.next().is_none(), "two names for {kind} {key}: {self:?}");
