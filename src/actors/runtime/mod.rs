@@ -34,6 +34,7 @@ mod history;
 mod host;
 mod kinds;
 mod known;
+mod lane;
 mod limits;
 mod link;
 mod mailbox;
@@ -49,6 +50,7 @@ mod run;
 mod seeds;
 mod service;
 mod settings;
+mod stall;
 mod storage;
 mod system;
 #[cfg(test)]
