@@ -60,6 +60,7 @@ const RULES: &[Rule] = &[
     rule("src/actors/supervision/intensity.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/supervision/backoff.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/supervision/order.rs", IMPURE, "decisions of supervision are pure"),
+    rule("src/actors/runtime/bulkhead/admission.rs", IMPURE, "who may wait is decided purely"),
     rule("src/actors/runtime/link/breaker.rs", IMPURE, "a breaker is pure"),
     rule("src/actors/runtime/bulkhead/autoscale.rs", IMPURE, "who decides a size is pure"),
     rule("src/actors/runtime/bulkhead/meter.rs", IMPURE, "who measures a load is given the time"),
@@ -124,6 +125,10 @@ const RULES: &[Rule] = &[
         &["ractor", "actix", "warp", "sled", "tokio", "async", "await", "crate::persistence", "crate::http"],
         "an outbound adapter blocks on a thread that is given to it, and knows notices only",
     ),
+    rule("src/cli/bench/histogram.rs", IMPURE, "the figures of a load are pure"),
+    rule("src/cli/bench/tally.rs", IMPURE, "the figures of a load are pure"),
+    rule("src/cli/bench/table.rs", IMPURE, "the figures of a load are pure"),
+    rule("src/cli/bench/audit.rs", IMPURE, "an audit is pure"),
     rule("src/cli", &["ractor", "actix", "sled", "warp", "ureq"], "the program composes, no more"),
 ];
 

@@ -1,5 +1,6 @@
 //! One file per subcommand, and what they have in common: exit codes.
 
+mod bench;
 mod config;
 mod data;
 mod entity;
@@ -34,6 +35,8 @@ enum Command {
     /// Looks at one entity as the journal has it.
     #[command(subcommand)]
     Entity(entity::Entity),
+    /// Puts the loads of the old systems' demonstrations on a server, and audits its books afterwards.
+    Bench(bench::Bench),
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -88,6 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Model(model) => model.run(),
         Command::Journal(journal) => journal.run(),
         Command::Entity(entity) => entity.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Config(config) => config.run(),
     };
     match done {

@@ -10,7 +10,7 @@ use super::{
     Edge, Field, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
     hal::{Place, link, template},
-    health::{Health, Ready},
+    health::{self, Health, Ready},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
     resource::{Target, document},
     routes::Routes,
@@ -302,6 +302,10 @@ impl fmt::Debug for Gateway {
 impl Routes for Gateway {
     fn route<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Problem>> {
         self.answer(request).boxed()
+    }
+
+    fn is_control(&self, path: &str) -> bool {
+        health::is_probe(path)
     }
 }
 

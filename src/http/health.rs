@@ -43,6 +43,12 @@ pub(crate) struct Health {
     started: Arc<AtomicBool>,
 }
 
+/// Whether a path is that of a probe.
+pub(crate) fn is_probe(path: &str) -> bool {
+    const PROBES: [&str; 4] = ["/livez", "/readyz", "/startupz", "/actuator/health"];
+    PROBES.iter().any(|probe| path.strip_prefix(probe).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Health").field("readiness", &self.readiness).finish_non_exhaustive()

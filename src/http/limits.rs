@@ -18,6 +18,9 @@ pub struct HttpLimits {
     pub body_read: Duration,
     /// Open connections; further ones wait in the kernel's backlog.
     pub connections: usize,
+    /// Requests under way, of all connections together; more are 503 at once, and a quarter is kept for reads. Probes and
+    /// operators are always let in.
+    pub requests: usize,
     /// Requests at a time on one HTTP/2 connection.
     pub streams: u32,
     /// How long requests in flight may take after a stop; then their connections are closed.
@@ -33,6 +36,7 @@ impl Default for HttpLimits {
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(30),
             connections: 10_000,
+            requests: 10_000,
             streams: 200,
             drain: Duration::from_secs(10),
         }
@@ -50,6 +54,7 @@ impl HttpLimits {
             header_read: config.server.header_deadline,
             body_read: config.server.body_deadline,
             connections: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
+            requests: usize::try_from(config.limits.requests).unwrap_or(usize::MAX),
             drain: config.server.drain,
             ..Self::default()
         }

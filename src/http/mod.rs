@@ -26,6 +26,7 @@ mod problem;
 mod query;
 mod request;
 mod resource;
+mod room;
 mod routes;
 mod serve;
 mod status;

@@ -133,6 +133,11 @@ impl Server {
         &self.running().listen
     }
 
+    /// The operators' address of the present run.
+    pub(crate) fn admin_listen(&self) -> &str {
+        &self.running().admin
+    }
+
     /// A client of the public address of the present run.
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.running().listen)

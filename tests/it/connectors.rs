@@ -388,7 +388,7 @@ fn operators_see_the_bulkheads_and_the_connectors() {
     assert!((0.0..=1.0).contains(&share.as_f64().unwrap()), "{share}");
     let expected = json!({
         "name": "shared", "kind": "threads", "state": "running", "min": 3, "max": 3, "desired": 3, "current": 3,
-        "in_flight": 0, "waiting": 0, "queue_limit": 5, "refused": 0, "expired": 0, "leaked": 0, "replaced": 0,
+        "in_flight": 0, "waiting": 0, "queue_limit": 5, "admitted": 5, "refused": 0, "late": 0, "expired": 0, "leaked": 0, "replaced": 0,
     });
     assert_eq!(shared, expected);
     let order = bulkhead(&server, "store/order");

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod acceptance;
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod bulkheads;
 #[cfg(test)]
 #[path = "../common/mod.rs"]

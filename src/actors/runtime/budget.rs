@@ -10,7 +10,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::bulkhead::BulkheadStatus;
+use super::{bulkhead::BulkheadStatus, lane::Lane};
 
 /// How much of a service's work may be there at a time: what waits in all mailboxes together, and what has no answer
 /// yet.
@@ -30,9 +30,9 @@ struct Gauge {
 }
 
 impl Gauge {
-    /// Counts `n` more; false when that is too many, and they are counted all the same.
-    fn add(&self, n: usize) -> bool {
-        self.now.fetch_add(n, Ordering::Relaxed) + n <= self.most.load(Ordering::Relaxed)
+    /// Counts `n` more; false when that is too many for this lane, and they are counted all the same.
+    fn add(&self, n: usize, lane: Lane) -> bool {
+        self.now.fetch_add(n, Ordering::Relaxed) + n <= lane.share(self.most.load(Ordering::Relaxed))
     }
 
     fn sub(&self, n: usize) {
@@ -90,11 +90,12 @@ impl Budget {
         bounds.map(|(gauge, most)| gauge.most.swap(most, Ordering::Relaxed) != most).contains(&true)
     }
 
-    /// Room for one message of `bytes` to wait, and for it to be under way; `None` when the service has enough to do.
-    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Option<(Permit, UnderWay)> {
+    /// Room for one message of `bytes` to wait, and for it to be under way; `None` when the service has enough to do for
+    /// another in this lane.
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize, lane: Lane) -> Option<(Permit, UnderWay)> {
         let room = (Permit { budget: self.clone(), bytes }, UnderWay(self.clone()));
         // All are counted, and dropping gives the room back.
-        let fits = [self.messages.add(1), self.bytes.add(bytes), self.in_flight.add(1)];
+        let fits = [self.messages.add(1, lane), self.bytes.add(bytes, lane), self.in_flight.add(1, lane)];
         if fits == [true; 3] {
             return Some(room);
         }
@@ -128,7 +129,9 @@ impl Budget {
             in_flight: self.in_flight.now(),
             waiting: 0,
             queue_limit: 0,
+            admitted: 0,
             refused: self.refused.load(Ordering::Relaxed),
+            late: 0,
             expired: 0,
             busy_share: 0.0,
             leaked: 0,
@@ -190,16 +193,16 @@ mod tests {
     #[test]
     fn a_budget_refuses_the_message_above_its_limit_and_takes_one_again_later() {
         let budget = Budget::new(2, 100, 3);
-        let (first, first_under_way) = budget.take(40).expect("room");
-        let second = budget.take(40).expect("room");
-        assert!(budget.take(1).is_none(), "three messages");
+        let (first, first_under_way) = budget.take(40, Lane::First).expect("room");
+        let second = budget.take(40, Lane::First).expect("room");
+        assert!(budget.take(1, Lane::First).is_none(), "three messages");
         drop(first);
-        assert!(budget.take(61).is_none(), "101 bytes");
-        let third = budget.take(60).expect("room");
+        assert!(budget.take(61, Lane::First).is_none(), "101 bytes");
+        let third = budget.take(60, Lane::First).expect("room");
         drop(third.0);
-        assert!(budget.take(1).is_none(), "four without an answer");
+        assert!(budget.take(1, Lane::First).is_none(), "four without an answer");
         drop(first_under_way);
-        assert!(budget.take(1).is_some());
+        assert!(budget.take(1, Lane::First).is_some());
         drop((second, third.1));
         assert_eq!((budget.waiting(), budget.bytes.now(), budget.in_flight.now()), (0, 0, 0));
         assert_eq!(budget.refused.load(Ordering::Relaxed), 3);
@@ -208,10 +211,24 @@ mod tests {
     #[test]
     fn a_smaller_budget_takes_nobody_s_room_away() {
         let budget = Budget::new(2, 100, 2);
-        let taken = [budget.take(40).expect("room"), budget.take(40).expect("room")];
+        let taken = [budget.take(40, Lane::First).expect("room"), budget.take(40, Lane::First).expect("room")];
         assert!(budget.resize(1, 100, 1) && !budget.resize(1, 100, 1));
-        assert!(budget.take(1).is_none());
+        assert!(budget.take(1, Lane::First).is_none());
         drop(taken);
-        assert!(budget.take(1).is_some());
+        assert!(budget.take(1, Lane::First).is_some());
+    }
+
+    #[test]
+    fn new_work_leaves_a_quarter_to_what_was_begun_and_to_reads() {
+        let budget = Budget::new(8, 10_000, 8);
+        let new: Vec<_> = (0..6).map(|_| budget.take(1, Lane::New).expect("three quarters")).collect();
+        assert!(budget.take(1, Lane::New).is_none());
+        let first = budget.take(1, Lane::First).expect("a quarter is left");
+        let read = budget.take(1, Lane::Read).expect("a quarter is left");
+        assert!(budget.take(1, Lane::First).is_none() && budget.take(1, Lane::Read).is_none());
+        drop((first, read));
+        assert!(budget.take(1, Lane::New).is_none(), "also when the last quarter is empty");
+        drop(new);
+        assert!(budget.take(7500, Lane::New).is_some() && budget.take(7501, Lane::New).is_none());
     }
 }

@@ -19,7 +19,8 @@ use tokio::time::Instant;
 use super::{
     book::{Book, OpenStep},
     gate::Gate,
-    mailbox::{Envelope, OPEN_ASKS, ReplyPort},
+    lane::Queue,
+    mailbox::{OPEN_ASKS, ReplyPort},
     patience::CountedPatience,
     quarantine::Trouble,
 };
@@ -49,7 +50,7 @@ pub(crate) struct Cell<E: Entity> {
 /// What the cell's lock guards. Never held across an await or a decision.
 pub(crate) struct Inner<E: Entity> {
     pub(crate) phase: Phase,
-    pub(crate) queue: VecDeque<Envelope<E>>,
+    pub(crate) queue: Queue<E>,
     /// Answers to open steps; one place each, so the mailbox's limit is not theirs.
     pub(crate) follow_ups: VecDeque<FollowUp<E>>,
     /// State and book while idle; taken out while a turn runs; `None` before recovery.
@@ -131,7 +132,7 @@ impl<E: Entity> Cell<E> {
             partition,
             inner: Mutex::new(Inner {
                 phase: Phase::Idle,
-                queue: VecDeque::new(),
+                queue: Queue::new(),
                 follow_ups: VecDeque::new(),
                 active: None,
                 asks: Vec::new(),

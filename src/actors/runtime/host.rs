@@ -21,6 +21,7 @@ use super::{
     entities::{lost, stopped, wait},
     faults::{Subject, injected},
     kinds::Kinds,
+    lane::Lane,
     limits::EntityLimits,
     mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult, Watch},
     numbers::Directory,
@@ -157,11 +158,18 @@ impl<E: Entity> Host<E> {
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
         self.service.intake().map_err(AskError::Unavailable)?;
         let bytes = size_of::<Envelope<E>>() + body_bytes(&body);
-        let room = self.service.budget.take(bytes).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
+        let lane = Lane::of(&body, &meta);
+        if lane == Lane::New {
+            self.service.is_in_time(deadline).map_err(AskError::Unavailable)?;
+        }
+        let room = self.service.budget.take(bytes, lane).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
         let (permit, under_way) = room;
         let (mut port, answer, claim) = ReplyPort::new(under_way);
         if self.service.places.is_limited() && matches!(body, Body::Command(_)) {
-            let place = self.service.places.enter(deadline).await;
+            let place = match lane {
+                Lane::New => self.service.places.enter(deadline).await,
+                Lane::First | Lane::Read => self.service.places.enter_first(deadline).await,
+            };
             port.holds(place.map_err(|error| self.no_place(&error))?);
         }
         self.push(key, Envelope { body, meta, port, deadline, expecting, permit, watch })?;
@@ -229,7 +237,8 @@ impl<E: Entity> Host<E> {
             // Again under the lock: a service that is being stopped drains each queue once.
             self.service.intake().map_err(AskError::Unavailable)?;
             let asks_too_much = inner.asks.len() >= OPEN_ASKS && matches!(envelope.body, Body::Command(_));
-            if inner.queue.len() >= self.config.mailbox || asks_too_much {
+            let lane = Lane::of(&envelope.body, &envelope.meta);
+            if !inner.queue.has_room(lane, self.config.mailbox) || asks_too_much {
                 return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
             }
             if inner.phase != Phase::Idle {

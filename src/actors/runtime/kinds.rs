@@ -253,7 +253,7 @@ impl<E: Entity> KindHost for Host<E> {
             let mut inner = cell.lock();
             inner.phase = Phase::Gone;
             inner.active = None;
-            for envelope in inner.queue.drain(..) {
+            for envelope in inner.queue.take() {
                 envelope.port.send(Err(AskError::Unavailable(why.clone())));
             }
             inner.follow_ups.clear();

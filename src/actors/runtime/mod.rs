@@ -34,6 +34,7 @@ mod history;
 mod host;
 mod kinds;
 mod known;
+mod lane;
 mod limits;
 mod link;
 mod mailbox;
@@ -52,6 +53,7 @@ mod seeds;
 mod service;
 mod settings;
 mod skips;
+mod stall;
 mod storage;
 mod system;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::{
     cell::{Active, Cell, Earlier, Inner, OpenAsk, Phase},
     entities::stopped,
     host::Host,
+    lane::Queue,
     mailbox::{Envelope, MAILBOX_RETRY, Watch},
     recovery::NotRecovered,
     turn::{Panicked, Work},
@@ -132,7 +133,7 @@ impl<E: Entity> Host<E> {
                     continue; // one was answered meanwhile
                 }
                 (inner.phase, inner.touched) = (Phase::Idle, self.service.second());
-                std::mem::take(&mut inner.queue)
+                inner.queue.take()
             };
             for envelope in refused {
                 envelope.port.send(Err(AskError::Overloaded { retry_after }));
@@ -233,12 +234,12 @@ impl<E: Entity> Host<E> {
         inner.phase = Phase::Idle;
         inner.touched = self.service.second();
         // An idle entity keeps no empty queue: most messages find it idle and need none.
-        inner.queue = std::collections::VecDeque::new();
+        inner.queue = Queue::new();
     }
 
     /// Answers everything that waits: it was not done.
     pub(crate) fn refuse_queue(cell: &Cell<E>, why: &Unavailable) {
-        let waiting = std::mem::take(&mut cell.lock().queue);
+        let waiting = cell.lock().queue.take();
         for envelope in waiting {
             envelope.port.send(Err(AskError::Unavailable(why.clone())));
         }

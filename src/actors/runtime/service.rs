@@ -28,6 +28,7 @@ use super::{
     numbers::Numbers,
     patience::Patience,
     settings::SettingsCell,
+    stall::Stall,
     unit::UnitRuntime,
 };
 use crate::actors::{
@@ -45,6 +46,9 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(10);
 
 /// The system of the runtime's own services.
 pub(crate) const OWN: &str = "steadfast";
+
+/// When a journal that answers nothing is worth another look: as often as we look.
+const STALLED_RETRY: Duration = SWEEP_EVERY;
 
 const STOPPED: u8 = 0;
 const RUNNING: u8 = 1;
@@ -75,6 +79,7 @@ pub(crate) struct ServiceRuntime {
     appends_answered: Notify,
     asks: AtomicUsize,
     failures: AtomicUsize,
+    stall: Stall,
 }
 
 impl ServiceRuntime {
@@ -109,6 +114,7 @@ impl ServiceRuntime {
             appends_answered: Notify::new(),
             asks: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
+            stall: Stall::default(),
         })
     }
 
@@ -168,11 +174,26 @@ impl ServiceRuntime {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether what is written now has a chance to be durable before `deadline`: not while the journal has answered nothing
+    /// for longer than that. Nobody knows when it will; what is let in would wait in memory, and be late.
+    ///
+    /// # Errors
+    /// It has none, and nothing of it was begun.
+    pub(crate) fn is_in_time(&self, deadline: Instant) -> Result<(), Unavailable> {
+        let stalled = self.stall.lasts(self.appends.load(Ordering::Acquire));
+        if stalled.is_zero() || stalled <= deadline.saturating_duration_since(Instant::now()) {
+            return Ok(());
+        }
+        let reason = format!("no append was answered for {stalled:?}");
+        Err(Unavailable::Storage { reason, retry_after: STALLED_RETRY })
+    }
+
     pub(crate) fn append_begun(&self) {
         self.appends.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn append_answered(&self) {
+        self.stall.answered();
         if self.appends.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.appends_answered.notify_waiters();
         }
@@ -294,6 +315,7 @@ async fn host_cells(service: Arc<ServiceRuntime>, hosts: Vec<Arc<dyn KindHost>>,
                     host.clone().sweep();
                 }
                 service.places.look();
+                service.stall.look(service.appends.load(Ordering::Acquire), SWEEP_EVERY);
                 let failures = service.failures.load(Ordering::Relaxed);
                 if failures > MAX_FAILURES {
                     break Err(Failure::new(format!("{failures} entities failed within {FAILURE_WINDOW:?}")));

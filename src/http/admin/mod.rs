@@ -78,6 +78,10 @@ impl Routes for Admin {
         }
         .boxed()
     }
+
+    fn is_control(&self, _: &str) -> bool {
+        true
+    }
 }
 
 /// There is no token yet, so only this machine is served, and no web page in an operator's browser: a

@@ -14,6 +14,7 @@ use super::{
     correlation::Correlation,
     cors,
     request::{Request, Response, set},
+    room::{Class, Room},
 };
 use crate::Timestamp;
 
@@ -25,6 +26,9 @@ const MAX_DISCARDED: usize = 4 * 1024 * 1024;
 pub(crate) trait Routes: Send + Sync + 'static {
     /// Answers a request; a refusal becomes a problem document.
     fn route<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response, Problem>>;
+
+    /// Whether a path is a probe's or an operator's, which is answered however much there is to do.
+    fn is_control(&self, path: &str) -> bool;
 }
 
 /// Tells the time.
@@ -38,6 +42,7 @@ struct Inner {
     routes: Box<dyn Routes>,
     cross_origin: bool,
     limits: HttpLimits,
+    room: Room,
     now: Now,
 }
 
@@ -49,7 +54,8 @@ impl fmt::Debug for Edge {
 
 impl Edge {
     pub(crate) fn new(routes: impl Routes, cross_origin: bool, limits: HttpLimits, now: Now) -> Self {
-        Self(Arc::new(Inner { routes: Box::new(routes), cross_origin, limits, now }))
+        let room = Room::new(limits.requests);
+        Self(Arc::new(Inner { routes: Box::new(routes), cross_origin, limits, room, now }))
     }
 
     /// The limits that it keeps.
@@ -100,13 +106,19 @@ impl Edge {
         headers: HeaderMap,
         body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     ) -> Response {
-        let Inner { routes, cross_origin, limits, now } = &*self.0;
+        let Inner { routes, cross_origin, limits, room, now } = &*self.0;
+        let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
         let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
         let (head, origin) = (method == Method::HEAD, headers.get(header::ORIGIN).cloned());
         let mut request = Request { method, path, query, headers, body: Bytes::new(), correlation, at: now() };
         let mut response = async {
-            let answered = match admit(&mut request, limits, body).await {
+            let place = room.enter(class);
+            let admitted = match &place {
+                Ok(_) => admit(&mut request, limits, body).await,
+                Err(problem) => Err(problem.clone()),
+            };
+            let answered = match admitted {
                 Ok(()) => match cross_origin.then(|| cors::preflight(&request)).flatten() {
                     Some(response) => Ok(response),
                     None => guarded(routes.as_ref(), &request).await,

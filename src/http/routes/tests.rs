@@ -257,10 +257,76 @@ async fn a_route_that_panics_answers_500_and_the_next_request_is_served() {
             async move { if request.path == "/bad" { panic!("planted") } else { Ok(Response::new("fine".into())) } }
                 .boxed()
         }
+
+        fn is_control(&self, _: &str) -> bool {
+            false
+        }
     }
     let edge = edge_of(Panics, HttpLimits { body_read: Duration::from_secs(1), ..HttpLimits::default() });
     let response = call(&edge, "GET", "/bad").await;
     let body: Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!((response.status().as_u16(), &body["code"]), (500, &"INTERNAL".into()));
     assert_eq!(call(&edge, "GET", "/good").await.body(), "fine");
+}
+
+/// Answers when it is released.
+struct Waits {
+    begun: Arc<tokio::sync::Semaphore>,
+    release: Arc<tokio::sync::Semaphore>,
+}
+
+impl Routes for Waits {
+    fn route<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response, Problem>> {
+        async move {
+            self.begun.add_permits(1);
+            self.release.acquire().await.unwrap().forget();
+            Ok(Response::new("done".into()))
+        }
+        .boxed()
+    }
+
+    fn is_control(&self, path: &str) -> bool {
+        path == "/livez"
+    }
+}
+
+#[tokio::test]
+async fn without_room_work_is_refused_first_then_reads_and_probes_never() {
+    let (begun, release) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(tokio::sync::Semaphore::new(0)));
+    let limits = HttpLimits { requests: 4, ..HttpLimits::default() };
+    let edge = edge_of(Waits { begun: begun.clone(), release: release.clone() }, limits);
+    let tasks = tokio_util::task::TaskTracker::new();
+    let send = |method: &'static str, url: &'static str| {
+        let edge = edge.clone();
+        let answer = tasks.spawn(async move { call(&edge, method, url).await.status() });
+        let begun = begun.clone();
+        async move {
+            begun.acquire().await.unwrap().forget();
+            vec![answer]
+        }
+    };
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        answers.extend(send("POST", "/orders").await);
+    }
+    let refused = edge.call(request("POST", "/orders", &[("origin", "http://shop")], "{}")).await;
+    let body: Value = serde_json::from_slice(refused.body()).unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &body["code"], &body["outcome"]),
+        (503, &"OVERLOADED".into(), &"not done".into())
+    );
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert!(
+        refused.headers().contains_key("x-request-id") && refused.headers().contains_key("access-control-allow-origin")
+    );
+
+    answers.extend(send("GET", "/orders").await);
+    assert_eq!(call(&edge, "GET", "/orders").await.status(), 503);
+    answers.extend(send("GET", "/livez").await);
+    release.add_permits(answers.len());
+    for answer in answers {
+        assert_eq!(answer.await.unwrap(), 200);
+    }
+    release.add_permits(1);
+    assert_eq!(call(&edge, "POST", "/orders").await.status(), 200, "there is room again");
 }

@@ -34,6 +34,10 @@ impl Routes for Paths {
         }
         .boxed()
     }
+
+    fn is_control(&self, _: &str) -> bool {
+        false
+    }
 }
 
 struct Running {

@@ -9,6 +9,7 @@
 //! refuse at once beyond it, may follow their load between two sizes ([`autoscale`]), may be resized while they run,
 //! answer with one set of errors ([`BulkheadError`]) and look alike to operators ([`BulkheadStatus`]).
 
+mod admission;
 mod autoscale;
 mod meter;
 mod pool;
@@ -81,8 +82,12 @@ pub struct BulkheadStatus {
     pub waiting: usize,
     /// Calls that may wait for a worker.
     pub queue_limit: usize,
+    /// Of new work so much may wait now: what costs no more time than the work itself, and at most `queue_limit`.
+    pub admitted: usize,
     /// Calls that were refused since the start, because it was full, exhausted or stopped.
     pub refused: u64,
+    /// Of those, calls that would not have been done before their deadline.
+    pub late: u64,
     /// Calls that were given up since the start, because nobody left before their deadline.
     pub expired: u64,
     /// The share of its workers' time that they worked, in the second before the last look: 0 to 1.

@@ -27,6 +27,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     BulkheadError, BulkheadStatus,
+    admission::{Admission, Crowd, NoRoom},
     autoscale::{Size, Sizer},
 };
 
@@ -61,17 +62,20 @@ struct Books {
     limits: Option<SemaphoreLimits>,
     sizer: Sizer,
     held: usize,
-    /// Oldest first, so their tickets rise.
-    waiting: VecDeque<Waiter>,
+    /// What finishes what was begun, and comes before all that is new. Oldest first, so their tickets rise.
+    first: VecDeque<Waiter>,
+    /// New work, as well.
+    new: VecDeque<Waiter>,
     next_ticket: u64,
-    /// How long a place was held in the last few cases: each new one counts an eighth.
-    mean: Duration,
+    admission: Admission,
     refused: u64,
+    late: u64,
     expired: u64,
 }
 
 struct Waiter {
     ticket: u64,
+    since: Instant,
     tell: oneshot::Sender<Permit>,
 }
 
@@ -88,8 +92,17 @@ struct Held {
 /// Who waits for a place; dropped, it leaves the queue.
 struct Waiting {
     of: Arc<Inner>,
+    order: Order,
     ticket: u64,
     told: oneshot::Receiver<Permit>,
+}
+
+/// In which queue somebody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    First,
+    /// As long as it may take.
+    New(Duration),
 }
 
 enum Asked {
@@ -105,10 +118,12 @@ impl Semaphore {
             limits,
             sizer: Sizer::new(size_of(limits)),
             held: 0,
-            waiting: VecDeque::new(),
+            first: VecDeque::new(),
+            new: VecDeque::new(),
             next_ticket: 0,
-            mean: Duration::ZERO,
+            admission: Admission::default(),
             refused: 0,
+            late: 0,
             expired: 0,
         };
         let limited = AtomicBool::new(limits.is_some());
@@ -117,7 +132,8 @@ impl Semaphore {
         Self(Arc::new(pool))
     }
 
-    /// Takes a place, or waits for one in the queue, at most until `deadline`.
+    /// Takes a place for new work, or waits for one in the queue, at most until `deadline`. It does not wait where it
+    /// would come too late, or in a queue that serves nobody ([`Admission`]).
     ///
     /// # Errors
     /// `Overloaded`, `Stopped` or `Expired`: nothing was begun.
@@ -125,7 +141,18 @@ impl Semaphore {
     /// # Cancel safety
     /// Dropping the future leaves the queue, and gives a place back that had just been got.
     pub(crate) async fn enter(&self, deadline: Instant) -> Result<Permit, BulkheadError> {
-        let waiting = match self.ask(false)? {
+        let within = deadline.saturating_duration_since(Instant::now());
+        self.enter_in(Order::New(within), deadline).await
+    }
+
+    /// As [`enter`](Self::enter) for what finishes what was begun: before all that is new, in a queue of its own, which is
+    /// as long as the other may be.
+    pub(crate) async fn enter_first(&self, deadline: Instant) -> Result<Permit, BulkheadError> {
+        self.enter_in(Order::First, deadline).await
+    }
+
+    async fn enter_in(&self, order: Order, deadline: Instant) -> Result<Permit, BulkheadError> {
+        let waiting = match self.ask(order, false)? {
             Asked::Entered(permit) => return Ok(permit),
             Asked::Waits(waiting) => waiting,
         };
@@ -140,13 +167,13 @@ impl Semaphore {
     /// As [`enter`](Self::enter), for as long as it takes. With `anyway` also when the queue is full: for what has a
     /// bound of its own.
     pub(crate) async fn enter_patiently(&self, anyway: bool) -> Result<Permit, BulkheadError> {
-        match self.ask(anyway)? {
+        match self.ask(Order::First, anyway)? {
             Asked::Entered(permit) => Ok(permit),
             Asked::Waits(waiting) => waiting.await,
         }
     }
 
-    fn ask(&self, anyway: bool) -> Result<Asked, BulkheadError> {
+    fn ask(&self, order: Order, anyway: bool) -> Result<Asked, BulkheadError> {
         if !self.is_limited() {
             return Ok(Asked::Entered(Permit::default()));
         }
@@ -155,21 +182,24 @@ impl Semaphore {
             return Err(self.0.stopped());
         }
         let Some(limits) = books.limits else { return Ok(Asked::Entered(Permit::default())) };
-        if books.held < books.sizer.desired() && books.waiting.is_empty() {
+        if books.is_free() {
             books.held += 1;
+            let (now, size) = (self.0.begun.elapsed(), books.sizer.desired());
+            books.admission.entered(now, Duration::ZERO, size);
             self.0.changed(&mut books);
             return Ok(Asked::Entered(Permit::of(&self.0)));
         }
-        if books.waiting.len() >= limits.queue && !anyway {
-            books.refused += 1;
-            let retry_after = books.wait(1).clamp(LEAST_RETRY, LONGEST_RETRY);
+        if let Err(why) = books.may_wait(order, limits.queue)
+            && !anyway
+        {
+            let retry_after = books.refuse(why);
             return Err(BulkheadError::Overloaded { bulkhead: self.0.name.clone(), retry_after });
         }
         let (tell, told) = oneshot::channel();
         let ticket = books.next_ticket;
         books.next_ticket += 1;
-        books.waiting.push_back(Waiter { ticket, tell });
-        Ok(Asked::Waits(Waiting { of: self.0.clone(), ticket, told }))
+        books.queue(order).push_back(Waiter { ticket, since: Instant::now(), tell });
+        Ok(Asked::Waits(Waiting { of: self.0.clone(), order, ticket, told }))
     }
 
     /// Whether it bounds anything.
@@ -182,7 +212,7 @@ impl Semaphore {
         let waiting = {
             let mut books = self.0.books();
             books.open = false;
-            std::mem::take(&mut books.waiting)
+            (std::mem::take(&mut books.first), std::mem::take(&mut books.new))
         };
         drop(waiting); // tells them
     }
@@ -216,7 +246,7 @@ impl Semaphore {
         }
         let next = {
             let mut books = self.0.books();
-            let (now, held, waits) = (self.0.begun.elapsed(), books.held, !books.waiting.is_empty());
+            let (now, held, waits) = (self.0.begun.elapsed(), books.held, books.waiting() > 0);
             let before = books.sizer.desired();
             books.sizer.look(now, held, waits);
             let after = books.sizer.desired();
@@ -228,13 +258,18 @@ impl Semaphore {
         self.0.tell(next);
     }
 
-    /// How long somebody who comes now will wait for a place, by how long places were held lately; `None` when nobody
-    /// has to.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever admits by deadline"))]
-    pub(crate) fn expected_wait(&self) -> Option<Duration> {
-        let books = self.0.books();
-        let waits = books.limits.is_some() && (books.held >= books.sizer.desired() || !books.waiting.is_empty());
-        waits.then(|| books.wait(1))
+    /// Whether new work that has to be done `within` a time would be let in now; if not, when another try has a chance.
+    /// For whoever would have to write something before it asks; a refusal counts as one.
+    ///
+    /// # Errors
+    /// It would be refused.
+    pub(crate) fn would_admit(&self, within: Duration) -> Result<(), Duration> {
+        if !self.is_limited() {
+            return Ok(());
+        }
+        let mut books = self.0.books();
+        let Some(limits) = books.limits.filter(|_| !books.is_free()) else { return Ok(()) };
+        books.may_wait(Order::New(within), limits.queue).map_err(|why| books.refuse(why))
     }
 
     /// As operators see it; `None` without limits.
@@ -252,9 +287,11 @@ impl Semaphore {
             // Whoever is in beyond a smaller size has a place.
             current: books.sizer.desired().max(books.held),
             in_flight: books.held,
-            waiting: books.waiting.len(),
+            waiting: books.waiting(),
             queue_limit: limits.queue,
+            admitted: books.admission.limit(books.sizer.desired()).min(limits.queue),
             refused: books.refused,
+            late: books.late,
             expired: books.expired,
             busy_share: books.sizer.share().as_f64(),
             leaked: 0,
@@ -278,9 +315,18 @@ impl Inner {
         let size = if books.limits.is_some() { books.sizer.desired() } else { usize::MAX };
         let mut next = Vec::new();
         while books.held < size {
-            let Some(waiter) = books.waiting.pop_front() else { break };
+            let (waiter, is_new) = match books.first.pop_front() {
+                Some(waiter) => (waiter, false),
+                None => match books.new.pop_front() {
+                    Some(waiter) => (waiter, true),
+                    None => break,
+                },
+            };
             if !waiter.tell.is_closed() {
                 books.held += 1;
+                if is_new && size < usize::MAX {
+                    books.admission.entered(self.begun.elapsed(), waiter.since.elapsed(), size);
+                }
                 next.push(waiter);
             }
         }
@@ -302,10 +348,38 @@ impl Inner {
 }
 
 impl Books {
-    /// How long the last of `more` who come now will wait.
-    fn wait(&self, more: usize) -> Duration {
-        let rounds = (self.waiting.len() + more).div_ceil(self.sizer.desired().max(1));
-        self.mean.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
+    /// Whether whoever comes now need not wait.
+    fn is_free(&self) -> bool {
+        self.held < self.sizer.desired() && self.waiting() == 0
+    }
+
+    fn waiting(&self) -> usize {
+        self.first.len() + self.new.len()
+    }
+
+    fn queue(&mut self, order: Order) -> &mut VecDeque<Waiter> {
+        match order {
+            Order::First => &mut self.first,
+            Order::New(_) => &mut self.new,
+        }
+    }
+
+    fn may_wait(&self, order: Order, queue: usize) -> Result<(), NoRoom> {
+        match order {
+            Order::First if self.first.len() >= queue => Err(NoRoom::Full),
+            Order::First => Ok(()),
+            Order::New(within) => {
+                let crowd = Crowd { size: self.sizer.desired(), before: self.waiting(), queue };
+                self.admission.new_work(crowd, within)
+            }
+        }
+    }
+
+    /// Counts a refusal. When another try has a chance: when those that wait now have their places.
+    fn refuse(&mut self, why: NoRoom) -> Duration {
+        self.refused += 1;
+        self.late += u64::from(why == NoRoom::Late);
+        self.admission.wait(self.waiting() + 1, self.sizer.desired()).clamp(LEAST_RETRY, LONGEST_RETRY)
     }
 }
 
@@ -320,8 +394,7 @@ impl Drop for Held {
         let next = {
             let mut books = self.of.books();
             books.held -= 1;
-            let held_for = self.since.elapsed();
-            books.mean = if books.mean.is_zero() { held_for } else { books.mean / 8 * 7 + held_for / 8 };
+            books.admission.held(self.since.elapsed());
             self.of.let_in(&mut books)
         };
         self.of.tell(next);
@@ -339,8 +412,9 @@ impl Future for Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let mut books = self.of.books();
-        if let Ok(at) = books.waiting.binary_search_by_key(&self.ticket, |waiter| waiter.ticket) {
-            books.waiting.remove(at);
+        let queue = books.queue(self.order);
+        if let Ok(at) = queue.binary_search_by_key(&self.ticket, |waiter| waiter.ticket) {
+            queue.remove(at);
         }
     }
 }

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 pub use self::breaker::BreakerState;
 use self::breaker::{Breaker, Permit, Verdict};
-use super::{kinds::KindHost, system::System};
+use super::{bulkhead::Semaphore, kinds::KindHost, system::System};
 use crate::actors::{
     entity::{AskError, Unavailable},
     supervision::{LinkConfig, SupervisionConfig},
@@ -35,6 +35,9 @@ use crate::actors::{
 
 /// When another try has a chance while a link has no room: calls end all the time.
 const FULL_RETRY: Duration = Duration::from_secs(1);
+
+/// What a link has that says nothing else; the systems know those of their own.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The link from one service to another.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub(crate) struct Link {
     callee: String,
     /// Replaced as a whole by a reload.
     config: RwLock<LinkConfig>,
+    /// The callee's.
+    places: Semaphore,
     begun: Instant,
     breaker: Mutex<Breaker>,
     in_flight: AtomicU32,
@@ -83,7 +88,8 @@ pub struct LinkStatus {
     pub retried: u64,
     /// Calls since the start that were refused because the breaker was open.
     pub refused_open: u64,
-    /// Calls since the start that were refused because too many were under way.
+    /// Calls since the start that were refused because too many were under way, or the callee had more to do than it can
+    /// do in time.
     pub refused_full: u64,
 }
 
@@ -96,13 +102,14 @@ pub(crate) struct Call {
 }
 
 impl Link {
-    fn new(name: String, callee: String, config: LinkConfig) -> Arc<Self> {
+    fn new(name: String, callee: String, config: LinkConfig, places: Semaphore) -> Arc<Self> {
         let breaker = Mutex::new(Breaker::new(config.breaker));
         let zero = || AtomicU64::new(0);
         Arc::new(Self {
             name,
             callee,
             config: RwLock::new(config),
+            places,
             begun: Instant::now(),
             breaker,
             in_flight: AtomicU32::new(0),
@@ -146,6 +153,14 @@ impl Link {
     pub(crate) fn open(&self) -> Option<Unavailable> {
         let looked = self.breaker().look(self.now());
         looked.err().map(|wait| self.is_open(wait))
+    }
+
+    /// Why a call that is new work would not be in time now, however it ends; `None` when it has a chance. Asked before
+    /// anything is written: a step that is begun and refused costs two appends more.
+    fn crowded(&self) -> Option<Unavailable> {
+        let within = self.config.timeout.unwrap_or(TIMEOUT);
+        let retry_after = self.places.would_admit(within).err()?;
+        Some(self.away(format!("more is asked of {} than it can do in time", self.callee), retry_after))
     }
 
     /// Counts a call that was not even tried, because of what [`open`](Self::open) said.
@@ -309,7 +324,7 @@ impl Links {
                 let known = links.all.iter().find(|link| link.name == name).cloned();
                 let link = known.unwrap_or_else(|| {
                     let config = config.link(from.system, from.name, to.name).clone();
-                    let link = Link::new(name, to.full_name.clone(), config);
+                    let link = Link::new(name, to.full_name.clone(), config, to.places.clone());
                     links.all.push(link.clone());
                     link
                 });
@@ -334,15 +349,17 @@ impl Links {
         self.by_kinds.get(&(from, to))
     }
 
-    /// Why a step of the kind `from` need not be begun: whomever of `asks` it would ask, that breaker is open.
+    /// Why a step of the kind `from` need not be begun: whomever of `asks` it would ask, that breaker is open, or that
+    /// callee has more to do than it can.
     pub(crate) fn refuse(&self, from: &'static str, asks: &[&'static str]) -> Option<Unavailable> {
         let mut reason = None;
         for to in asks {
             let link = self.of(from, to)?;
-            reason = Some((link, link.open()?));
+            let open = link.open().map(|why| (why, &link.refused_open));
+            reason = Some(open.or_else(|| link.crowded().map(|why| (why, &link.refused_full)))?);
         }
-        let (link, why) = reason?;
-        link.count_refused();
+        let (why, count) = reason?;
+        count.fetch_add(1, Ordering::Relaxed);
         Some(why)
     }
 }

@@ -14,6 +14,7 @@ mod known;
 mod linking;
 mod odd;
 mod operating;
+mod overloading;
 mod patient;
 mod places;
 mod probing;

@@ -71,11 +71,14 @@ pub struct LimitsConfig {
     pub headers: ByteCount,
     /// The longest URL. Default 8 KiB, from 256 B to 64 KiB, and not more than `headers`.
     pub url: ByteCount,
+    /// Requests under way, per listener; more are refused at once, and a quarter is kept for reads. Default 2048, from 1 to
+    /// 1 000 000.
+    pub requests: u32,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { body: ByteCount::mib(1), headers: ByteCount::kib(32), url: ByteCount::kib(8) }
+        Self { body: ByteCount::mib(1), headers: ByteCount::kib(32), url: ByteCount::kib(8), requests: 2048 }
     }
 }
 
@@ -120,6 +123,7 @@ pub(super) fn limits(mut section: Section<'_>) -> Result<LimitsConfig, ConfigErr
     let url = section.bounded("url", default.url, ByteCount::bytes(256)..=ByteCount::kib(64))?;
     url.at_most(&headers)?;
     let body = section.bounded("body", default.body, ByteCount::kib(1)..=ByteCount::mib(64))?.value;
+    let requests = section.bounded("requests", default.requests, 1..=1_000_000)?.value;
     section.finish()?;
-    Ok(LimitsConfig { body, headers: headers.value, url: url.value })
+    Ok(LimitsConfig { body, headers: headers.value, url: url.value, requests })
 }

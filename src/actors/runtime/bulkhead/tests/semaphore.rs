@@ -134,19 +134,25 @@ async fn its_capacity_is_its_places_over_the_time_that_one_is_held() {
     let semaphore = semaphore(4, 1000);
     let begun = Instant::now();
     let calls = (0..400).map(|_| async {
-        let permit = semaphore.enter(Instant::now() + Duration::from_mins(1)).await.expect("in turn");
+        let permit = semaphore.enter_first(Instant::now() + Duration::from_mins(1)).await.expect("in turn");
         tokio::time::sleep(Duration::from_millis(20)).await;
         drop(permit);
     });
     futures::future::join_all(calls).await;
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
-    assert_eq!(semaphore.expected_wait(), None);
+    assert_eq!(semaphore.would_admit(Duration::from_millis(1)), Ok(()), "a place is free");
     let held: Vec<_> = (0..4).filter_map(|_| semaphore.enter(soon()).now_or_never()?.ok()).collect();
-    let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(semaphore.enter(soon()))).collect();
+    let mut waiting: Vec<_> = (0..4).map(|_| Box::pin(semaphore.enter(soon()))).collect();
     for call in &mut waiting {
         assert!(futures::poll!(call).is_pending());
     }
-    assert_eq!(semaphore.expected_wait(), Some(Duration::from_millis(60)), "three rounds of 20 ms");
+    let retry_after = Duration::from_millis(250);
+    assert_eq!(semaphore.would_admit(Duration::from_millis(59)), Err(retry_after), "two rounds of 20 ms, and its own");
+    assert_eq!(semaphore.would_admit(Duration::from_millis(60)), Ok(()));
+    let late = semaphore.enter(Instant::now() + Duration::from_millis(59)).now_or_never().expect("at once");
+    assert_eq!(late.expect_err("late"), BulkheadError::Overloaded { bulkhead: "s".into(), retry_after });
+    let status = semaphore.status().expect("limited");
+    assert_eq!((status.refused, status.late, status.admitted), (2, 2, 8));
     drop(held);
 }
 
@@ -161,7 +167,7 @@ async fn it_follows_its_load_between_its_bounds() {
         under_way.extend((0..calls).map(|_| {
             let semaphore = semaphore.clone();
             async move {
-                let permit = semaphore.enter(Instant::now() + Duration::from_mins(1)).await.expect("in turn");
+                let permit = semaphore.enter_first(Instant::now() + Duration::from_mins(1)).await.expect("in turn");
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 drop(permit);
             }
@@ -178,4 +184,69 @@ async fn it_follows_its_load_between_its_bounds() {
     assert_eq!(sizes[..5], [2, 4, 8, 10, 10]);
     assert_eq!(sizes[59], 1);
     assert!(sizes.is_sorted_by(|a, b| a <= b || sizes[59] == *b), "it shrinks once, to the least: {sizes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finishes_what_was_begun_comes_before_all_that_is_new() {
+    let semaphore = Semaphore::new("s", Some(limits(1, 1)));
+    let held = semaphore.enter(soon()).await.expect("free");
+    let mut new = Box::pin(semaphore.enter(soon()));
+    assert!(futures::poll!(&mut new).is_pending());
+    let mut first = Box::pin(semaphore.enter_first(soon()));
+    assert!(futures::poll!(&mut first).is_pending(), "it has a queue of its own");
+    assert!(matches!(semaphore.enter_first(soon()).now_or_never(), Some(Err(BulkheadError::Overloaded { .. }))));
+    drop(held);
+    assert!(futures::poll!(&mut new).is_pending());
+    drop(first.await.expect("it goes first"));
+    drop(new.await.expect("in turn"));
+}
+
+/// A place is free to whoever comes also when places have been held for longer than anybody has time: otherwise nobody
+/// would ever find out that they are quicker now.
+#[tokio::test(start_paused = true)]
+async fn a_free_place_is_taken_however_slow_the_last_ones_were() {
+    let semaphore = Semaphore::new("s", Some(limits(1, 10)));
+    let slow = semaphore.enter(soon()).await.expect("free");
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    drop(slow);
+    let quick = semaphore.enter(soon()).await.expect("free");
+    assert!(matches!(semaphore.enter(soon()).now_or_never(), Some(Err(BulkheadError::Overloaded { .. }))), "late");
+    drop(quick);
+    drop(semaphore.enter(soon()).await.expect("free"));
+}
+
+/// Four places of 20 ms, and 800 calls in a second for ten of them: what is let in takes at most three times as long as
+/// without load, the places are never empty, and two seconds later nobody is refused any more.
+#[tokio::test(start_paused = true)]
+async fn at_four_times_its_capacity_it_does_as_much_as_ever_and_is_quick() {
+    let semaphore = Semaphore::new("s", Some(limits(4, 256)));
+    let call = |semaphore: Semaphore| async move {
+        let asked = Instant::now();
+        let permit = semaphore.enter(asked + Duration::from_secs(3)).await.ok()?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(permit);
+        Some(asked.elapsed())
+    };
+    let load = |every: Duration, calls: u32| {
+        let semaphore = semaphore.clone();
+        let calls = (0..calls).map(move |nth| {
+            let semaphore = semaphore.clone();
+            async move {
+                tokio::time::sleep(every * nth).await;
+                call(semaphore).await
+            }
+        });
+        futures::future::join_all(calls)
+    };
+    let answers = load(Duration::from_micros(1250), 8000).await;
+    let mut took: Vec<Duration> = answers.iter().flatten().copied().collect();
+    took.sort_unstable();
+    assert!(took.len() >= 1800, "{} of 2000 are 90 %", took.len());
+    let p99 = took[took.len() * 99 / 100];
+    assert!(p99 <= Duration::from_millis(60), "{p99:?}");
+    let refused = semaphore.status().expect("limited").refused;
+    assert_eq!(took.len() as u64 + refused, 8000, "each is done or refused");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let afterwards = load(Duration::from_millis(10), 500).await;
+    assert_eq!(afterwards.iter().flatten().count(), 500);
 }

@@ -1,0 +1,177 @@
+//! `steadfast bench` in its short form: the loads of the old systems' demonstrations on a real server, and its books. How
+//! fast it is stays out of it, for that is the machine's.
+
+use std::{process::Command, time::Duration};
+
+use serde_json::Value;
+
+use crate::common::{Request, Server, Setup, until};
+
+/// Exit code, the reports, and what was complained about.
+fn bench(arguments: &[&str]) -> (i32, Vec<Value>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_steadfast")).arg("bench").args(arguments).arg("--json").output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let complained = String::from_utf8(output.stderr).unwrap();
+    let reports = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{complained}"));
+    (output.status.code().unwrap(), reports, complained)
+}
+
+/// The report of one scenario that broke nothing.
+#[track_caller]
+fn kept(arguments: &[&str]) -> Value {
+    let (code, mut reports, complained) = bench(arguments);
+    assert_eq!((code, complained.as_str()), (0, ""), "{reports:#?}");
+    assert_eq!(reports.len(), 1);
+    let report = reports.remove(0);
+    assert_eq!(report["audit"]["violations"], Value::Array(Vec::new()), "{report:#}");
+    report
+}
+
+#[track_caller]
+fn count(of: &Value, name: &str) -> u64 {
+    of[name].as_u64().unwrap_or_else(|| panic!("no {name}: {of:#}"))
+}
+
+/// What was told is what there is, once at each partner.
+#[track_caller]
+fn agrees(report: &Value, partners: &[&str]) {
+    let audit = &report["audit"];
+    assert_eq!(count(audit, "acknowledged"), count(audit, "standing"), "{report:#}");
+    let of: Vec<&str> = audit["effects"].as_array().unwrap().iter().map(|of| of["of"].as_str().unwrap()).collect();
+    assert_eq!(of, partners);
+    for effects in audit["effects"].as_array().unwrap() {
+        assert!(count(effects, "done") >= count(audit, "standing"), "{report:#}");
+    }
+}
+
+#[test]
+fn what_two_hundred_users_order_at_a_station_is_shipped_and_expected_once() {
+    let report = kept(&["station", "--seconds", "2"]);
+    let load = &report["loads"][0];
+    assert_eq!((count(load, "users"), count(load, "refused"), count(load, "failed")), (200, 0, 0), "{load:#}");
+    assert_eq!(count(load, "ok"), count(&report["audit"], "acknowledged"));
+    assert!(count(load, "ok") >= 200, "{load:#}");
+    agrees(&report, &["shipments", "stockFlows"]);
+}
+
+#[test]
+fn store_n6_beyond_one_delivery_at_a_time_orders_are_refused_and_leave_nothing_and_afterwards_none_is() {
+    let report = kept(&["store", "--seconds", "2"]);
+    let (load, after) = (&report["loads"][0], &report["loads"][1]);
+    assert!(count(load, "ok") > 0 && count(load, "refused") > 0, "{load:#}");
+    assert_eq!(count(load, "failed"), 0, "{load:#}");
+    assert_eq!((count(after, "users"), count(after, "refused"), count(after, "failed")), (1, 0, 0), "{after:#}");
+    agrees(&report, &["deliveries"]);
+}
+
+#[test]
+fn a_load_on_a_server_that_runs_already_is_audited_without_what_was_there_before() {
+    let server = Setup::default().system("station").start();
+    let client = server.client();
+    let order = Request::new("POST", "/orders/placeOrder");
+    client.send(&order.form(&[("productId", "CD1001"), ("qty", "1"), ("destAddr", "Imme")])).is(200);
+    let (url, admin) = addresses(&server);
+    let report = kept(&["station", "--users", "3", "--seconds", "1", "--url", &url, "--admin", &admin]);
+    let told = count(&report["audit"], "acknowledged");
+    assert_eq!(count(&report["audit"], "standing"), told);
+    assert_eq!(client.json("/orders?size=1")["page"]["totalElements"], told + 1);
+    assert_eq!(report["peak_memory"], Value::Null);
+}
+
+#[test]
+fn books_that_do_not_agree_are_told_and_the_exit_code_is_one() {
+    let server = Setup::default().start();
+    let (url, admin) = addresses(&server);
+    let load = std::thread::spawn(move || {
+        bench(&["store", "--users", "2", "--seconds", "2", "--url", &url, "--admin", &admin])
+    });
+    // Somebody else cancels what a user of the load was told is ordered.
+    let client = server.client();
+    let canceled = until(Duration::from_secs(20), || {
+        let orders = client.json("/orders?size=1");
+        let order = orders["_embedded"]["orders"][0]["id"].as_u64().ok_or(())?;
+        let canceled = client.send(&Request::new("DELETE", &format!("/orders/{order}")));
+        if canceled.status == 204 { Ok(order) } else { Err(()) }
+    });
+    let (code, reports, complained) = load.join().unwrap();
+    assert_eq!(code, 1, "{reports:#?}");
+    assert!(complained.contains("what must always hold does not: store"), "{complained}");
+    let violation = &reports[0]["audit"]["violations"][0];
+    assert_eq!(violation["what"], "acknowledged, and not there");
+    assert_eq!(violation["examples"][0].as_u64(), canceled.ok());
+}
+
+#[test]
+fn a_load_that_cannot_be_put_on_says_why() {
+    let output = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_steadfast")).arg("bench").args(arguments).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let nowhere = ["station", "--url", "http://127.0.0.1:1", "--admin", "http://127.0.0.1:1"];
+    let (code, complained) = output(&nowhere);
+    assert_eq!(code, 1);
+    assert!(complained.contains("the load station broke off") && complained.contains("cannot connect"), "{complained}");
+    let (code, complained) = output(&["all", "--url", "http://127.0.0.1:1", "--admin", "http://127.0.0.1:1"]);
+    assert_eq!(code, 2, "{complained}");
+    assert_eq!(output(&["moon"]).0, 2);
+    assert_eq!(output(&["station", "--users", "0"]).0, 2);
+}
+
+fn addresses(server: &Server) -> (String, String) {
+    (format!("http://{}", server.listen()), format!("http://{}", server.admin_listen()))
+}
+
+/// How often a service was slow in the load.
+#[track_caller]
+fn slow(report: &Value) -> u64 {
+    let slow = report["slow"].as_array().unwrap();
+    assert_eq!(slow.len(), 1, "{report:#}");
+    count(&slow[0], "times")
+}
+
+#[test]
+fn stay_n5_d12_every_booking_is_paid_once_and_what_pay_was_too_late_for_leaves_nothing() {
+    let report = kept(&["stay", "--users", "25", "--seconds", "3"]);
+    let load = &report["loads"][0];
+    assert!(slow(&report) >= 25, "every first booking asks pay: {report:#}");
+    assert!(count(load, "ok") > 0, "{load:#}");
+    agrees(&report, &["payments"]);
+    assert_eq!(count(&report["loads"][1], "refused") + count(&report["loads"][1], "failed"), 0, "{report:#}");
+}
+
+#[test]
+fn with_few_places_for_payments_that_become_more_every_booking_is_still_paid_once() {
+    let report = kept(&["stay-autoscale", "--seconds", "3"]);
+    let load = &report["loads"][0];
+    assert!(slow(&report) > 0 && count(load, "refused") > 0, "there are fewer places than users: {report:#}");
+    assert!(count(load, "ok") > 0, "{load:#}");
+    agrees(&report, &["payments"]);
+}
+
+#[test]
+fn library_n6_a_request_that_rent_was_too_late_for_leaves_nothing() {
+    let report = kept(&["library", "--users", "10", "--seconds", "3"]);
+    assert!(slow(&report) >= 10, "{report:#}");
+    agrees(&report, &["rents"]);
+}
+
+#[test]
+fn procurement_n6_a_result_that_was_told_is_announced_also_while_some_announcements_take_five_seconds() {
+    let report = kept(&["procurement", "--seconds", "3"]);
+    let load = &report["loads"][0];
+    assert!(slow(&report) > 0 && count(load, "refused") > 0, "15 % of 100 are slow: {report:#}");
+    assert!(count(load, "ok") > 100, "the same result again changes nothing: {load:#}");
+    assert_eq!(report["audit"]["effects"][0]["done"], report["audit"]["standing"], "{report:#}");
+}
+
+#[test]
+fn at_four_times_what_it_can_do_a_service_refuses_before_it_writes_and_does_what_it_can() {
+    let report = kept(&["overload", "--seconds", "3"]);
+    let [before, beyond, after, few] = report["loads"].as_array().unwrap().as_slice() else { panic!("{report:#}") };
+    assert!(count(beyond, "refused") > count(beyond, "ok") && count(beyond, "ok") > 0, "{beyond:#}");
+    assert!(count(before, "ok") > 0 && count(after, "ok") > 0 && count(few, "ok") > 0, "{report:#}");
+    assert_eq!(count(few, "refused") + count(few, "failed"), 0, "{few:#}");
+    assert!(slow(&report) >= count(beyond, "ok"), "{report:#}");
+    agrees(&report, &["rents"]);
+}
