@@ -5,8 +5,8 @@ use std::os::unix::net::UnixDatagram;
 use serde_json::json;
 
 use crate::{
-    common::{Request, Server, Setup},
-    shop::{SOON, product},
+    common::{Client, Request, Server, Setup, eventually},
+    shop::{SOON, buy, place, product, quiet},
 };
 
 /// A service manager's socket, as systemd has it, and what came to it.
@@ -85,6 +85,69 @@ fn an_entity_that_fails_too_often_is_shown_in_quarantine_and_resumed() {
     admin.post(&format!("/admin/entities/product/{bad}/resume")).is(404);
     client.get(&format!("/products/{bad}")).is(200);
     assert_eq!(admin.json("/admin/quarantine"), json!([]));
+}
+
+/// The first demonstration of the originals: a health check that fails has a service restarted, and data is intact. Here
+/// it goes on until the service is given up, and nobody else notices.
+#[test]
+fn a_service_that_is_ill_is_restarted_then_given_up_and_its_neighbours_sell_on() {
+    let config = r#"
+[admin]
+faults = true
+[probe.store.delivery]
+delay = "50ms"
+period = "50ms"
+timeout = "2s"
+threshold = 3
+[[supervisor]]
+name = "services"
+at_most = 2
+backoff = { min = "20ms", max = "50ms" }
+"#;
+    let server = Setup::default().config(config).flag("--service-ports=free").start();
+    let (client, admin) = (server.client(), server.admin());
+    let port = Client::new(server.service_address("store/delivery"));
+    let delivery = || {
+        let services = admin.json("/admin/services");
+        services.as_array().unwrap().iter().find(|service| service["service"] == "delivery").unwrap().clone()
+    };
+    let product = product(&client, 10);
+    let order = place(&client, product, 1).created();
+    quiet(&server);
+    eventually(SOON, "the delivery is well", || (delivery()["probe"]["state"] == "well").then_some(()));
+    port.get("/actuator/health").is(200);
+
+    let fault = json!({ "target": "store/delivery", "fault": { "health": "down" }, "for": "5m" });
+    let fault = admin.send(&Request::new("POST", "/admin/faults").json(&fault)).is(201).json()["id"].clone();
+    let given_up = eventually(SOON, "the delivery is given up", || {
+        Some(delivery()).filter(|delivery| delivery["state"] == "failed")
+    });
+    assert_eq!(given_up["restarts"], json!(2), "{given_up}");
+    let reason = given_up["last_reason"].as_str().unwrap();
+    assert!(reason.starts_with("given up after more than 2 restarts within 60s: 3 probes failed in a row"), "{reason}");
+    assert_eq!(given_up["failures"].as_array().unwrap().len(), 3, "{given_up}");
+    let tree = admin.json("/admin/tree").to_string();
+    assert!(tree.contains(r#""state":"failed""#), "{tree}");
+
+    let refused = client.get("/deliveries").is(503);
+    assert!(refused.header("retry-after").is_some());
+    assert!(port.get("/actuator/health").is(503).text().contains("given up"));
+    // What does not need it goes on; what does is refused, and nothing of it remains.
+    buy(&client, product, 2).created();
+    place(&client, product, 2).is(503);
+    let pid = server.pid();
+
+    let fault = fault.as_str().unwrap();
+    admin.send(&Request::new("DELETE", &format!("/admin/faults/{fault}"))).is(200);
+    assert!(client.get("/readyz").is(200).text().contains("store/delivery: failed: given up"));
+    assert!(admin.get("/readyz").is(503).text().contains("store/delivery: failed: given up"));
+    admin.post("/admin/services/store/delivery/start").is(200);
+    let second = place(&client, product, 2).created();
+    quiet(&server);
+    assert_eq!(client.json("/deliveries")["_embedded"]["deliveries"].as_array().unwrap().len(), 2, "{order} {second}");
+    eventually(SOON, "the delivery is well again", || (delivery()["probe"]["state"] == "well").then_some(()));
+    assert_eq!(json!([delivery()["state"], server.pid()]), json!(["running", pid]), "the process is the same");
+    assert!(!admin.get("/readyz").is(200).text().contains("degraded"));
 }
 
 /// A command that panics each time: a client repeats it with its key, until its entity is in quarantine.

@@ -105,8 +105,8 @@ impl Budget {
 
     /// Room for one small message beside the bounds: whoever asks whether a service is well asks a full one too.
     pub(crate) fn beside(self: &Arc<Self>) -> (Permit, UnderWay) {
-        self.messages.add(1);
-        self.in_flight.add(1);
+        self.messages.add(1, Lane::Read);
+        self.in_flight.add(1, Lane::Read);
         (Permit { budget: self.clone(), bytes: 0 }, UnderWay(self.clone()))
     }
 

@@ -158,7 +158,7 @@ impl Link {
     /// Why a call that is new work would not be in time now, however it ends; `None` when it has a chance. Asked before
     /// anything is written: a step that is begun and refused costs two appends more.
     fn crowded(&self) -> Option<Unavailable> {
-        let within = self.config.timeout.unwrap_or(TIMEOUT);
+        let within = self.config().timeout.unwrap_or(TIMEOUT);
         let retry_after = self.places.would_admit(within).err()?;
         Some(self.away(format!("more is asked of {} than it can do in time", self.callee), retry_after))
     }
