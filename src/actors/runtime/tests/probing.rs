@@ -60,7 +60,7 @@ async fn a_full_budget_is_not_taken_for_illness() {
     let config = format!("{QUICK}[service.t.tally]\nbudget_messages = 1\n");
     let system = start_with(&memory(), &config).await;
     let service = system.inner.services.iter().find(|service| service.name == "tally").expect("there").clone();
-    let _all = service.budget.take(1).expect("room");
+    let _all = service.budget.take(1, super::super::lane::Lane::Read).expect("room");
     assert!(matches!(add(&system, "a").await, Err(AskError::Overloaded { .. })));
     let status = until(&system, "probed", |status| status.probe.as_ref().is_some_and(|probe| probe.probes >= 5)).await;
     assert_eq!(status.probe.expect("it has one").failed, 0);
