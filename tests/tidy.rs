@@ -64,6 +64,7 @@ const RULES: &[Rule] = &[
     rule("src/actors/runtime/link/breaker.rs", IMPURE, "a breaker is pure"),
     rule("src/actors/runtime/bulkhead/autoscale.rs", IMPURE, "who decides a size is pure"),
     rule("src/actors/runtime/bulkhead/meter.rs", IMPURE, "who measures a load is given the time"),
+    rule("src/actors/runtime/probe/pulse.rs", IMPURE, "what probes amount to is pure"),
     Rule {
         under: "src/actors/runtime/faults",
         but: &["src/actors/runtime/faults/mod.rs", "src/actors/runtime/faults/control.rs"],

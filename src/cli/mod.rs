@@ -8,6 +8,7 @@ mod fleet;
 mod journal;
 mod listeners;
 mod model;
+mod notify;
 mod serve;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! `steadfast serve`: runs the systems until a signal, or until the supervision tree gives up.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum, builder::PossibleValuesParser};
@@ -17,6 +17,7 @@ use super::{
     Exit, complain,
     fleet::{self, Fleet},
     listeners::{Listeners, ServiceListener},
+    notify::Manager,
     say,
 };
 
@@ -217,12 +218,18 @@ async fn serve(
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let mut hang_up = listen_for(SignalKind::hangup())?;
+    let manager = Manager::of(|name| std::env::var_os(name))
+        .context("NOTIFY_SOCKET names a service manager that cannot be told anything")
+        .map_err(Exit::Usage)?;
+    let mut watching = pin!(manager.watch(|| system.responds()));
     say(&addresses.line());
     if let Some(file) = &ready_file {
         addresses.announce(file).map_err(Exit::Other)?;
     }
+    manager.ready(&addresses.line());
     loop {
         tokio::select! {
+            () = &mut watching => {}
             _ = terminate.recv() => break tracing::info!("SIGTERM"),
             _ = interrupt.recv() => break tracing::info!("SIGINT"),
             _ = hang_up.recv() => {
@@ -236,7 +243,11 @@ async fn serve(
         }
     }
     readiness.lower();
-    let report = system.shutdown(drain + SHUTDOWN_MARGIN).await;
+    manager.stopping();
+    let report = tokio::select! {
+        report = system.shutdown(drain + SHUTDOWN_MARGIN) => report,
+        () = watching => unreachable!("it never ends"),
+    };
     if !report.killed.is_empty() {
         complain(&format!("steadfast: did not end in time and was killed: {}", report.killed.join(", ")));
     }

@@ -52,7 +52,7 @@ pub fn service_port(
 
 /// The operators' listener. On an address that other machines can reach it serves probes only.
 pub fn admin(listener: Listener, system: &System, limits: HttpLimits, readiness: Readiness) -> HttpServer {
-    let health = Health::new(readiness.clone(), ready(system));
+    let health = Health::new(readiness.clone(), complete(system));
     let admin = Admin::new(system.clone(), health, listener.is_loopback());
     HttpServer::new(listener, Edge::new(admin, false, limits, now(system)), readiness)
 }
@@ -63,9 +63,22 @@ fn ready(system: &System) -> Ready {
         let system = system.clone();
         async move {
             let reasons = system.not_ready();
-            if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+            if reasons.is_empty() { Ok(system.degraded()) } else { Err(reasons) }
         }
         .boxed()
+    })
+}
+
+/// For operators: what the whole system needs, and every service that nobody has stopped on purpose. Clients are not
+/// kept from the others by one that is away, so for them that is no reason.
+fn complete(system: &System) -> Ready {
+    let system = system.clone();
+    Arc::new(move || {
+        let mut reasons = system.not_ready();
+        let (stopped, away): (Vec<_>, Vec<_>) =
+            system.degraded().into_iter().partition(|told| told.ends_with(": stopped"));
+        reasons.extend(away.into_iter().filter(|told| !system.not_ready().contains(told)));
+        async move { if reasons.is_empty() { Ok(stopped) } else { Err(reasons) } }.boxed()
     })
 }
 
@@ -74,8 +87,12 @@ fn service_ready(system: &System, system_name: &'static str, service_name: &'sta
     let system = system.clone();
     Arc::new(move || {
         let mut reasons = system.not_ready();
-        reasons.extend(system.accepts(system_name, service_name).err().map(|why| why.to_string()));
-        async move { if reasons.is_empty() { Ok(()) } else { Err(reasons) } }.boxed()
+        if let Err(why) = system.accepts(system_name, service_name) {
+            let own = format!("{system_name}/{service_name}: ");
+            let told = system.degraded().into_iter().find(|away| away.starts_with(&own));
+            reasons.push(told.unwrap_or_else(|| why.to_string()));
+        }
+        async move { if reasons.is_empty() { Ok(Vec::new()) } else { Err(reasons) } }.boxed()
     })
 }
 

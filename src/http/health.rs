@@ -31,8 +31,9 @@ impl Readiness {
     }
 }
 
-/// Whether everything that was started is running, with the reasons when not.
-pub(crate) type Ready = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Vec<String>>> + Send + Sync>;
+/// Whether what this listener serves can be served, with the reasons when not. Ready it may be without some of it: what
+/// is away, and why.
+pub(crate) type Ready = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<String>, Vec<String>>> + Send + Sync>;
 
 /// Answers probes.
 #[derive(Clone)]
@@ -62,29 +63,38 @@ impl Health {
     /// The answer to a probe; `None` when the path is none.
     pub(crate) async fn answer(&self, segments: &[String]) -> Option<Response> {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let reasons = match segments.as_slice() {
+        let ready = match segments.as_slice() {
             // a process that answers is alive; what is stuck inside is the supervisors' business
-            ["livez"] | ["actuator", "health", "liveness"] => Vec::new(),
-            ["startupz"] if self.started.load(Ordering::Acquire) => Vec::new(),
-            ["startupz"] => (self.ready)().await.err().unwrap_or_default(),
-            ["readyz"] | ["actuator", "health"] | ["actuator", "health", "readiness"] => self.reasons().await,
+            ["livez"] | ["actuator", "health", "liveness"] => Ok(Vec::new()),
+            ["startupz"] if self.started.load(Ordering::Acquire) => Ok(Vec::new()),
+            ["startupz"] => (self.ready)().await.map(|_| Vec::new()),
+            ["readyz"] | ["actuator", "health"] | ["actuator", "health", "readiness"] => self.ready().await,
             _ => return None,
         };
-        if reasons.is_empty() {
-            if !matches!(segments.as_slice(), ["livez"] | ["actuator", "health", "liveness"]) {
-                self.started.store(true, Ordering::Release);
+        Some(match ready {
+            Ok(away) => {
+                if !matches!(segments.as_slice(), ["livez"] | ["actuator", "health", "liveness"]) {
+                    self.started.store(true, Ordering::Release);
+                }
+                let body = if away.is_empty() {
+                    json!({ "status": "UP" })
+                } else {
+                    json!({ "status": "UP", "degraded": away })
+                };
+                json_response(StatusCode::OK, JSON, &body)
             }
-            return Some(json_response(StatusCode::OK, JSON, &json!({ "status": "UP" })));
-        }
-        let body = json!({ "status": "DOWN", "reasons": reasons });
-        Some(json_response(StatusCode::SERVICE_UNAVAILABLE, JSON, &body))
+            Err(reasons) => {
+                let body = json!({ "status": "DOWN", "reasons": reasons });
+                json_response(StatusCode::SERVICE_UNAVAILABLE, JSON, &body)
+            }
+        })
     }
 
-    async fn reasons(&self) -> Vec<String> {
+    async fn ready(&self) -> Result<Vec<String>, Vec<String>> {
         if self.readiness.is_lowered() {
-            return vec!["shutting down".to_owned()];
+            return Err(vec!["shutting down".to_owned()]);
         }
-        (self.ready)().await.err().unwrap_or_default()
+        (self.ready)().await
     }
 }
 
@@ -95,7 +105,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn healthy() -> Health {
-        Health::new(Readiness::default(), Arc::new(|| async { Ok(()) }.boxed()))
+        Health::new(Readiness::default(), Arc::new(|| async { Ok(Vec::new()) }.boxed()))
     }
 
     async fn probe(health: &Health, path: &str) -> u16 {
@@ -109,7 +119,7 @@ pub(crate) mod tests {
         let state = down.clone();
         let ready: Ready = Arc::new(move || {
             let down = state.load(Ordering::Acquire);
-            async move { if down { Err(vec!["store/order is in backoff".into()]) } else { Ok(()) } }.boxed()
+            async move { if down { Err(vec!["store/order is in backoff".into()]) } else { Ok(Vec::new()) } }.boxed()
         });
         let health = Health::new(Readiness::default(), ready);
         assert_eq!(
@@ -122,6 +132,15 @@ pub(crate) mod tests {
         assert_eq!([probe(&health, "startupz").await, probe(&health, "actuator/health/readiness").await], [200, 503]);
         let response = health.answer(&["readyz".into()]).await.unwrap();
         assert_eq!(response.body(), r#"{"status":"DOWN","reasons":["store/order is in backoff"]}"#);
+    }
+
+    #[tokio::test]
+    async fn what_is_away_is_told_and_the_rest_is_ready() {
+        let away: Ready = Arc::new(|| async { Ok(vec!["store/delivery: failed: ill".to_owned()]) }.boxed());
+        let health = Health::new(Readiness::default(), away);
+        let response = health.answer(&["readyz".into()]).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.body(), r#"{"status":"UP","degraded":["store/delivery: failed: ill"]}"#);
     }
 
     #[tokio::test]

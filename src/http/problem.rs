@@ -109,6 +109,7 @@ impl Problem {
         let (status, code) = match error {
             AskError::Rejected(refusal) => return Self::refused(&refusal),
             AskError::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            AskError::RefusedByOperator { .. } => (StatusCode::CONFLICT, "REFUSED_BY_OPERATOR"),
             AskError::Reused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
             AskError::Moved { .. } => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             AskError::Overloaded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"),
@@ -275,6 +276,7 @@ mod tests {
             (AskError::Rejected(No(RefusalClass::Conflict, None)), 409, None),
             (AskError::NotFound { kind: "order".into(), address: "9".into() }, 404, None),
             (AskError::Reused, 422, None),
+            (AskError::RefusedByOperator { reason: "boom".into() }, 409, None),
             (AskError::Moved { sequence: 3 }, 412, None),
             (AskError::Overloaded { retry_after: Duration::from_millis(1) }, 503, Some("1")),
             (AskError::Overloaded { retry_after: Duration::from_millis(1001) }, 503, Some("2")),

@@ -125,6 +125,15 @@ fn switches_are_read_again_by_a_signal_and_by_the_operators_call_and_a_bad_file_
     book("20301224").is(201);
     soon(|| contents().iter().filter(|content| content.starts_with("Moin ")).count() == 4);
 
+    let limit = |server: &Server| server.admin().json("/admin/breakers")[0]["in_flight_limit"].clone();
+    assert_eq!(limit(&server), json!(256));
+    server.reconfigure(
+        "[systems.stay]\nexclusive = false\nalarm.prefix = \"Moin\"\n[link.stay.booking.pay]\nin_flight = 9",
+    );
+    let told = server.admin().post("/admin/reload").is(200).json();
+    assert_eq!((&told["links"], &told["needs_restart"]), (&json!(["stay.booking.pay"]), &json!([])));
+    assert_eq!(limit(&server), json!(9));
+
     server.reconfigure("[systems.stay]\nexclusive = \"perhaps\"\nalarm.prefix = \"Nope\"");
     let refused = server.admin().post("/admin/reload").is(409).json();
     assert!(refused["detail"].as_str().unwrap().contains("supervision.toml:2:1"), "{refused}");

@@ -23,6 +23,7 @@ mod depot;
 mod fleet;
 #[cfg(test)]
 mod harness;
+mod healing;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]

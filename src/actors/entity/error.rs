@@ -20,6 +20,12 @@ pub enum AskError<R> {
     /// This command id was used before, for something else. Choose another id.
     #[error("this command id was used before with a different request")]
     Reused,
+    /// An operator has refused this very command, because its entity failed on it. Nothing was written.
+    #[error("refused by an operator: {reason}")]
+    RefusedByOperator {
+        /// What it had done.
+        reason: String,
+    },
     /// The entity is not at the sequence that the asker expected. Nothing was written; read it again.
     #[error("the entity is at {sequence}, not where the request expects it")]
     Moved {
@@ -179,7 +185,11 @@ impl<R> AskError<R> {
     /// What the asker may assume.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Rejected(_) | Self::NotFound { .. } | Self::Reused | Self::Moved { .. } => Outcome::Refused,
+            Self::Rejected(_)
+            | Self::NotFound { .. }
+            | Self::Reused
+            | Self::RefusedByOperator { .. }
+            | Self::Moved { .. } => Outcome::Refused,
             Self::Overloaded { .. } | Self::Unavailable(_) | Self::Expired(_) => Outcome::NotDone,
             Self::InProgress { .. }
             | Self::Accepted
@@ -198,6 +208,7 @@ impl<R> AskError<R> {
             Self::Rejected(_)
             | Self::NotFound { .. }
             | Self::Reused
+            | Self::RefusedByOperator { .. }
             | Self::Moved { .. }
             | Self::Accepted
             | Self::TimedOut(_)
@@ -212,6 +223,7 @@ impl<R> AskError<R> {
             Self::Rejected(rejection) => AskError::Rejected(with(rejection)),
             Self::NotFound { kind, address } => AskError::NotFound { kind, address },
             Self::Reused => AskError::Reused,
+            Self::RefusedByOperator { reason } => AskError::RefusedByOperator { reason },
             Self::Moved { sequence } => AskError::Moved { sequence },
             Self::Overloaded { retry_after } => AskError::Overloaded { retry_after },
             Self::Unavailable(why) => AskError::Unavailable(why),

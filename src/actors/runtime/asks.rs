@@ -62,6 +62,7 @@ fn is_only_of_this_try<R>(error: &AskError<R>) -> bool {
         AskError::Rejected(_)
         | AskError::NotFound { .. }
         | AskError::Reused
+        | AskError::RefusedByOperator { .. }
         | AskError::Moved { .. }
         | AskError::InProgress { .. }
         | AskError::Accepted
@@ -85,6 +86,7 @@ fn may_still_be_answered<R>(error: &AskError<R>) -> bool {
         AskError::Rejected(_)
         | AskError::NotFound { .. }
         | AskError::Reused
+        | AskError::RefusedByOperator { .. }
         | AskError::Moved { .. }
         | AskError::Unreadable { .. } => false,
     }

@@ -103,6 +103,13 @@ impl Budget {
         None
     }
 
+    /// Room for one small message beside the bounds: whoever asks whether a service is well asks a full one too.
+    pub(crate) fn beside(self: &Arc<Self>) -> (Permit, UnderWay) {
+        self.messages.add(1, Lane::Read);
+        self.in_flight.add(1, Lane::Read);
+        (Permit { budget: self.clone(), bytes: 0 }, UnderWay(self.clone()))
+    }
+
     /// Messages that wait now.
     pub(crate) fn waiting(&self) -> usize {
         self.messages.now()

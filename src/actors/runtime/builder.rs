@@ -6,17 +6,19 @@ use super::{
     bulkhead::{ActixHost, PoolSupervisor},
     clock::Clock,
     connector::{Channels, Connect, Connector},
-    declare::{Assembly, Named, Place, Service, add_progress},
+    declare::{Assembly, Internal, Place, Service, add_progress, add_refused},
     faults::FaultControl,
     history::HistoryKeeper,
     kinds::KindHost,
     limits::{EntityLimits, ServiceLimits},
     link::Links,
+    probe::Vitals,
     reload::ConfigurationSource,
-    service::{Cells, OWN, ServiceRuntime},
+    service::{OWN, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
     system::{Inner, System},
+    tree::Parts,
     unit::{SnapshotQueue, UnitRuntime},
 };
 use crate::{
@@ -203,8 +205,8 @@ impl SystemBuilder {
         for unit in &units {
             let service = own_service(unit, &self.config, &self.clock);
             let place = Place { service: service.clone(), unit: unit.clone() };
-            let progress = add_progress(&mut assembly, &place);
-            internal.push((place, progress));
+            let (progress, refused) = (add_progress(&mut assembly, &place), add_refused(&mut assembly, &place));
+            internal.push(Internal { place, progress, refused });
         }
 
         let mut places = Vec::new();
@@ -229,7 +231,7 @@ impl SystemBuilder {
 
         check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
         let mut kinds = assembly.hosts.clone();
-        kinds.extend(internal.first().map(|(_, progress)| progress.clone()));
+        kinds.extend(internal.first().into_iter().flat_map(Internal::hosts));
         assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &self.config));
         let homes = placed(&services, &assembly.hosts);
         check_places(&units, &homes)?;
@@ -238,17 +240,19 @@ impl SystemBuilder {
             learn(unit, &assembly.hosts);
         }
 
+        let config = self.config;
         let inner = Arc::new(Inner {
             clock: self.clock,
             settings: self.settings,
             source: self.source,
-            config: self.config,
             storage: self.storage,
             kinds: assembly.kinds,
             faults,
             units: units.clone(),
             services: services.iter().map(|place| place.service.clone()).collect(),
-            internal: internal.iter().map(|(place, _)| place.service.clone()).collect(),
+            vitals: Vitals::by_service(services.iter().map(|place| place.service.as_ref()), &config),
+            internal: internal.iter().map(|own| own.place.service.clone()).collect(),
+            refused: internal.iter().map(|own| (own.place.unit.name.clone(), own.refused.clone())).collect(),
             hosts: assembly.hosts,
             consumers: assembly.consumers,
             retries: assembly.retries,
@@ -256,10 +260,11 @@ impl SystemBuilder {
             bulkheads: assembly.channels.bulkheads().map(|(_, bulkhead)| bulkhead.clone()).collect(),
             handles: assembly.handles,
             guardian: tokio::sync::SetOnce::new(),
+            config,
         });
         let system = System { inner };
 
-        let mut parts = super::tree::Parts::default();
+        let mut parts = Parts::default();
         for (unit, queue) in units.iter().zip(queues) {
             let watch = watch_of(unit, &system.inner, &services, &internal);
             if let Some(keeper) = keeper_of(unit, &system.inner, &watch.hosts) {
@@ -268,17 +273,12 @@ impl SystemBuilder {
             parts.storage(format!("journal:{}", unit.name), Arc::new(watch));
             parts.storage(format!("snapshots:{}", unit.name), Arc::new(SnapshotWriter::new(unit.clone(), queue)));
         }
-        for (place, progress) in internal {
-            let cells = Cells { service: place.service.clone(), unit: place.unit, hosts: vec![progress] };
-            parts.service(&place.service.full_name, vec![("cells".to_owned(), Arc::new(cells))]);
+        for own in internal {
+            parts.internal(own);
         }
         for place in services {
-            let own = |host: &&Arc<dyn KindHost>| Arc::ptr_eq(host.service(), &place.service);
-            let hosts = system.inner.hosts.iter().filter(own).cloned().collect();
-            let cells = Cells { service: place.service.clone(), unit: place.unit, hosts };
-            let mut children: Vec<Named> = vec![("cells".to_owned(), Arc::new(cells))];
-            children.extend(assembly.processes.remove(&place.service.full_name).unwrap_or_default());
-            parts.service(&place.service.full_name, children);
+            let processes = assembly.processes.remove(&place.service.full_name).unwrap_or_default();
+            parts.service(&system, place, processes);
         }
         let host = Arc::new(ActixHost::default());
         for (name, bulkhead) in assembly.channels.bulkheads() {
@@ -302,18 +302,13 @@ fn own_service(unit: &UnitRuntime, config: &SupervisionConfig, clock: &Clock) ->
 }
 
 /// The watch of a unit's journal, with whoever keeps streams in it.
-fn watch_of(
-    unit: &Arc<UnitRuntime>,
-    inner: &Inner,
-    services: &[Place],
-    internal: &[(Place, Arc<dyn KindHost>)],
-) -> JournalWatch {
+fn watch_of(unit: &Arc<UnitRuntime>, inner: &Inner, services: &[Place], internal: &[Internal]) -> JournalWatch {
     let own = |place: &Place| Arc::ptr_eq(&place.unit, unit);
     let here = |host: &Arc<dyn KindHost>| {
         services.iter().any(|place| own(place) && Arc::ptr_eq(host.service(), &place.service))
     };
     let mut hosts: Vec<_> = inner.hosts.iter().filter(|host| here(host)).cloned().collect();
-    hosts.extend(internal.iter().filter(|(place, _)| own(place)).map(|(_, progress)| progress.clone()));
+    hosts.extend(internal.iter().filter(|internal| own(&internal.place)).flat_map(Internal::hosts));
     let archived_behind = inner.config.storage.archive.then(|| inner.consumers.clone());
     JournalWatch { unit: unit.clone(), hosts, archived_behind }
 }
@@ -368,6 +363,9 @@ fn check_names(
             }
             NamedSection::Service => {
                 ("service", service(name) || name.split_once('/').is_some_and(|(system, _)| !here(system)))
+            }
+            NamedSection::Probe => {
+                ("probe", service(name) || name.split_once('/').is_some_and(|(system, _)| !here(system)))
             }
             NamedSection::Link => {
                 let mut parts = name.split('.');

@@ -22,6 +22,7 @@ use super::{
     lane::Queue,
     mailbox::{OPEN_ASKS, ReplyPort},
     patience::CountedPatience,
+    quarantine::Trouble,
 };
 use crate::{
     actors::entity::{Address, AnyCommand, AnyContinuation, CommandId, Entity, Key, Step},
@@ -62,6 +63,8 @@ pub(crate) struct Inner<E: Entity> {
     pub(crate) lost: bool,
     /// Times of recent failures, for the restart intensity.
     pub(crate) failures: Vec<Instant>,
+    /// What they were, and what was done about them.
+    pub(crate) trouble: Option<Box<Trouble>>,
     /// Second of the last turn, for passivation.
     pub(crate) touched: u32,
     /// Commands that need not be remembered any more, at most [`OPEN_ASKS`]: until the state is at hand.
@@ -136,6 +139,7 @@ impl<E: Entity> Cell<E> {
                 in_flight: 0,
                 lost: false,
                 failures: Vec::new(),
+                trouble: None,
                 touched: 0,
                 forgettable: Vec::new(),
             }),

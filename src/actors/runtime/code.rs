@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     codec::{self, UnreadableEvent},
     outcome::panic_text,
+    skips::RefusedCommands,
 };
 use crate::{
     actors::entity::{Entity, PolicyProgress},
@@ -31,8 +32,8 @@ impl KindCode {
     }
 
     /// The kinds that the runtime itself writes.
-    pub fn of_the_runtime() -> [Self; 1] {
-        [Self::of::<PolicyProgress>()]
+    pub fn of_the_runtime() -> [Self; 2] {
+        [Self::of::<PolicyProgress>(), Self::of::<RefusedCommands>()]
     }
 
     /// The kind.

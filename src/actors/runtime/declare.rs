@@ -22,6 +22,7 @@ use super::{
     projector::{Projector, Rebuild, ViewRows, Views},
     seeds::{self, Seed, Seeds},
     service::ServiceRuntime,
+    skips::RefusedCommands,
     unit::UnitRuntime,
 };
 use crate::actors::{
@@ -101,6 +102,20 @@ impl fmt::Debug for Service {
 pub(crate) struct Place {
     pub(crate) service: Arc<ServiceRuntime>,
     pub(crate) unit: Arc<UnitRuntime>,
+}
+
+/// The runtime's own service of a storage unit.
+pub(crate) struct Internal {
+    pub(crate) place: Place,
+    pub(crate) progress: Arc<dyn KindHost>,
+    pub(crate) refused: Entities<RefusedCommands>,
+}
+
+impl Internal {
+    /// What it keeps in its unit.
+    pub(crate) fn hosts(&self) -> Vec<Arc<dyn KindHost>> {
+        vec![self.progress.clone(), self.refused.0.clone()]
+    }
 }
 
 /// The parts of a system while they are put together.
@@ -208,6 +223,13 @@ pub(crate) fn add_progress(assembly: &mut Assembly, place: &Place) -> Arc<dyn Ki
     let host = Host::<PolicyProgress>::new(place.service.clone(), place.unit.clone(), limits, assembly.kinds.clone());
     assembly.progress.insert(place.unit.name.clone(), Entities(host.clone()));
     host
+}
+
+/// The refused commands of one unit. One kind, but one host per unit.
+pub(crate) fn add_refused(assembly: &mut Assembly, place: &Place) -> Entities<RefusedCommands> {
+    let limits = (assembly.limits)(RefusedCommands::KIND);
+    let (service, unit, kinds) = (place.service.clone(), place.unit.clone(), assembly.kinds.clone());
+    Entities(Host::<RefusedCommands>::new(service, unit, limits, kinds))
 }
 
 fn add_seed<E: Entity, C: Command<E>>(

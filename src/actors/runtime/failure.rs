@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     cell::{Cell, Phase},
     host::Host,
+    turn::Panicked,
 };
 use crate::actors::entity::{Entity, Unavailable};
 
@@ -15,30 +16,42 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 /// A cell is never away for longer than this between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
+/// The pause before the recovery after so many recent failures; differs by up to a fifth.
+fn pause_after(recent: usize) -> Duration {
+    let doublings = u32::try_from(recent.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+    let pause = FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
+    pause.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
+
 impl<E: Entity> Host<E> {
     /// The entity failed: what waits stays in its queue, the state is gone.
-    pub(crate) fn failed(self: &Arc<Self>, cell: &Arc<Cell<E>>, reason: &Arc<str>) {
+    pub(crate) fn failed(self: &Arc<Self>, cell: &Arc<Cell<E>>, Panicked { reason, command }: Panicked) {
         let now = Instant::now();
-        let recent = {
+        let pause = {
             let mut inner = cell.lock();
             if inner.phase == Phase::Gone {
                 return;
             }
             inner.phase = Phase::Backoff;
             inner.failures.retain(|at| now.duration_since(*at) < self.config.restarts_within);
+            if inner.failures.is_empty() && inner.trouble.as_ref().is_some_and(|trouble| !trouble.is_resumed()) {
+                inner.trouble = None; // it was well for long enough
+            }
             inner.failures.push(now);
             inner.active = None;
-            inner.failures.len()
+            let recent = inner.failures.len();
+            let pause = (recent <= self.config.restarts).then(|| pause_after(recent));
+            let then = pause.map_or_else(|| "quarantined".to_owned(), |pause| format!("recovered after {pause:.1?}"));
+            tracing::warn!(kind = E::KIND, key = %cell.key, reason = reason.as_ref(), recent, then, "entity failed");
+            let trouble = inner.trouble.get_or_insert_default();
+            trouble.failed(self.clock().now(), &reason, command, then);
+            pause.ok_or(recent)
         };
-        tracing::warn!(kind = E::KIND, key = %cell.key, reason = reason.as_ref(), recent, "entity failed");
         self.service.entity_failed();
-        if recent > self.config.restarts {
-            Self::quarantine(cell, format!("failed {recent} times; last: {reason}").into());
-            return;
-        }
-        let doublings = u32::try_from(recent.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
-        let pause = FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
-        let pause = pause.mul_f64(0.8 + 0.4 * fastrand::f64());
+        let pause = match pause {
+            Ok(pause) => pause,
+            Err(recent) => return self.quarantine(cell, format!("failed {recent} times; last: {reason}").into()),
+        };
         let (host, cell, stop) = (self.clone(), cell.clone(), self.service.stop_token());
         self.service.spawn(async move {
             tokio::select! {
@@ -67,7 +80,7 @@ impl<E: Entity> Host<E> {
     }
 
     /// Puts the entity out of service until somebody looks at it. Its neighbours live on.
-    pub(crate) fn quarantine(cell: &Arc<Cell<E>>, reason: Arc<str>) {
+    pub(crate) fn quarantine(&self, cell: &Arc<Cell<E>>, reason: Arc<str>) {
         tracing::error!(kind = E::KIND, key = %cell.key, reason = reason.as_ref(), "entity quarantined");
         let why = Unavailable::Quarantined { reason: reason.to_string() };
         {
@@ -76,19 +89,29 @@ impl<E: Entity> Host<E> {
                 return;
             }
             inner.active = None;
+            let (now, trouble) = (self.clock().now(), inner.trouble.get_or_insert_default());
+            trouble.quarantined = Some(now);
+            if trouble.tried.is_empty() {
+                // What cannot be recovered is not tried again: it would fail in the same way.
+                trouble.failed(now, &reason, None, "quarantined".to_owned());
+            }
             inner.phase = Phase::Quarantined(reason);
         }
         Self::refuse_queue(cell, &why);
     }
 
-    /// Takes an entity out of quarantine; false when it is not in it.
-    pub(crate) fn release(self: &Arc<Self>, cell: Arc<Cell<E>>) -> bool {
+    /// Takes an entity out of quarantine, for what an operator did; false when it is not in it.
+    pub(crate) fn release(self: &Arc<Self>, cell: Arc<Cell<E>>, what: &str) -> bool {
         {
             let mut inner = cell.lock();
             if !matches!(inner.phase, Phase::Quarantined(_)) {
                 return false;
             }
             inner.failures.clear();
+            if let Some(trouble) = &mut inner.trouble {
+                trouble.quarantined = None;
+                trouble.and_then(what);
+            }
         }
         self.revive(cell);
         true

@@ -3,7 +3,10 @@
 use std::{
     any::Any,
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::{
@@ -39,6 +42,8 @@ pub(crate) struct Host<E: Entity> {
     pub(crate) config: EntityLimits,
     pub(crate) kinds: Kinds,
     shards: Box<[Shard<E>]>,
+    /// Cells that are there for a probe only, at most one.
+    pub(super) probing: AtomicUsize,
 }
 
 /// The cells of one partition.
@@ -56,7 +61,16 @@ impl<E: Entity> Host<E> {
     ) -> Arc<Self> {
         let shards = (0..unit.journal.partitions()).map(|_| Shard(Mutex::new(HashMap::new()))).collect();
         let directory = Directory::default();
-        Arc::new(Self { kind: E::KIND.into(), service, unit, directory, config, kinds, shards })
+        Arc::new(Self {
+            kind: E::KIND.into(),
+            service,
+            unit,
+            directory,
+            config,
+            kinds,
+            shards,
+            probing: AtomicUsize::new(0),
+        })
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -96,9 +110,11 @@ impl<E: Entity> Host<E> {
             .collect()
     }
 
-    /// How many cells are in memory.
+    /// How many cells are in memory, besides those that are being probed.
     pub(crate) fn in_memory(&self) -> usize {
-        self.shards.iter().map(|shard| shard.0.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        let all: usize =
+            self.shards.iter().map(|shard| shard.0.lock().unwrap_or_else(PoisonError::into_inner).len()).sum();
+        all.saturating_sub(self.probing.load(Ordering::Relaxed))
     }
 
     /// Drops the cells that `leave` says may go. Called under the shard's lock: quick.
@@ -158,6 +174,37 @@ impl<E: Entity> Host<E> {
         }
         self.push(key, Envelope { body, meta, port, deadline, expecting, permit, watch })?;
         Ok((answer, claim))
+    }
+
+    /// Sends a probe to a cell of its own.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), but never for want of room in the service's budget.
+    pub(crate) fn send_probe(
+        self: &Arc<Self>,
+        key: &Key,
+        deadline: Instant,
+    ) -> Result<Sent<E>, AskError<E::Rejection>> {
+        self.service.intake().map_err(AskError::Unavailable)?;
+        let (permit, under_way) = self.service.budget.beside();
+        let (port, answer, claim) = ReplyPort::new(under_way);
+        let meta = Meta::fresh("");
+        let (body, watch) = (Body::Probe, Watch::No);
+        self.push(key, Envelope { body, meta, port, deadline, expecting: None, permit, watch })?;
+        Ok((answer, claim))
+    }
+
+    /// Drops the cell with this key, if it is at rest.
+    pub(crate) fn drop_if_at_rest(&self, key: &Key) {
+        let mut cells = self.shard(self.partition(key));
+        let Some(cell) = cells.get(key) else { return };
+        let mut inner = cell.lock();
+        if inner.is_at_rest() {
+            inner.phase = Phase::Gone;
+            inner.active = None;
+            drop(inner);
+            cells.remove(key);
+        }
     }
 
     /// What an asker is told whose command had no place. It was not begun.
@@ -308,6 +355,6 @@ impl<E: Entity> Host<E> {
 fn body_bytes<E: Entity>(body: &Body<E>) -> usize {
     match body {
         Body::Command(command) => size_of_val(command.as_ref()),
-        Body::Read | Body::Outcome(_) | Body::Kill => 0,
+        Body::Read | Body::Outcome(_) | Body::Probe | Body::Kill => 0,
     }
 }

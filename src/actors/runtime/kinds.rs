@@ -23,7 +23,11 @@ use super::{
     known::{CommandOutcome, OUTCOME_RETRY, OutcomeError},
     link::Links,
     mailbox::{Body, Meta},
+    probe::NoAnswer,
+    quarantine::QuarantinedEntity,
+    recovery::NotRecovered,
     service::ServiceRuntime,
+    unit::UnitRuntime,
 };
 use crate::{
     actors::entity::{
@@ -86,8 +90,16 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn inspect(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<Option<Value>, String>>;
     /// Makes an entity fail as a panic would.
     fn kill(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<bool, String>>;
-    /// Takes an entity out of quarantine; false when it is not in it.
-    fn release(self: Arc<Self>, to: Address) -> bool;
+    /// Asks a cell without events for an answer, the way that commands go.
+    fn probe(self: Arc<Self>, number: u64, within: Duration) -> BoxFuture<'static, Result<(), NoAnswer>>;
+    /// Takes an entity out of quarantine, for what an operator did; false when it is not in it.
+    fn release(self: Arc<Self>, to: Address, what: &str) -> bool;
+    /// The entities in quarantine.
+    fn quarantined(&self) -> Vec<QuarantinedEntity>;
+    /// What is told of an entity in quarantine; `None` when it is not.
+    fn quarantined_at(&self, at: &Address) -> Option<QuarantinedEntity>;
+    /// The storage unit of its streams.
+    fn unit(&self) -> &Arc<UnitRuntime>;
 }
 
 /// What the bus envelope says around an event.
@@ -317,17 +329,29 @@ impl<E: Entity> KindHost for Host<E> {
         Box::pin(async move {
             let Ok(key) = self.resolve(&to) else { return Ok(None) };
             let Some(head) = self.unit.journal.head(&self.stream(&key)) else { return Ok(None) };
-            let phase = self.cell(&key).map(|cell| phase_name(&cell));
-            let recovered = self.recover(&key).await.map_err(|error| format!("{error:?}"))?;
-            Ok(Some(json!({
-                "kind": E::KIND,
-                "key": key.as_str(),
-                "number": head.number,
-                "sequence": head.sequence,
-                "openAsks": recovered.book.open.iter().map(|open| format!("{}#{}", open.step, open.round)).collect::<Vec<_>>(),
-                "phase": phase.unwrap_or_else(|| "passive".to_owned()),
-                "state": recovered.state,
-            })))
+            let cell = self.cell(&key);
+            let phase = cell.as_ref().map_or_else(|| "passive".to_owned(), |cell| phase_name(cell));
+            let trouble = cell.and_then(|cell| cell.lock().trouble.as_deref().cloned());
+            let mut seen = serde_json::Map::new();
+            seen.insert("kind".into(), E::KIND.into());
+            seen.insert("key".into(), key.as_str().into());
+            seen.insert("number".into(), json!(head.number));
+            seen.insert("sequence".into(), head.sequence.into());
+            seen.insert("phase".into(), phase.into());
+            match self.recover(&key).await {
+                Ok(recovered) => {
+                    let steps = recovered.book.open.iter().map(|open| format!("{}#{}", open.step, open.round));
+                    seen.insert("openAsks".into(), steps.collect());
+                    seen.insert("state".into(), json!(recovered.state));
+                }
+                Err(NotRecovered::ForNow(why)) => return Err(why.to_string()),
+                // Whoever looks at it looks for this.
+                Err(NotRecovered::Ever(why)) => drop(seen.insert("unreadable".into(), why.as_ref().into())),
+            }
+            if let Some(trouble) = trouble {
+                seen.insert("trouble".into(), json!(trouble));
+            }
+            Ok(Some(seen.into()))
         })
     }
 
@@ -347,8 +371,25 @@ impl<E: Entity> KindHost for Host<E> {
         })
     }
 
-    fn release(self: Arc<Self>, to: Address) -> bool {
-        self.resolve(&to).ok().and_then(|key| self.cell(&key)).is_some_and(|cell| Host::release(&self, cell))
+    fn probe(self: Arc<Self>, number: u64, within: Duration) -> BoxFuture<'static, Result<(), NoAnswer>> {
+        Box::pin(self.answers(number, within))
+    }
+
+    fn release(self: Arc<Self>, to: Address, what: &str) -> bool {
+        self.resolve(&to).ok().and_then(|key| self.cell(&key)).is_some_and(|cell| Host::release(&self, cell, what))
+    }
+
+    fn quarantined(&self) -> Vec<QuarantinedEntity> {
+        self.in_quarantine()
+    }
+
+    fn quarantined_at(&self, at: &Address) -> Option<QuarantinedEntity> {
+        let key = self.resolve(at).ok()?;
+        self.quarantined_as(self.cell(&key)?.as_ref())
+    }
+
+    fn unit(&self) -> &Arc<UnitRuntime> {
+        &self.unit
     }
 }
 

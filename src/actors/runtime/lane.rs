@@ -27,7 +27,7 @@ impl Lane {
             Body::Command(_) if meta.patient || matches!(meta.causation, Causation::Event { .. }) => Self::First,
             Body::Command(_) => Self::New,
             Body::Kill => Self::First,
-            Body::Read | Body::Outcome(_) => Self::Read,
+            Body::Read | Body::Outcome(_) | Body::Probe => Self::Read,
         }
     }
 

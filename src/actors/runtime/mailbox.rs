@@ -59,6 +59,8 @@ pub(crate) enum Body<E: Entity> {
     Read,
     /// What is known of a command, once everything before it is durable.
     Outcome(CommandId),
+    /// Nothing but an answer: whether messages come through.
+    Probe,
     /// Fail as a panic in a decision would; an operator's or a test's doing.
     Kill,
 }

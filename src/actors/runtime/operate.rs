@@ -11,10 +11,14 @@ use super::{
     bulkhead::{BulkheadStatus, ThreadPool},
     dispatcher::{LetterError, LetterPlace},
     kinds::KindHost,
+    probe::ProbeStatus,
     projector::ViewError,
     system::System,
 };
-use crate::actors::entity::{Address, DeadLetter, DeadLetterId, Key, Number, Unavailable};
+use crate::actors::{
+    entity::{Address, DeadLetter, DeadLetterId, Key, Number, Unavailable},
+    supervision::{NodeState, PastFailure, TreeNode},
+};
 
 /// A service as operators see it.
 #[derive(Debug, Clone, Serialize)]
@@ -23,8 +27,17 @@ pub struct ServiceStatus {
     pub system: String,
     /// The service.
     pub service: String,
-    /// `running`, `stopping` or `stopped`.
+    /// `running`, `stopping` or `stopped`; `backoff` when it failed and is about to be started again, `failed` when it
+    /// was given up until an operator starts it.
     pub state: &'static str,
+    /// How often its supervisor started it again.
+    pub restarts: u64,
+    /// Why it last went down.
+    pub last_reason: Option<String>,
+    /// Its last failures, oldest first, and what was done about each.
+    pub failures: Vec<PastFailure>,
+    /// What its probes say.
+    pub probe: Option<ProbeStatus>,
     /// Entities in memory.
     pub live: usize,
     /// Messages that wait in its mailboxes.
@@ -105,15 +118,43 @@ impl System {
 
     fn service_status(&self, service: &super::service::ServiceRuntime) -> ServiceStatus {
         let hosts = self.inner.hosts.iter().filter(|host| std::ptr::eq(Arc::as_ptr(host.service()), service));
+        let node = self.standing(&service.full_name);
+        let state = match node.as_ref().map(|node| node.state) {
+            Some(NodeState::Backoff) => "backoff",
+            Some(NodeState::Failed) => "failed",
+            _ => service.state(),
+        };
+        let (restarts, last_reason, failures) =
+            node.map(|node| (node.restarts, node.last_reason, node.failures)).unwrap_or_default();
         ServiceStatus {
             system: service.system.to_owned(),
             service: service.name.to_owned(),
-            state: service.state(),
+            state,
+            restarts,
+            last_reason,
+            failures,
+            probe: self.inner.vitals.get(&service.full_name).map(|vitals| vitals.status()),
             live: hosts.map(|host| host.live()).sum(),
             waiting: service.budget.waiting(),
             open_asks: service.open_asks(),
             budget: service.budget_status(),
         }
+    }
+
+    /// The place of a service in the tree; `None` before all has been started once.
+    fn standing(&self, service: &str) -> Option<TreeNode> {
+        self.inner.guardian.get()?.node(&["services", service])
+    }
+
+    /// The services that are away while the others go on, each with its state and the reason.
+    pub fn degraded(&self) -> Vec<String> {
+        let services = self.inner.services.iter().map(|place| self.service_status(place));
+        let away = services.filter(|service| service.state != "running");
+        let told = away.map(|ServiceStatus { system, service, state, last_reason, .. }| match last_reason {
+            Some(reason) if state != "stopped" => format!("{system}/{service}: {state}: {reason}"),
+            _ => format!("{system}/{service}: {state}"),
+        });
+        told.collect()
     }
 
     /// Whether a service takes commands and reads now, its names in any case; nothing is said of a service
@@ -344,7 +385,13 @@ impl System {
     /// # Errors
     /// [`InspectError::NotFound`] when no such entity is quarantined.
     pub fn resume_entity(&self, kind: &str, id: &str) -> Result<(), InspectError> {
-        if self.kind(kind)?.release(address(id)?) { Ok(()) } else { Err(InspectError::NotFound) }
+        let resumed = self.kind(kind)?.release(address(id)?, "resumed");
+        if resumed { Ok(()) } else { Err(InspectError::NotFound) }
+    }
+
+    /// The host of a kind and the address that an id stands for.
+    pub(super) fn place_of(&self, kind: &str, id: &str) -> Result<(Arc<dyn KindHost>, Address), InspectError> {
+        Ok((self.kind(kind)?, address(id)?))
     }
 
     fn kind(&self, name: &str) -> Result<Arc<dyn KindHost>, InspectError> {

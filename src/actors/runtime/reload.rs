@@ -52,6 +52,8 @@ impl fmt::Debug for ConfigurationSource {
 pub struct Reloaded {
     /// The systems whose switches hold from now on.
     pub applied: Vec<&'static str>,
+    /// The links whose limits and breakers are others from now on.
+    pub links: Vec<String>,
     /// The services and bulkheads with other bounds from now on, by name.
     pub resized: Vec<String>,
     /// The sections that differ from those the process runs with: they are read at its next start.
@@ -81,8 +83,9 @@ pub enum ReloadError {
 
 impl System {
     /// Reads the configuration again and applies what can change while the system runs: the switches of the systems,
-    /// and the bounds of services and bulkheads. Decisions made from now on see the new switches; what is under way
-    /// goes on, also beyond smaller bounds.
+    /// the bounds of services and bulkheads, and the links' attempts, pauses, room and breakers. Decisions made from now
+    /// on see the new switches; what is under way goes on, also beyond smaller bounds. A link's timeout is part of what
+    /// its callers were started with.
     ///
     /// # Errors
     /// [`ReloadError`]; then nothing has changed.
@@ -100,8 +103,9 @@ impl System {
             self.change_settings(settings);
         }
         let resized = self.resize(&supervision);
-        tracing::info!(?applied, ?resized, ?needs_restart, "the configuration was read again");
-        Ok(Reloaded { applied, resized, needs_restart })
+        let links = self.inner.kinds.links().reconfigure(&supervision);
+        tracing::info!(?applied, ?resized, ?links, ?needs_restart, "the configuration was read again");
+        Ok(Reloaded { applied, links, resized, needs_restart })
     }
 
     /// Whether everything is here that has bounds of its own. Sections of systems that do not run here are left alone.
@@ -118,7 +122,7 @@ impl System {
                     let runs = self.inner.bulkheads.iter().any(|threads| threads.name() == name);
                     ("bulkhead", runs || config.runs_in(name) || of_other(name, '-'))
                 }
-                NamedSection::Entity | NamedSection::Link | NamedSection::Connector => continue,
+                NamedSection::Entity | NamedSection::Probe | NamedSection::Link | NamedSection::Connector => continue,
             };
             if !is_known {
                 return Err(ReloadError::Unused { section: format!("{prefix}.{name}") });

@@ -46,9 +46,9 @@ impl<E: Entity> Host<E> {
                 }
                 Next::Work(mut current, work) => match self.turn(&cell, &mut current, work) {
                     Ok(()) => active = Some(current),
-                    Err(Panicked(reason)) => {
+                    Err(panicked) => {
                         drop(current);
-                        self.failed(&cell, &reason);
+                        self.failed(&cell, panicked);
                         return;
                     }
                 },
@@ -70,9 +70,9 @@ impl<E: Entity> Host<E> {
         mut active: Box<Active<E>>,
         envelope: Envelope<E>,
     ) {
-        if let Err(Panicked(reason)) = self.turn(cell, &mut active, Work::Message(envelope)) {
+        if let Err(panicked) = self.turn(cell, &mut active, Work::Message(envelope)) {
             drop(active);
-            self.failed(cell, &reason);
+            self.failed(cell, panicked);
             return;
         }
         let mut inner = cell.lock();
@@ -96,18 +96,18 @@ impl<E: Entity> Host<E> {
         match recovered {
             Ok(mut active) => match self.resume(cell, &mut active) {
                 Ok(()) => Some(active),
-                Err(Panicked(reason)) => {
-                    self.failed(cell, &reason);
+                Err(panicked) => {
+                    self.failed(cell, panicked);
                     None
                 }
             },
             Err(NotRecovered::ForNow(reason)) => {
                 Self::refuse_queue(cell, &Unavailable::NotRecovered { reason: reason.to_string() });
-                self.failed(cell, &reason);
+                self.failed(cell, Panicked::without_command(reason));
                 None
             }
             Err(NotRecovered::Ever(reason)) => {
-                Self::quarantine(cell, reason);
+                self.quarantine(cell, reason);
                 None
             }
         }
@@ -147,7 +147,7 @@ impl<E: Entity> Host<E> {
     /// otherwise a repeat of its command would be told to wait for ever.
     fn resume(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &mut Active<E>) -> Result<(), Panicked> {
         let wanted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| active.state.resume()))
-            .map_err(|panic| Panicked(super::outcome::panic_text(panic.as_ref())))?;
+            .map_err(|panic| Panicked::without_command(super::outcome::panic_text(panic.as_ref())))?;
         active.book.open.retain(|open| wanted.iter().any(|continuation| open.is(continuation.step())));
         let mut begin: Vec<Step> = Vec::new();
         let mut inner = cell.lock();

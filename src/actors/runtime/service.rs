@@ -306,6 +306,7 @@ async fn host_cells(service: Arc<ServiceRuntime>, hosts: Vec<Arc<dyn KindHost>>,
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut window = Instant::now();
+    let closed = ClosedAtLast { service: service.clone(), hosts: hosts.clone(), armed: true };
     let outcome = loop {
         tokio::select! {
             () = stop.requested() => break Ok(()),
@@ -326,8 +327,33 @@ async fn host_cells(service: Arc<ServiceRuntime>, hosts: Vec<Arc<dyn KindHost>>,
             }
         }
     };
+    closed.disarm();
     halt(&service, &hosts).await;
     outcome
+}
+
+/// Closes the intake of a service whose cells end without having been halted, by a panic or a kill: what is not started
+/// again must not go on taking commands.
+struct ClosedAtLast {
+    service: Arc<ServiceRuntime>,
+    hosts: Vec<Arc<dyn KindHost>>,
+    armed: bool,
+}
+
+impl ClosedAtLast {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for ClosedAtLast {
+    fn drop(&mut self) {
+        if self.armed {
+            self.service.phase.store(STOPPED, Ordering::Release);
+            let why = stopped(&self.service.full_name);
+            self.hosts.iter().for_each(|host| host.refuse_queues(&why));
+        }
+    }
 }
 
 /// Closes the intake; what waits was not done; what was decided is waited for; what another entity is

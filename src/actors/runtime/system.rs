@@ -20,10 +20,12 @@ use super::{
     entities::Entities,
     faults::FaultControl,
     kinds::{KindHost, Kinds},
+    probe::Vitals,
     projector::{Rebuild, Views},
     reload::ConfigurationSource,
     service::ServiceRuntime,
     settings::SystemSettings,
+    skips::RefusedCommands,
     tree::Tree,
     unit::UnitRuntime,
 };
@@ -51,8 +53,12 @@ pub(crate) struct Inner {
     pub(super) faults: Arc<FaultControl>,
     pub(crate) units: Vec<Arc<UnitRuntime>>,
     pub(crate) services: Vec<Arc<ServiceRuntime>>,
+    /// What the probes of each service say, by its full name.
+    pub(super) vitals: BTreeMap<String, Arc<Vitals>>,
     /// The runtime's own: the progress of policies.
     pub(crate) internal: Vec<Arc<ServiceRuntime>>,
+    /// The commands that operators have refused, by storage unit.
+    pub(super) refused: HashMap<Arc<str>, Entities<RefusedCommands>>,
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
@@ -146,7 +152,8 @@ impl System {
         bus::page(&self.inner.units, &self.inner.kinds, &query).await
     }
 
-    /// Why the system is not ready to serve; empty when it is.
+    /// Why the system is not ready to serve; empty when it is. One service that is away does not make it so: see
+    /// [`degraded`](Self::degraded).
     pub fn not_ready(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self
             .inner
@@ -156,6 +163,10 @@ impl System {
             .collect();
         let stopped = self.inner.internal.iter().filter(|service| service.state() != "running");
         reasons.extend(stopped.map(|service| format!("{}: {}", service.full_name, service.state())));
+        let degraded = self.degraded();
+        if !degraded.is_empty() && degraded.len() == self.inner.services.len() {
+            reasons.extend(degraded); // nobody is left who serves
+        }
         let down = self.faults().all_down().into_iter();
         reasons.extend(down.map(|(service, fault)| format!("{service}: not well by the injected fault {fault}")));
         reasons
@@ -172,6 +183,18 @@ impl System {
         // A panic in there was reported by its own thread; there is nothing left to do about it.
         drop(tokio::task::spawn_blocking(move || storage.close()).await);
         ShutdownReport { killed }
+    }
+
+    /// Waits until every supervisor of the tree and the threads for blocking work have answered: whether the process is
+    /// alive, not whether its services are. With a limit, for a watchdog.
+    ///
+    /// # Cancel safety
+    /// Waits only.
+    pub async fn responds(&self) {
+        self.guardian().await.responds().await;
+        if tokio::task::spawn_blocking(|| ()).await.is_err() {
+            std::future::pending::<()>().await; // the runtime ends
+        }
     }
 
     /// Waits until the supervision tree gives up; the reason.

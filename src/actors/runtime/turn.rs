@@ -13,6 +13,7 @@ use super::{
     host::Host,
     mailbox::{Body, Envelope, Meta, ReplyPort, TurnReply, TurnResult, Watch},
     outcome::{Outcome, evolve, panic_text},
+    quarantine::FailedCommand,
 };
 use crate::{
     actors::entity::{
@@ -27,7 +28,17 @@ pub(super) const IN_PROGRESS_RETRY: std::time::Duration = std::time::Duration::f
 
 /// The turn panicked: the state cannot be trusted any more.
 #[derive(Debug)]
-pub(crate) struct Panicked(pub(crate) Arc<str>);
+pub(crate) struct Panicked {
+    pub(crate) reason: Arc<str>,
+    /// On which command.
+    pub(crate) command: Option<FailedCommand>,
+}
+
+impl Panicked {
+    pub(crate) fn without_command(reason: Arc<str>) -> Self {
+        Self { reason, command: None }
+    }
+}
 
 /// What a turn works on.
 #[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
@@ -115,7 +126,7 @@ impl<E: Entity> Host<E> {
                     Ok(state) => state,
                     Err(panic) => {
                         port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
-                        return Err(Panicked(panic_text(panic.as_ref())));
+                        return Err(Panicked::without_command(panic_text(panic.as_ref())));
                     }
                 };
                 let current = super::entities::Current {
@@ -128,6 +139,11 @@ impl<E: Entity> Host<E> {
                 self.effect(cell, active, Effect::Answer(port, Ok(reply)));
                 return Ok(());
             }
+            Body::Probe => {
+                let reply = reply(active, ReplyValue::Fresh(Box::new(())), false);
+                self.effect(cell, active, Effect::Answer(port, Ok(reply)));
+                return Ok(());
+            }
             Body::Outcome(command) => {
                 let told = self.told(cell, active, command);
                 let reply = reply(active, ReplyValue::Fresh(Box::new(told)), false);
@@ -136,7 +152,7 @@ impl<E: Entity> Host<E> {
             }
             Body::Kill => {
                 port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
-                return Err(Panicked("killed by an operator".into()));
+                return Err(Panicked::without_command("killed by an operator".into()));
             }
         };
         let id = meta.command.to_bits();
@@ -151,7 +167,14 @@ impl<E: Entity> Host<E> {
                 active.book.dedup.look(id, origin, self.clock().now())
             }
         };
+        let refused = || self.unit.refusals.of(E::KIND, &cell.key, id, self.clock().now());
         let answer = match seen {
+            Seen::New
+                if !matches!(meta.origin, Origin::Fresh)
+                    && let Some(reason) = refused() =>
+            {
+                Err(AskError::RefusedByOperator { reason })
+            }
             Seen::New if matches!(meta.origin, Origin::Repeatable { .. }) && !self.service.keys.has_room() => {
                 Err(AskError::Overloaded { retry_after: IN_PROGRESS_RETRY })
             }
@@ -167,7 +190,11 @@ impl<E: Entity> Host<E> {
                     let error = AskError::Unavailable(why.clone());
                     if why.is_panic() {
                         port.send(Err(error));
-                        return Err(Panicked(format!("{}: {told}", command.name()).into()));
+                        let failed = FailedCommand::of(&meta, command.name(), false);
+                        return Err(Panicked {
+                            reason: format!("{}: {told}", failed.name).into(),
+                            command: Some(failed),
+                        });
                     }
                     self.effect(cell, active, Effect::Answer(port, Err(error)));
                     return Ok(());
@@ -269,10 +296,11 @@ impl<E: Entity> Host<E> {
 
     fn panicked(&self, drawn: Option<u64>, asker: Asker<E>, name: &str, reason: &str) -> Result<(), Panicked> {
         self.unused(drawn);
+        let command = Some(FailedCommand::of(&asker.meta, name, asker.closes.is_some()));
         if let Some(port) = asker.port {
             port.fail(AskError::Unavailable(Unavailable::Panicked));
         }
-        Err(Panicked(format!("{name}: {reason}").into()))
+        Err(Panicked { reason: format!("{name}: {reason}").into(), command })
     }
 }
 

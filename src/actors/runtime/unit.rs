@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{faults::FaultControl, feed::Feed};
+use super::{faults::FaultControl, feed::Feed, skips::Refusals};
 use crate::persistence::{
     Append, AppendDone, Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit,
 };
@@ -27,6 +27,8 @@ pub(crate) struct UnitRuntime {
     pub(crate) feed: Feed,
     /// Its positions begin anew with each process, while other units survive.
     pub(crate) forgetful: bool,
+    /// The commands to its entities that operators have refused.
+    pub(crate) refusals: Refusals,
     /// What is injected on purpose, here and elsewhere.
     pub(crate) faults: Arc<FaultControl>,
     to_save: mpsc::Sender<(StreamId, StoredSnapshot)>,
@@ -44,7 +46,9 @@ impl UnitRuntime {
             (unit.journal.clone(), unit.snapshots.clone(), unit.projections.clone());
         let incarnations = AtomicU64::new(1);
         let forgetful = unit.forgetful;
-        let unit = Self { name, journal, snapshots, projections, feed, forgetful, faults, to_save, incarnations };
+        let refusals = Refusals::default();
+        let unit =
+            Self { name, journal, snapshots, projections, feed, forgetful, refusals, faults, to_save, incarnations };
         (Arc::new(unit), queue)
     }
 

@@ -8,6 +8,7 @@ use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 
 use super::{
     control::ControlError,
+    intensity::{Intensity, OwnWindow},
     order::{Phase, Standing},
     process::Stop,
     supervisor::{self, Message, Supervisor},
@@ -26,6 +27,8 @@ pub(super) struct Child {
     pub(super) comes_back: bool,
     /// Failures in a row, for the backoff.
     pub(super) failures: u32,
+    /// Its restarts, when they are counted by themselves.
+    pub(super) own: Option<OwnWindow>,
     pub(super) live: Option<Incarnation>,
     /// The one moment it waits for: the end of its backoff, or of its time to stop.
     pub(super) timer: Option<Timer>,
@@ -69,8 +72,9 @@ impl Drop for Timer {
 }
 
 impl Child {
-    pub(super) fn new(node: Arc<Node>) -> Self {
+    pub(super) fn new(node: Arc<Node>, intensity: Intensity) -> Self {
         let wanted = !node.is_held();
+        let own = node.alone.then(|| OwnWindow::new(intensity));
         Self {
             node,
             phase: Phase::Down,
@@ -79,6 +83,7 @@ impl Child {
             fresh: true,
             comes_back: false,
             failures: 0,
+            own,
             live: None,
             timer: None,
             waiting: Vec::new(),

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::{
     child::Incarnation,
+    intensity::OwnWindow,
     order::Phase,
     strategy,
     supervisor::{Message, State},
@@ -107,9 +108,13 @@ impl State {
 
     /// Lets a child come up without waiting for its backoff; says so when it is up already.
     fn want(&mut self, index: usize) {
+        let intensity = self.family.intensity;
         let Some(child) = self.children.get_mut(index) else { return };
         child.wanted = true;
         child.failures = 0;
+        if let Some(own) = &mut child.own {
+            *own = OwnWindow::new(intensity); // what was before the operator does not count against it
+        }
         match child.phase {
             Phase::Waiting => child.down(),
             Phase::Running if !child.leaving => child.answer(true, &Ok(())),

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
-    sync::{Semaphore, oneshot, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -122,6 +122,28 @@ impl Guardian {
     /// The tree as it stands.
     pub fn tree(&self) -> TreeNode {
         self.inner.node.describe()
+    }
+
+    /// Waits until every supervisor of the tree has taken a message from its queue, or is not there.
+    ///
+    /// # Cancel safety
+    /// Safe: a dropped wait changes nothing.
+    pub async fn responds(&self) {
+        let (asked, mut all) = mpsc::channel::<()>(1);
+        // A root that cannot be told has ended, and drops the message.
+        self.inner.root.send_message(Message::Respond(asked)).ok();
+        // It closes when the last of them has dropped its sender.
+        while all.recv().await.is_some() {}
+    }
+
+    /// The place at `path` (names from below the root) as it stands; `None` when there is none.
+    pub fn node(&self, path: &[&str]) -> Option<TreeNode> {
+        let mut node = &self.inner.node;
+        for name in path {
+            let Kind::Supervisor(family) = &node.kind else { return None };
+            node = family.children.iter().find(|child| child.name == *name)?;
+        }
+        Some(node.describe())
     }
 
     /// Stops the child at `path` (names from below the root) and returns when it is down. That is no failure;

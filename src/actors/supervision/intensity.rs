@@ -46,6 +46,33 @@ impl RestartWindow {
         self.recent.drain(..self.recent.len() - at_most - 1);
         Verdict::GiveUp
     }
+
+    /// The first of the restarts that count now.
+    pub(super) fn first(&self) -> Option<Duration> {
+        self.recent.front().copied()
+    }
+}
+
+/// The recent restarts of a child that is counted by itself, over the time in which it was well.
+///
+/// The time in which it failed its probes, waited to be started or was stopped does not count: otherwise one that takes
+/// long to be found ill would never be given up.
+#[derive(Debug)]
+pub(super) struct OwnWindow {
+    window: RestartWindow,
+    well: Duration,
+}
+
+impl OwnWindow {
+    pub(super) fn new(limit: Intensity) -> Self {
+        Self { window: RestartWindow::new(limit), well: Duration::ZERO }
+    }
+
+    /// Counts a restart after a run that was well for `well_for`.
+    pub(super) fn record(&mut self, well_for: Duration) -> Verdict {
+        self.well = self.well.saturating_add(well_for);
+        self.window.record(self.well)
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        Intensity, RestartWindow,
+        Intensity, OwnWindow, RestartWindow,
         Verdict::{GiveUp, GoOn},
     };
 
@@ -70,6 +97,21 @@ mod tests {
             let mut window = RestartWindow::new(Intensity { at_most, within: Duration::from_secs(1) });
             for (at, verdict) in moments {
                 assert_eq!(window.record(Duration::from_millis(at)), verdict, "{story}, at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_time_in_which_it_was_well_moves_the_window_of_a_child_of_its_own() {
+        let limit = Intensity { at_most: 2, within: Duration::from_mins(1) };
+        for (story, runs) in [
+            ("never well is given up, however long it takes to find out", vec![(0, GoOn), (0, GoOn), (0, GiveUp)]),
+            ("well for a while, but not long enough", vec![(20, GoOn), (20, GoOn), (40, GiveUp)]),
+            ("well for longer than the window", vec![(0, GoOn), (0, GoOn), (61, GoOn), (0, GoOn), (0, GiveUp)]),
+        ] {
+            let mut window = OwnWindow::new(limit);
+            for (well_for, verdict) in runs {
+                assert_eq!(window.record(Duration::from_secs(well_for)), verdict, "{story}, after {well_for} s");
             }
         }
     }

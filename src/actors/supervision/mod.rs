@@ -32,8 +32,9 @@ pub use backoff::Backoff;
 pub(crate) use config::read_duration;
 pub use config::{
     AdminConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
-    ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, PlacesConfig, Problem,
-    ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, PlacesConfig, ProbeConfig,
+    Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig, SupervisorConfig,
+    SupervisorConfigs,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};
@@ -41,4 +42,4 @@ pub use intensity::Intensity;
 pub use process::{Failure, Process, Running, Stop, process};
 pub use spec::{ChildSpec, SupervisorSpec};
 pub use strategy::{Restart, Strategy};
-pub use tree::{Killed, NodeKind, NodeState, TreeNode};
+pub use tree::{Killed, NodeKind, NodeState, PastFailure, TreeNode};

@@ -1,6 +1,6 @@
 //! How a long-lived process looks to the rest of the crate: two futures and a stop signal.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt};
 use tokio_util::sync::CancellationToken;
@@ -78,12 +78,26 @@ impl Stop {
 
 /// Why a process could not be started or go on, in words for the log and the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{reason}")]
+pub struct Failure {
+    reason: String,
+    well_for: Option<Duration>,
+}
 
 impl Failure {
     /// A failure in the caller's words; include the cause, it is not kept otherwise.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self(reason.to_string())
+        Self { reason: reason.to_string(), well_for: None }
+    }
+
+    /// Says how long the run was well before the trouble began that it ends with. Without this, for all of its time.
+    #[must_use]
+    pub fn after_being_well_for(self, well_for: Duration) -> Self {
+        Self { well_for: Some(well_for), ..self }
+    }
+
+    /// What [`after_being_well_for`](Self::after_being_well_for) said.
+    pub(super) fn well_for(&self) -> Option<Duration> {
+        self.well_for
     }
 }

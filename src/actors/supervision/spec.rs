@@ -32,6 +32,8 @@ pub struct ChildSpec {
     pub(super) name: String,
     pub(super) restart: Restart,
     pub(super) shutdown: Option<Duration>,
+    pub(super) significant: bool,
+    pub(super) alone: bool,
     pub(super) role: Role,
 }
 
@@ -44,14 +46,18 @@ pub(super) enum Role {
 impl ChildSpec {
     /// A permanent child that runs `process`.
     pub fn worker(name: impl Into<String>, process: Arc<dyn Process>) -> Self {
-        Self { name: name.into(), restart: Restart::Permanent, shutdown: None, role: Role::Worker(process) }
+        Self::of(name.into(), Role::Worker(process))
     }
 
     /// A permanent child that is a supervisor itself.
     ///
     /// It ends when its own children have, each within its own limit; [`within`](Self::within) caps them together.
     pub fn supervisor(spec: SupervisorSpec) -> Self {
-        Self { name: spec.name.clone(), restart: Restart::Permanent, shutdown: None, role: Role::Supervisor(spec) }
+        Self::of(spec.name.clone(), Role::Supervisor(spec))
+    }
+
+    fn of(name: String, role: Role) -> Self {
+        Self { name, restart: Restart::Permanent, shutdown: None, significant: false, alone: false, role }
     }
 
     /// Sets whether it is started again after it ended.
@@ -64,6 +70,19 @@ impl ChildSpec {
     #[must_use]
     pub fn within(self, shutdown: Duration) -> Self {
         Self { shutdown: Some(shutdown), ..self }
+    }
+
+    /// Makes its failure that of its supervisor, at once: it is there to tell whether its siblings are well.
+    #[must_use]
+    pub fn significant(self) -> Self {
+        Self { significant: true, ..self }
+    }
+
+    /// Has its restarts counted by themselves, with its supervisor's intensity over the time in which it was well. When
+    /// they are too many, it alone is given up, visibly, until an operator starts it; its siblings go on.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self { alone: true, ..self }
     }
 }
 

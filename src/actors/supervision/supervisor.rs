@@ -11,12 +11,12 @@
 use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     child::{self, Child, Timer},
     control::{Control, ControlError},
-    intensity::{RestartWindow, Verdict},
+    intensity::{Intensity, RestartWindow, Verdict},
     order::{self, Phase},
     process::Failure,
     strategy::{self, Actions, Exit, Restart},
@@ -46,6 +46,8 @@ pub(super) enum Message {
     Late { child: usize, number: u64 },
     /// An operator's request.
     Control(Control),
+    /// Nothing but a sign of life: passed on to the supervisors below, and dropped.
+    Respond(mpsc::Sender<()>),
     /// Stop the children, then end. All have to be down at the deadline, whatever their own limits say.
     Close { deadline: Option<Instant> },
 }
@@ -55,6 +57,8 @@ pub(super) struct State {
     pub(super) tree: Arc<Tree>,
     pub(super) children: Vec<Child>,
     window: RestartWindow,
+    /// When it began, on the clock of its window.
+    begun: Duration,
     pub(super) closing: Option<Closing>,
     on_started: Option<OnStarted>,
     last_number: u64,
@@ -75,8 +79,9 @@ impl Actor for Supervisor {
     async fn pre_start(&self, _: ActorRef<Message>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         let Arguments { family, tree, on_started } = arguments;
         Ok(State {
-            children: family.children.iter().cloned().map(Child::new).collect(),
+            children: family.children.iter().map(|node| Child::new(node.clone(), family.intensity)).collect(),
             window: RestartWindow::new(family.intensity),
+            begun: tree.started.elapsed(),
             family,
             tree,
             closing: None,
@@ -101,6 +106,11 @@ impl Actor for Supervisor {
             Message::Retry { child } => state.retry(child),
             Message::Late { child, number } => state.late(&me, child, number),
             Message::Control(control) => state.control(control),
+            Message::Respond(asked) => {
+                let below = state.children.iter().filter_map(|child| child.live.as_ref()?.supervisor());
+                // One that cannot be told has ended, which is an answer.
+                below.for_each(|below| drop(below.send_message(Message::Respond(asked.clone()))));
+            }
             Message::Close { deadline } => state.close(&me, deadline),
         }
         state.advance(&me).await
@@ -114,10 +124,13 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {
-                state.exited(&me, actor.get_id(), Exit::Failed, &error.to_string());
+                let failure = error.downcast_ref::<Failure>().cloned();
+                let failure = failure.unwrap_or_else(|| Failure::new(error));
+                state.exited(&me, actor.get_id(), Exit::Failed, failure);
             }
             SupervisionEvent::ActorTerminated(actor, _, _) => {
-                state.exited(&me, actor.get_id(), Exit::Normal, "it ended without being asked to");
+                let failure = Failure::new("it ended without being asked to");
+                state.exited(&me, actor.get_id(), Exit::Normal, failure);
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
@@ -171,7 +184,7 @@ impl State {
         let (node, tree) = (Arc::clone(&child.node), Arc::clone(&self.tree));
         match child::spawn(node, tree, number, Box::new(on_started), me.get_cell()).await {
             Ok(incarnation) => child.live = Some(incarnation),
-            Err(error) => self.failed(me, index, Exit::Failed, &error.to_string()),
+            Err(error) => self.failed(me, index, Exit::Failed, Failure::new(error)),
         }
     }
 
@@ -232,19 +245,20 @@ impl State {
         }
     }
 
-    fn exited(&mut self, me: &ActorRef<Message>, id: ActorId, exit: Exit, reason: &str) {
+    fn exited(&mut self, me: &ActorRef<Message>, id: ActorId, exit: Exit, failure: Failure) {
         let current = |child: &Child| child.live.as_ref().is_some_and(|live| live.id == id);
         let Some(index) = self.children.iter().position(current) else { return };
         let Some(child) = self.children.get(index) else { return };
         // One that has to go down anyway is down; often it failed because a sibling that it needs did.
         let meant_to_run = child.wanted && !child.leaving && self.closing.is_none();
         if meant_to_run && child.phase != Phase::Stopping {
-            return self.failed(me, index, exit, reason);
+            return self.failed(me, index, exit, failure);
         }
         let killed = child.live.as_ref().is_some_and(|live| live.killed);
+        let failure = failure.to_string();
         let reason = match exit {
             _ if killed => Some("it did not stop in time and was killed"),
-            Exit::Failed => Some(reason),
+            Exit::Failed => Some(failure.as_str()),
             Exit::Normal => None,
         };
         self.stopped(index, reason);
@@ -264,27 +278,43 @@ impl State {
     }
 
     /// A child ended that nobody had asked to, or could not be started.
-    fn failed(&mut self, me: &ActorRef<Message>, index: usize, exit: Exit, reason: &str) {
+    fn failed(&mut self, me: &ActorRef<Message>, index: usize, exit: Exit, failure: Failure) {
         let kinds = self.restart_kinds();
+        let (started, limit) = (self.tree.started, self.family.intensity);
+        let reason = failure.to_string();
         let Some(child) = self.children.get_mut(index) else { return };
         let ran = child.live.as_ref().and_then(|live| live.running_since).map_or(Duration::ZERO, |at| at.elapsed());
+        let well_for = failure.well_for().unwrap_or(ran);
         child.down();
-        child.answer(true, &Err(ControlError::StartFailed(reason.to_owned())));
+        child.answer(true, &Err(ControlError::StartFailed(reason.clone())));
         let Some(actions) = strategy::on_exit(self.family.strategy, &kinds, index, exit) else {
             child.wanted = false;
             let state = if exit == Exit::Failed { NodeState::Failed } else { NodeState::Stopped };
             return self.tree.set_because(&child.node, state, reason);
         };
-        tracing::warn!(path = ?child.node.path, reason, "ended; to be restarted");
-        if self.window.record(self.tree.started.elapsed()) == Verdict::GiveUp {
-            self.tree.set_because(&child.node, NodeState::Failed, reason);
-            let name = child.node.name.clone();
-            return self.give_up(&name, reason);
+        tracing::warn!(path = ?child.node.path, reason, "ended");
+        if child.node.significant {
+            self.tree.failed(&child.node, NodeState::Failed, &reason, "its supervisor ends with it".to_owned());
+            return self.end_with(failure);
         }
-        self.tree.set_because(&child.node, NodeState::Backoff, reason);
-        child.failures = self.family.backoff.failures_after(child.failures, ran);
+        if let Some(own) = &mut child.own {
+            if own.record(well_for) == Verdict::GiveUp {
+                child.wanted = false;
+                tracing::error!(path = ?child.node.path, reason, ?limit, "given up; its neighbours go on");
+                let text = format!("given up after more than {}: {reason}", told(limit));
+                return self.tree.failed(&child.node, NodeState::Failed, &text, "given up".to_owned());
+            }
+        } else if self.window.record(started.elapsed()) == Verdict::GiveUp {
+            self.tree.failed(&child.node, NodeState::Failed, &reason, "its supervisor gives up".to_owned());
+            let text = format!("more than {}; the last to fail was `{}`: {reason}", told(limit), child.node.name);
+            let well_for = self.window.first().unwrap_or_default().saturating_sub(self.begun);
+            return self.end_with(Failure::new(text).after_being_well_for(well_for));
+        }
+        child.failures = self.family.backoff.failures_after(child.failures, well_for);
         let wait = self.family.backoff.delay(child.failures, fastrand::f64());
         child.failures = child.failures.saturating_add(1);
+        let then = format!("started again after {wait:.1?}");
+        self.tree.failed(&child.node, NodeState::Backoff, &reason, then);
         self.turn_over(&actions, true);
         if let Some(child) = self.children.get_mut(index) {
             child.phase = Phase::Waiting;
@@ -308,13 +338,9 @@ impl State {
         }
     }
 
-    fn give_up(&mut self, name: &str, reason: &str) {
-        let limit = self.family.intensity;
-        let text = format!(
-            "more than {} restarts within {:?}; the last to fail was `{name}`: {reason}",
-            limit.at_most, limit.within
-        );
-        self.closing.get_or_insert_default().failure = Some(Failure::new(text));
+    /// Stops all children and ends with this failure.
+    fn end_with(&mut self, failure: Failure) {
+        self.closing.get_or_insert_default().failure = Some(failure);
         self.leave_all();
     }
 
@@ -341,4 +367,8 @@ impl State {
     pub(super) fn restart_kinds(&self) -> Vec<Restart> {
         self.children.iter().map(|child| child.node.restart).collect()
     }
+}
+
+fn told(limit: Intensity) -> String {
+    format!("{} restarts within {:?}", limit.at_most, limit.within)
 }

@@ -4,7 +4,7 @@
 //! its supervisor is restarted.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -44,8 +44,27 @@ pub struct TreeNode {
     pub since: Timestamp,
     /// Why it last went down.
     pub last_reason: Option<String>,
+    /// Its last failures, oldest first, and what was done about each; at most [`TreeNode::FAILURES`].
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub failures: Vec<PastFailure>,
     /// Its children, in the order in which they are started.
     pub children: Vec<TreeNode>,
+}
+
+impl TreeNode {
+    /// Failures of one place that are kept.
+    pub const FAILURES: usize = 8;
+}
+
+/// A failure of one place of the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastFailure {
+    /// When.
+    pub at: Timestamp,
+    /// What failed, in its own words.
+    pub reason: String,
+    /// What its supervisor did about it.
+    pub then: String,
 }
 
 /// What a place of the tree is.
@@ -100,6 +119,8 @@ pub(super) struct Node {
     pub(super) path: Vec<String>,
     pub(super) restart: Restart,
     pub(super) shutdown: Option<Duration>,
+    pub(super) significant: bool,
+    pub(super) alone: bool,
     pub(super) kind: Kind,
     status: Mutex<Status>,
 }
@@ -123,6 +144,7 @@ struct Status {
     since: Timestamp,
     restarts: u64,
     reason: Option<String>,
+    failures: VecDeque<PastFailure>,
     held: bool,
 }
 
@@ -174,6 +196,16 @@ impl Tree {
         self.set(node, state);
         lock(&node.status).reason = Some(reason.into());
     }
+
+    /// Keeps a failure and what is done about it.
+    pub(super) fn failed(&self, node: &Node, state: NodeState, reason: &str, then: String) {
+        self.set_because(node, state, reason);
+        let mut status = lock(&node.status);
+        if status.failures.len() >= TreeNode::FAILURES {
+            status.failures.pop_front();
+        }
+        status.failures.push_back(PastFailure { at: (self.now)(), reason: reason.to_owned(), then });
+    }
 }
 
 impl Node {
@@ -208,12 +240,15 @@ impl Node {
                 }))
             }
         };
-        let status = Status { state: NodeState::Stopped, since: (tree.now)(), restarts: 0, reason: None, held: false };
+        let (state, since) = (NodeState::Stopped, (tree.now)());
+        let status = Status { state, since, restarts: 0, reason: None, failures: VecDeque::new(), held: false };
         Ok(Arc::new(Self {
             name: spec.name,
             path,
             restart: spec.restart,
             shutdown: spec.shutdown,
+            significant: spec.significant,
+            alone: spec.alone,
             kind,
             status: Mutex::new(status),
         }))
@@ -250,6 +285,7 @@ impl Node {
             restarts: status.restarts,
             since: status.since,
             last_reason: status.reason.clone(),
+            failures: status.failures.iter().cloned().collect(),
             children,
         }
     }

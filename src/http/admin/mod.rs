@@ -57,8 +57,11 @@ impl Admin {
             .on(get.clone(), "/admin/faults", faults::list)
             .on(get.clone(), "/admin/faults/{id}", faults::show)
             .on(Method::DELETE, "/admin/faults/{id}", faults::end)
-            .on(get, "/admin/entities/{kind}/{id}", entities::show)
-            .on(post, "/admin/entities/{kind}/{id}/kill", entities::kill);
+            .on(get.clone(), "/admin/entities/{kind}/{id}", entities::show)
+            .on(get, "/admin/quarantine", entities::quarantine)
+            .on(post.clone(), "/admin/entities/{kind}/{id}/kill", entities::kill)
+            .on(post.clone(), "/admin/entities/{kind}/{id}/resume", entities::resume)
+            .on(post, "/admin/entities/{kind}/{id}/skip", entities::skip);
         Self { table, health, loopback }
     }
 }

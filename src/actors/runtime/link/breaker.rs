@@ -86,6 +86,19 @@ impl Breaker {
         Self { config, phase: Phase::Closed, generation: 0, pieces, current: 0, in_a_row: 0, opened: 0 }
     }
 
+    /// Goes on with other numbers. An open one is open for no longer than they say; what was counted in a window of
+    /// another length is forgotten.
+    pub(crate) fn reconfigure(&mut self, config: BreakerConfig, now: Duration) {
+        if let Phase::Open { until } = &mut self.phase {
+            *until = (*until).min(now + config.open_for);
+        }
+        if config.window != self.config.window {
+            self.pieces = [Calls::default(); PIECES];
+            self.current = 0;
+        }
+        self.config = config;
+    }
+
     /// Lets a call through, or says when to come again.
     pub(crate) fn admit(&mut self, now: Duration) -> Result<Permit, Duration> {
         self.look(now)?;
@@ -256,6 +269,26 @@ mod tests {
         assert_eq!(breaker.calls(S), Calls { all: 20, failed: 9, slow: 0 });
         call(&mut breaker, &[Failed; 2], S);
         assert_eq!((breaker.state(S), breaker.opened()), (BreakerState::Open, 1), "11 of 22");
+    }
+
+    #[test]
+    fn other_numbers_hold_at_once_and_an_open_one_is_open_no_longer_than_they_say() {
+        let mut breaker = Breaker::new(config());
+        call(&mut breaker, &[Failed; 4], S);
+        breaker.reconfigure(BreakerConfig { minimum_calls: 5, ..config() }, S);
+        call(&mut breaker, &[Failed], S);
+        assert_eq!(breaker.state(S), BreakerState::Open, "what was counted before counts");
+        breaker.reconfigure(BreakerConfig { open_for: S, ..config() }, 2 * S);
+        assert_eq!(breaker.admit(2 * S), Err(S));
+        breaker.reconfigure(BreakerConfig { open_for: 60 * S, ..config() }, 2 * S);
+        assert_eq!(breaker.admit(2 * S), Err(S), "nor longer than was said before");
+        let mut breaker = Breaker::new(config());
+        call(&mut breaker, &[Failed; 19], 100 * S);
+        breaker.reconfigure(BreakerConfig { window: 60 * S, ..config() }, 100 * S);
+        assert_eq!(breaker.calls(100 * S), Calls::default(), "another window begins anew");
+        call(&mut breaker, &[Failed; 19], 100 * S);
+        call(&mut breaker, &[Failed], 155 * S);
+        assert_eq!(breaker.state(155 * S), BreakerState::Open, "and has its own length");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod tests;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -45,7 +45,8 @@ pub(crate) struct Link {
     /// `<system>.<caller>.<callee>`.
     name: String,
     callee: String,
-    config: LinkConfig,
+    /// Replaced as a whole by a reload.
+    config: RwLock<LinkConfig>,
     /// The callee's.
     places: Semaphore,
     begun: Instant,
@@ -107,7 +108,7 @@ impl Link {
         Arc::new(Self {
             name,
             callee,
-            config,
+            config: RwLock::new(config),
             places,
             begun: Instant::now(),
             breaker,
@@ -133,7 +134,7 @@ impl Link {
         let entered = self.in_flight.fetch_add(1, Ordering::AcqRel);
         // Counted from here on, so that leaving early gives the room back.
         let mut call = Call { link: self.clone(), permit: None, begun: Instant::now() };
-        if entered >= self.config.in_flight {
+        if entered >= self.config().in_flight {
             self.refused_full.fetch_add(1, Ordering::Relaxed);
             return Err(self.away(format!("{entered} calls of {} are under way", self.name), FULL_RETRY));
         }
@@ -157,7 +158,7 @@ impl Link {
     /// Why a call that is new work would not be in time now, however it ends; `None` when it has a chance. Asked before
     /// anything is written: a step that is begun and refused costs two appends more.
     fn crowded(&self) -> Option<Unavailable> {
-        let within = self.config.timeout.unwrap_or(TIMEOUT);
+        let within = self.config().timeout.unwrap_or(TIMEOUT);
         let retry_after = self.places.would_admit(within).err()?;
         Some(self.away(format!("more is asked of {} than it can do in time", self.callee), retry_after))
     }
@@ -177,8 +178,8 @@ impl Link {
 
     /// The pause before a call that was not done is made again; `None` after the last attempt.
     pub(crate) fn pause_after(&self, tries: u32) -> Option<Duration> {
-        let again = tries < self.config.attempts;
-        again.then(|| self.config.pause.saturating_mul(1 << tries.saturating_sub(1).min(16)))
+        let config = self.config();
+        (tries < config.attempts).then(|| config.pause.saturating_mul(1 << tries.saturating_sub(1).min(16)))
     }
 
     pub(crate) fn count_retry(&self) {
@@ -200,13 +201,29 @@ impl Link {
             window_failed: calls.failed,
             window_slow: calls.slow,
             in_flight: self.in_flight.load(Ordering::Relaxed),
-            in_flight_limit: self.config.in_flight,
+            in_flight_limit: self.config().in_flight,
             calls: count(&self.calls),
             failed: count(&self.failed),
             retried: count(&self.retried),
             refused_open: count(&self.refused_open),
             refused_full: count(&self.refused_full),
         }
+    }
+
+    /// Goes on with other limits; false when they are the same. Calls that are under way keep their place.
+    fn reconfigure(&self, config: &LinkConfig) -> bool {
+        let mut known = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        if *known == *config {
+            return false;
+        }
+        known.clone_from(config);
+        drop(known);
+        self.breaker().reconfigure(config.breaker, self.now());
+        true
+    }
+
+    fn config(&self) -> RwLockReadGuard<'_, LinkConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Duration {
@@ -259,9 +276,11 @@ fn verdict<T, R>(answer: &Result<T, AskError<R>>) -> Verdict {
     match answer {
         Ok(_) => Verdict::Succeeded,
         Err(error) => match error {
-            AskError::Rejected(_) | AskError::NotFound { .. } | AskError::Reused | AskError::Moved { .. } => {
-                Verdict::Succeeded
-            }
+            AskError::Rejected(_)
+            | AskError::NotFound { .. }
+            | AskError::Reused
+            | AskError::RefusedByOperator { .. }
+            | AskError::Moved { .. } => Verdict::Succeeded,
             AskError::Expired(_)
             | AskError::TimedOut(_)
             | AskError::Unavailable(Unavailable::Panicked | Unavailable::Injected { .. }) => Verdict::Failed,
@@ -314,6 +333,16 @@ impl Links {
         }
         links.all.sort_by(|a, b| a.name.cmp(&b.name));
         links
+    }
+
+    /// Gives each link what the configuration now says; the names of those for which that is something else.
+    pub(crate) fn reconfigure(&self, config: &SupervisionConfig) -> Vec<String> {
+        let changed = self.all.iter().filter(|link| {
+            let mut parts = link.name.splitn(3, '.');
+            let mut next = || parts.next().unwrap_or_default();
+            link.reconfigure(config.link(next(), next(), next()))
+        });
+        changed.map(|link| link.name.clone()).collect()
     }
 
     pub(crate) fn of(&self, from: &'static str, to: &'static str) -> Option<&Arc<Link>> {

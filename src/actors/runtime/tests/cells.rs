@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{cell::Phase, kinds::KindHost},
+    super::{cell::Phase, kinds::KindHost, turn::Panicked},
     fixture::*,
 };
 use crate::{
@@ -26,8 +26,8 @@ async fn a_dropped_cell_stays_dropped() {
     let kind: &dyn KindHost = host.as_ref();
     kind.drop_cells();
     host.clone().run(cell.clone()).await;
-    host.failed(&cell, &Arc::from("late"));
-    super::super::host::Host::quarantine(&cell, "late".into());
+    host.failed(&cell, Panicked::without_command(Arc::from("late")));
+    host.quarantine(&cell, "late".into());
     assert!(cell.lock().phase == Phase::Gone && cell.lock().active.is_none());
     tokio::time::sleep(std::time::Duration::from_secs(10)).await;
     assert_eq!(cell.lock().phase, Phase::Gone);

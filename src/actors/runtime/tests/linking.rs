@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::fixture::*;
 use crate::{
-    BreakerState, LinkStatus, System,
+    BreakerState, LinkStatus, SupervisionConfig, System,
     actors::entity::{AskError, Outcome, Unavailable},
     persistence::{Journal, PartitionId},
 };
@@ -91,4 +91,41 @@ async fn what_was_not_done_is_tried_again_within_the_deadline() {
     run(&system, "e", 1, 5).await.expect_err("stopped");
     // 300 ms, 600 ms; after 1.2 s more the second that all attempts have would be over.
     assert_eq!((before.elapsed().as_millis() / 100, link(&system).calls), (9, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_limits_hold_while_the_link_is_used_and_are_told_once() {
+    let system = shop("attempts = 1").await;
+    system.stop_service("t/tally").await.expect("stopped");
+    run(&system, "e", 1, 5).await.expect_err("stopped");
+    assert_eq!((link(&system).calls, link(&system).in_flight_limit), (1, 256));
+    let say = |text: &str| {
+        let config = SupervisionConfig::parse(&format!("[link.t.errand.tally]\n{text}"), "test").expect("valid");
+        system.inner.kinds.links().reconfigure(&config)
+    };
+    assert_eq!(say("attempts = 3\npause = \"10ms\"\nin_flight = 7"), ["t.errand.tally"]);
+    run(&system, "e", 1, 5).await.expect_err("stopped");
+    assert_eq!((link(&system).calls, link(&system).in_flight_limit), (4, 7));
+    assert!(say("attempts = 3\npause = \"10ms\"\nin_flight = 7").is_empty(), "the same");
+
+    system.start_service("t/tally").await.expect("started");
+    assert_eq!(say("breaker = { consecutive_failures = 1, open_for = \"10m\" }"), ["t.errand.tally"]);
+    run(&system, "f", 2, i64::MIN).await.expect_err("the tally panics");
+    assert_eq!(link(&system).state, BreakerState::Open);
+    say("breaker = { open_for = \"1ms\" }");
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    assert_eq!(run(&system, "g", 3, 5).await, Ok(6), "an operator's reload is heeded by an open breaker");
+}
+
+/// Nothing on the way to the refusal waits: in paused time it takes none at all.
+#[tokio::test(start_paused = true)]
+async fn an_open_breaker_answers_at_once_and_says_when_to_come_again() {
+    let system = shop("breaker = { consecutive_failures = 1 }").await;
+    run(&system, "f", 2, i64::MIN).await.expect_err("the tally panics");
+    let before = Instant::now();
+    for errand in 0..100 {
+        let refused = run(&system, &format!("e{errand}"), 1, 5).await.expect_err("open");
+        assert!(refused.retry_after().is_some_and(|after| after > Duration::from_secs(4)), "{refused:?}");
+    }
+    assert_eq!((before.elapsed(), link(&system).refused_open), (Duration::ZERO, 100));
 }

@@ -17,6 +17,8 @@ mod operating;
 mod overloading;
 mod patient;
 mod places;
+mod probing;
+mod quarantining;
 mod rebuilding;
 mod reopening;
 mod resting;

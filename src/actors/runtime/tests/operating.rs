@@ -29,7 +29,7 @@ async fn the_tree_shows_storage_services_bulkheads_and_edge() {
     let names: Vec<&str> = tree.children.iter().map(|child| child.name.as_str()).collect();
     assert_eq!(names, ["storage", "services", "bulkheads", "edge"]);
     let services = &tree.children[1].children;
-    assert!(services.iter().any(|service| service.name == "t/tally" && service.children.len() == 4), "{tree:#?}");
+    assert!(services.iter().any(|service| service.name == "t/tally" && service.children.len() == 5), "{tree:#?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod connector;
 mod entity;
 mod error;
 mod link;
+mod probe;
 mod section;
 mod server;
 mod storage;
@@ -19,13 +20,14 @@ mod tests;
 mod units;
 mod value;
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 pub use bulkhead::{AutoscaleConfig, BulkheadConfig, PlacesConfig};
 pub use connector::{ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig};
+pub use probe::ProbeConfig;
 pub use server::{AdminConfig, LimitsConfig, ServerConfig, ServicePorts};
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
@@ -56,6 +58,8 @@ pub struct SupervisionConfig {
     entities: BTreeMap<String, EntityConfig>,
     service: ServiceConfig,
     services: BTreeMap<String, ServiceConfig>,
+    probe: ProbeConfig,
+    probes: BTreeMap<String, ProbeConfig>,
     link: LinkConfig,
     links: BTreeMap<String, LinkConfig>,
     bulkhead: BulkheadConfig,
@@ -120,6 +124,7 @@ impl SupervisionConfig {
         let (server, drain) = server::server(root.section("server")?)?;
         let (entity, entities) = entity::entities(root.section("entity")?)?;
         let (service, services) = entity::services(root.section("service")?)?;
+        let (probe, probes) = probe::probes(root.section("probe")?)?;
         let (link, links) = link::links(root.section("link")?)?;
         let bulkheads = bulkhead::bulkheads(root.section("bulkhead")?)?;
         let connectors = connector::connectors(root.section("connector")?, &bulkheads)?;
@@ -137,6 +142,8 @@ impl SupervisionConfig {
             entities,
             service,
             services,
+            probe,
+            probes,
             link,
             links,
             bulkhead: bulkheads.default,
@@ -174,11 +181,18 @@ impl SupervisionConfig {
             ("storage", self.storage != other.storage),
             ("supervisor", self.supervisors != other.supervisors),
             ("entity", self.entity != other.entity || self.entities != other.entities),
-            ("link", self.link != other.link || self.links != other.links),
+            ("probe", self.probe != other.probe || self.probes != other.probes),
+            ("link", self.link_timeouts() != other.link_timeouts()),
             ("service", self.command_keys() != other.command_keys()),
             ("connector", self.connectors != other.connectors),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
+    }
+
+    /// What of the links cannot change while they are used.
+    fn link_timeouts(&self) -> (Option<Duration>, BTreeMap<&str, Option<Duration>>) {
+        let own = self.links.iter().filter(|(_, link)| link.timeout != self.link.timeout);
+        (self.link.timeout, own.map(|(name, link)| (name.as_str(), link.timeout)).collect())
     }
 
     /// What of `[service]` holds until the next start, where it differs from the default.
@@ -199,6 +213,11 @@ impl SupervisionConfig {
     /// The limits of a service: its own section, or `[service]`.
     pub fn service(&self, system: &str, service: &str) -> &ServiceConfig {
         self.services.get(&format!("{system}/{service}").to_ascii_lowercase()).unwrap_or(&self.service)
+    }
+
+    /// The probe of a service: its own section, or `[probe]`.
+    pub fn probe(&self, system: &str, service: &str) -> ProbeConfig {
+        self.probes.get(&format!("{system}/{service}").to_ascii_lowercase()).copied().unwrap_or(self.probe)
     }
 
     /// The limits of calls from one service of a system to another: its own section, or `[link]`.
@@ -232,11 +251,12 @@ impl SupervisionConfig {
     pub fn named(&self) -> impl Iterator<Item = (NamedSection, &str)> {
         let entities = self.entities.keys().map(|name| (NamedSection::Entity, name.as_str()));
         let services = self.services.keys().map(|name| (NamedSection::Service, name.as_str()));
+        let probes = self.probes.keys().map(|name| (NamedSection::Probe, name.as_str()));
         let links = self.links.keys().map(|name| (NamedSection::Link, name.as_str()));
         let connectors = self.connectors.keys().map(|name| (NamedSection::Connector, name.as_str()));
         let bulkheads = self.bulkheads.keys().map(|name| (NamedSection::Bulkhead, name.as_str()));
         let places = self.places.keys().map(|name| (NamedSection::Places, name.as_str()));
-        entities.chain(services).chain(links).chain(connectors).chain(bulkheads).chain(places)
+        entities.chain(services).chain(probes).chain(links).chain(connectors).chain(bulkheads).chain(places)
     }
 }
 
@@ -247,6 +267,8 @@ pub enum NamedSection {
     Entity,
     /// A service: `store/order`.
     Service,
+    /// The probe of a service: `store/order`.
+    Probe,
     /// A link: `store.order.delivery`.
     Link,
     /// A channel: `store.alarm`.

@@ -3,6 +3,7 @@ use tokio::time::Instant;
 use crate::actors::supervision::{
     ChildSpec, GaveUp, NodeKind, NodeState, Restart, StartFailure,
     Strategy::{OneForAll, OneForOne, RestForOne},
+    TreeNode,
 };
 
 use super::stage::{Order, Stage, find, ms, supervisor, until};
@@ -162,4 +163,71 @@ async fn a_sibling_that_fails_while_it_waits_to_be_stopped_is_no_second_failure(
     let b = until(&guardian, &["b"], NodeState::Running).await;
     assert_eq!((b.restarts, b.last_reason.as_deref()), (1, Some("storage is gone")));
     assert_eq!(guardian.tree().state, NodeState::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_counted_alone_is_given_up_alone_and_an_operator_brings_it_back() {
+    let stage = Stage::new();
+    let children = [stage.worker("a"), stage.worker("b").alone(), stage.worker("c").alone()];
+    let guardian = stage.start(supervisor("guardian", OneForOne, 1, children)).await.unwrap();
+    stage.saw("a+ b+ c+").await;
+    stage.order("b", Order::Fail("poison"));
+    stage.saw("b+").await;
+    until(&guardian, &["b"], NodeState::Running).await;
+    stage.order("b", Order::Fail("poison"));
+    let b = until(&guardian, &["b"], NodeState::Failed).await;
+    assert_eq!(b.last_reason.as_deref(), Some("given up after more than 1 restarts within 60s: poison"));
+    let then: Vec<_> = b.failures.iter().map(|failure| failure.then.as_str()).collect();
+    assert_eq!(then, ["started again after 100.0ms", "given up"]);
+    // Its failures are not those of the others.
+    stage.order("c", Order::Fail("once"));
+    stage.saw("c+").await;
+    stage.order("a", Order::Fail("once"));
+    stage.saw("a+").await;
+    assert_eq!(find(&guardian.tree(), &["b"]).state, NodeState::Failed);
+
+    guardian.start_child(&["b"]).await.unwrap();
+    stage.saw("b+").await;
+    // What was before does not count any more.
+    stage.order("b", Order::Fail("poison"));
+    stage.saw("b+").await;
+    assert_eq!(guardian.shutdown(ms(1000)).await.killed, []);
+    stage.saw("c- b- a-").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_given_up_at_its_first_start_does_not_keep_the_tree_from_starting() {
+    let stage = Stage::new();
+    stage.fail_starts("b", 9);
+    let children = [stage.worker("a"), stage.worker("b").alone(), stage.worker("c")];
+    let guardian = stage.start(supervisor("guardian", OneForOne, 1, children)).await.unwrap();
+    assert_eq!(find(&guardian.tree(), &["b"]).state, NodeState::Failed);
+    assert_eq!(find(&guardian.tree(), &["c"]).state, NodeState::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_failure_of_a_significant_child_is_that_of_its_supervisor() {
+    let stage = Stage::new();
+    let inner = supervisor("inner", OneForOne, 9, [stage.worker("a"), stage.worker("probe").significant()]);
+    let guardian = stage.start(supervisor("guardian", OneForOne, 3, [ChildSpec::supervisor(inner)])).await.unwrap();
+    stage.saw("a+ probe+").await;
+    stage.order("probe", Order::Fail("ill"));
+    stage.saw("a- a+ probe+").await;
+    let inner = until(&guardian, &["inner"], NodeState::Running).await;
+    assert_eq!((inner.restarts, inner.last_reason.as_deref()), (1, Some("ill")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_keeps_its_last_failures_and_no_more() {
+    let stage = Stage::new();
+    let guardian = stage.start(supervisor("guardian", OneForOne, 99, [stage.worker("a")])).await.unwrap();
+    stage.saw("a+").await;
+    for round in 0..TreeNode::FAILURES + 3 {
+        stage.order("a", Order::Fail(if round == 0 { "first" } else { "later" }));
+        stage.saw("a+").await;
+        until(&guardian, &["a"], NodeState::Running).await;
+    }
+    let failures = find(&guardian.tree(), &["a"]).failures.clone();
+    assert_eq!(failures.len(), TreeNode::FAILURES);
+    assert!(failures.iter().all(|failure| failure.reason == "later" && failure.then.starts_with("started again")));
 }
