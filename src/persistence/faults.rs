@@ -323,6 +323,10 @@ impl Snapshots for Faulty<dyn Snapshots> {
 }
 
 impl Projections for Faulty<dyn Projections> {
+    fn broken(&self) -> Option<Arc<str>> {
+        self.inner.broken()
+    }
+
     fn progress(&self, view: ViewName) -> Result<Option<ViewProgress>, StoreError> {
         self.read("reading progress", |inner| inner.progress(view))
     }

@@ -52,6 +52,12 @@ pub type RowChange = (Vec<u8>, Option<Bytes>);
 
 /// Rows of views, sorted by key, with the cursors that they stand for. Derivable: may be deleted as a whole.
 pub trait Projections: Send + Sync + 'static {
+    /// Why nothing will be written here any more before the process starts again; `None` while all is well. A failed write
+    /// is not tried again: the system may have dropped what it did not write.
+    fn broken(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// The view's progress; `None` when it has none in this version.
     ///
     /// # Errors

@@ -25,7 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ARCHIVE_EVERY: Duration = Duration::from_mins(1);
 
 /// Fails when the journal is poisoned; when it is started again, it opens the journal again in place. Whether that is
-/// tried once more after it failed, its supervisor decides.
+/// tried once more after it failed, its supervisor decides. Fails as well when the tables beside the journal take no more
+/// writes. Those are opened again only with the process: no restart of a service would bring its views back.
 pub(crate) struct JournalWatch {
     pub(crate) unit: Arc<UnitRuntime>,
     /// Whoever keeps streams in the unit.
@@ -42,10 +43,17 @@ impl Process for JournalWatch {
                 reopen(&unit, &reason).await?;
                 take_up(&unit, &hosts);
             }
+            are_written(&unit)?;
             Ok(watch(unit, readers, stop).boxed())
         }
         .boxed()
     }
+}
+
+/// Whether the tables take writes.
+fn are_written(unit: &UnitRuntime) -> Result<(), Failure> {
+    let broken = unit.projections.broken();
+    broken.map_or(Ok(()), |reason| Err(Failure::new(format!("tables {}: {reason}", unit.name))))
 }
 
 async fn reopen(unit: &Arc<UnitRuntime>, poisoned: &str) -> Result<(), Failure> {
@@ -81,6 +89,7 @@ async fn watch(unit: Arc<UnitRuntime>, readers: Option<Vec<Arc<Consumer>>>, stop
                 if let Some(reason) = unit.poisoned() {
                     return Err(Failure::new(format!("journal {}: {reason}", unit.name)));
                 }
+                are_written(&unit)?;
             }
             _ = archive.tick() => {
                 if let Some(readers) = &readers {

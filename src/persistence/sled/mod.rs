@@ -18,10 +18,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{
-        RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock, RwLock},
     thread,
     time::Duration,
 };
@@ -45,8 +42,9 @@ pub(super) struct SledConfig {
 pub(super) struct SledStore {
     /// `None` once closed.
     opened: RwLock<Option<Opened>>,
-    /// A sync failed: the system may have dropped what it did not write, so nothing is trusted to a later one.
-    unsynced: AtomicBool,
+    /// A write or sync failed, and this way: the system may have dropped what it did not write, so nothing is trusted to
+    /// a later one. Nor does sled write again after an error of the disk.
+    broken: OnceLock<Arc<str>>,
 }
 
 struct Opened {
@@ -80,7 +78,7 @@ impl SledStore {
                 })?
             }
         };
-        Ok(Self { opened: RwLock::new(Some(opened)), unsynced: AtomicBool::new(false) })
+        Ok(Self { opened: RwLock::new(Some(opened)), broken: OnceLock::new() })
     }
 
     /// Gives sled's files free; everything fails from then on.
@@ -118,18 +116,25 @@ impl SledStore {
         doing: &'static str,
         act: impl FnOnce(&Opened) -> Result<(), ValueError>,
     ) -> Result<(), StoreError> {
-        if self.unsynced.load(Ordering::Acquire) {
-            return Err(failed(doing, "an earlier sync failed"));
+        if let Some(reason) = self.broken.get() {
+            return Err(failed(doing, format!("an earlier write failed: {reason}")));
         }
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
-        guarded(doing, || act(opened))?;
-        let synced = guarded(doing, || Ok(opened.db.flush().map(drop)?))
-            .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error.to_string())));
-        if synced.is_err() {
-            self.unsynced.store(true, Ordering::Release);
+        match guarded(doing, || Ok(act(opened)))? {
+            Err(ValueError::Sled(error @ ::sled::Error::Io(_))) => {
+                return Err(self.broke(failed(doing, error.to_string())));
+            }
+            done => done.map_err(|error| failed(doing, error.to_string()))?,
         }
-        synced
+        guarded(doing, || Ok(opened.db.flush().map(drop)?))
+            .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error.to_string())))
+            .map_err(|error| self.broke(error))
+    }
+
+    fn broke(&self, error: StoreError) -> StoreError {
+        self.broken.get_or_init(|| error.to_string().into());
+        error
     }
 }
 

@@ -1,4 +1,4 @@
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
 use ::sled::{Batch, Tree};
 use bytes::Bytes;
@@ -13,6 +13,10 @@ use crate::persistence::{
 };
 
 impl Projections for SledStore {
+    fn broken(&self) -> Option<Arc<str>> {
+        self.broken.get().cloned()
+    }
+
     fn progress(&self, view: ViewName) -> Result<Option<ViewProgress>, StoreError> {
         self.with("reading a view's progress", |tree| {
             let value = values::get(tree, &keys::progress(view))?;
