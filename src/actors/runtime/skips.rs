@@ -118,7 +118,7 @@ impl DomainEvent for RefusedCommandsEvent {
 /// Why a command cannot be refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 pub enum NotRefused {
-    /// [`RefusedCommands::MAX`] are.
+    /// 1,000 are.
     #[error("operators have refused {} commands within 24 hours; no more can be kept", RefusedCommands::MAX)]
     Full,
 }
