@@ -17,6 +17,9 @@ const LOAD: Duration = Duration::from_millis(700);
 /// Rounds between two rebuilds of everything that is derived.
 const REBUILD_EVERY: u32 = 5;
 
+/// Rounds that one shop lives: each reads all of its books, so that a shop for 200 rounds would take hours.
+const ROUNDS_OF_A_SHOP: u32 = 50;
+
 /// Commands that are sent again in each round.
 const REPLAYS: usize = 8;
 
@@ -46,6 +49,10 @@ pub(crate) fn setting<T: FromStr>(name: &str) -> Option<T> {
 
 #[derive(Debug, Default)]
 struct Tally {
+    acknowledged: usize,
+    events: usize,
+    /// Tries that were refused for a while.
+    put_off: u32,
     unknown: usize,
     /// Unknown ones that had been done.
     had_happened: usize,
@@ -92,15 +99,34 @@ impl Course {
 
     /// All of it.
     fn run(mut self) {
+        let mut tally = Tally::default();
+        let mut left = self.rounds;
+        while left > 0 {
+            let rounds = left.min(ROUNDS_OF_A_SHOP);
+            let Some(()) = self.run_a_shop(rounds, &mut tally) else { return };
+            left -= rounds;
+        }
+        let rounds = usize::try_from(self.rounds).unwrap();
+        eprintln!("{rounds} rounds, {tally:?}");
+        assert!(tally.acknowledged > 5 * rounds, "hardly any load: {tally:?}");
+        assert!(tally.unknown >= rounds, "the kills met nearly no command under way: {tally:?}");
+        assert!(tally.had_happened < tally.unknown, "kills met one moment only: {tally:?}");
+        if self.power {
+            assert!(tally.power_cuts > 0 && tally.lost.bytes > 0, "the power cuts took nothing away: {tally:?}");
+        }
+    }
+
+    /// One shop from its opening to its end; `None` where there is no disk for it.
+    fn run_a_shop(&mut self, rounds: u32, tally: &mut Tally) -> Option<()> {
         let mut clerks: Vec<Clerk> = (0..CLERKS).map(|number| Clerk::new(number, self.rng.fork())).collect();
-        let (mut events, mut tally) = (Events::default(), Tally::default());
-        let Some((mut shop, disk)) = self.shop() else { return };
+        let mut events = Events::default();
+        let (mut shop, disk) = self.shop()?;
         for clerk in &mut clerks[..4] {
             clerk.register(&shop);
         }
-        for round in 1..=self.rounds {
+        for round in 1..=rounds {
             tally.unknown += load_and_kill(&mut shop, &mut clerks, &mut self.rng);
-            self.meanwhile(&shop, disk.as_ref(), &mut tally);
+            self.meanwhile(&shop, disk.as_ref(), tally);
             shop.reconfigure(self.config());
             shop.start();
             tally.had_happened += settle_all(&shop, &mut clerks);
@@ -110,24 +136,16 @@ impl Course {
             let done: Vec<&Done> = clerks.iter().flat_map(|clerk| &clerk.done).collect();
             laws::check(&events, &books, &done);
             replay_some(&shop, &done, &mut self.rng);
-            if round % REBUILD_EVERY == 0 || round == self.rounds {
+            if round % REBUILD_EVERY == 0 || round == rounds {
                 rebuild(&mut shop, &books, &events);
                 replay_some(&shop, &done, &mut self.rng);
             }
         }
         shop.close();
-
-        let acknowledged: usize = clerks.iter().map(|clerk| clerk.done.len()).sum();
-        let undecided: u32 = clerks.iter().map(|clerk| clerk.undecided).sum();
-        let (rounds, events) = (self.rounds, events.all.len());
-        eprintln!("{rounds} rounds, {acknowledged} commands, {events} events, {undecided} tries put off, {tally:?}");
-        let rounds = usize::try_from(rounds).unwrap();
-        assert!(acknowledged > 5 * rounds, "hardly any load: {acknowledged} commands");
-        assert!(tally.unknown >= rounds, "the kills met nearly no command under way: {tally:?}");
-        assert!(tally.had_happened < tally.unknown, "kills met one moment only: {tally:?}");
-        if self.power {
-            assert!(tally.power_cuts > 0 && tally.lost.bytes > 0, "the power cuts took nothing away: {tally:?}");
-        }
+        tally.acknowledged += clerks.iter().map(|clerk| clerk.done.len()).sum::<usize>();
+        tally.put_off += clerks.iter().map(|clerk| clerk.undecided).sum::<u32>();
+        tally.events += events.all.len();
+        Some(())
     }
 
     /// Between the end of a process and the start of the one that is looked at.
