@@ -8,10 +8,10 @@ pub mod persistence;
 pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::{
-    AdminConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
+    AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
     ConnectorKind, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig, LinkConfig, NodeKind, NodeState,
-    PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, Restart, Running, ServerConfig, ServiceConfig,
-    ServicePorts, Stop, StorageConfig, Strategy, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TreeNode,
+    PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, RateConfig, Restart, Running, Secret, ServerConfig, ServiceConfig,
+    ServicePorts, Stop, StorageConfig, Strategy, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TlsConfig, TreeNode,
     process,
 };
 pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, stay, store};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Write, net::SocketAddr, path::Path};
 
 use anyhow::Context;
 use serde_json::json;
-use steadfast::{ServerConfig, ServicePorts, http::Listener};
+use steadfast::{ServerConfig, ServicePorts, SupervisionConfig, http::Listener};
 
 use super::{
     Exit,
@@ -47,6 +47,21 @@ impl Listeners {
             }
         };
         Ok(Self { public, admin, services })
+    }
+
+    /// Whether everything that other machines can reach asks them who they are.
+    ///
+    /// # Errors
+    /// What is open, and what to do about it.
+    pub(super) fn are_guarded(&self, config: &SupervisionConfig) -> Result<(), Exit> {
+        if !self.admin.is_loopback() && config.admin.token_file.is_none() {
+            return Err(Exit::Usage(anyhow::anyhow!(
+                "other machines can reach the operators' address {}, and [admin] token_file is not set: set it, or \
+                 choose a loopback address with --admin-listen",
+                self.admin.address()
+            )));
+        }
+        Ok(())
     }
 
     /// Where they listen.

@@ -10,6 +10,7 @@ mod listeners;
 mod model;
 mod notify;
 mod serve;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ enum Command {
     Entity(entity::Entity),
     /// Puts the loads of the old systems' demonstrations on a server, and audits its books afterwards.
     Bench(bench::Bench),
+    /// Shows who supervises whom in a running instance.
+    Tree(tree::Tree),
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -92,6 +95,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Journal(journal) => journal.run(),
         Command::Entity(entity) => entity.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Tree(tree) => tree.run(),
         Command::Config(config) => config.run(),
     };
     match done {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 use steadfast::{
     ConfigError, Configuration, ConfigurationSource, JournalKind, Process, ServicePorts, StartError, SupervisionConfig,
     System,
-    http::{self, HttpLimits, Readiness},
+    http::{self, Audit, Guard, GuardError, HttpLimits, Readiness},
     outbound,
     persistence::{self, OpenError, Storage},
 };
@@ -55,6 +55,12 @@ pub(super) struct Serve {
     ready_file: Option<PathBuf>,
 }
 
+/// What stands between the sockets and the system.
+struct Door {
+    guard: Guard,
+    audit: Audit,
+}
+
 /// Listeners for each service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Ports {
@@ -91,6 +97,7 @@ impl Serve {
             )));
         }
         start_log(self.log_format);
+        let guard = Guard::of(config).map_err(not_guarded)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -99,8 +106,10 @@ impl Serve {
         let _guard = runtime.enter();
         // Addresses first: an occupied one is said before anything is opened.
         let listeners = Listeners::bind(fleet, &config.server)?;
+        listeners.are_guarded(config)?;
         let storage = open(fleet, config)?;
-        runtime.block_on(serve(fleet, configuration, source, storage, listeners))
+        let audit = Audit::open(&config.admin, &config.storage.data).map_err(not_guarded)?;
+        runtime.block_on(serve(fleet, configuration, source, storage, listeners, Door { guard, audit }))
     }
 
     /// Defaults, file, environment, flags; later wins.
@@ -142,6 +151,11 @@ fn open(fleet: Fleet, config: &SupervisionConfig) -> Result<Storage, Exit> {
     })
 }
 
+/// A key file that is wrong is a mistake of whoever wrote it.
+fn not_guarded(error: GuardError) -> Exit {
+    Exit::Usage(error.into())
+}
+
 fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistence::StorageConfig {
     let bytes = |count: steadfast::ByteCount| count.get();
     persistence::StorageConfig {
@@ -179,6 +193,7 @@ async fn serve(
     source: ConfigurationSource,
     storage: Storage,
     listeners: Listeners,
+    Door { guard, audit }: Door,
 ) -> Result<(), Exit> {
     let Configuration { supervision: config, settings } = configuration;
     let addresses = listeners.addresses();
@@ -188,16 +203,19 @@ async fn serve(
     let (drain, ready_file) = (config.server.drain, config.server.ready_file.clone());
 
     let mut builder = System::builder(storage).supervision(config).source(source).connectors(outbound::connector);
+    builder = builder.reloading(Arc::new(guard.clone()));
     for known in fleet.iter() {
         builder = builder.system(known.name, (known.services)());
     }
     for settings in settings {
         builder = builder.settings(settings);
     }
-    let operators = (limits.clone(), readiness.clone());
+    let operators = (limits.clone(), readiness.clone(), guard.clone());
     builder = builder.edge("admin", move |system| -> Arc<dyn Process> {
-        Arc::new(http::admin(admin, &system, operators.0, operators.1))
+        Arc::new(http::admin(admin, &system, operators.0, operators.1, &operators.2, audit))
     });
+    let watch = guard.watch();
+    builder = builder.edge("keys", move |_| -> Arc<dyn Process> { Arc::new(watch) });
     for ServiceListener { system: known, service, listener } in services {
         let (limits, readiness) = (limits.clone(), readiness.clone());
         builder = builder.edge(format!("http:{}/{service}", known.name), move |system| -> Arc<dyn Process> {

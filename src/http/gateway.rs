@@ -7,7 +7,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Edge, Field, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
+    Audit, Edge, Field, Guard, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
     hal::{Place, link, template},
     health::{self, Health, Ready},
@@ -50,10 +50,18 @@ pub fn service_port(
     HttpServer::new(listener, Edge::new(gateway, false, limits, now(system)), readiness)
 }
 
-/// The operators' listener. On an address that other machines can reach it serves probes only.
-pub fn admin(listener: Listener, system: &System, limits: HttpLimits, readiness: Readiness) -> HttpServer {
+/// The operators' listener. Without tokens of theirs, it serves probes only on an address that other machines can reach.
+/// What they change is written down in `audit`.
+pub fn admin(
+    listener: Listener,
+    system: &System,
+    limits: HttpLimits,
+    readiness: Readiness,
+    guard: &Guard,
+    audit: Audit,
+) -> HttpServer {
     let health = Health::new(readiness.clone(), complete(system));
-    let admin = Admin::new(system.clone(), health, listener.is_loopback());
+    let admin = Admin::new(system.clone(), health, guard.operators(), audit, listener.is_loopback());
     HttpServer::new(listener, Edge::new(admin, false, limits, now(system)), readiness)
 }
 

@@ -1,6 +1,6 @@
 //! What handlers see of a request, and how answers are written.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) correlation: Correlation,
     /// When it arrived.
     pub(crate) at: Timestamp,
+    /// Who is at the other end of the connection; `None` without a socket.
+    pub(crate) peer: Option<IpAddr>,
 }
 
 impl Request {
@@ -162,6 +164,7 @@ pub(crate) mod tests {
             headers,
             body: body.to_owned().into(),
             at: Timestamp::from_millis(1_625_721_994_123),
+            peer: None,
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     limits::{EntityLimits, ServiceLimits},
     link::Links,
     probe::Vitals,
-    reload::ConfigurationSource,
+    reload::{ConfigurationSource, Reloads},
     service::{OWN, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
@@ -39,6 +39,7 @@ pub struct SystemBuilder {
     clock: Clock,
     settings: SystemSettings,
     source: Option<ConfigurationSource>,
+    reloads: Vec<Arc<dyn Reloads>>,
     services: Vec<(&'static str, Service)>,
     connect: Option<Connect>,
     edge: Vec<(String, Edge)>,
@@ -131,7 +132,8 @@ impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
         let settings = SystemSettings::default();
-        Self { storage, config, clock, settings, source: None, services: Vec::new(), connect: None, edge: Vec::new() }
+        let (reloads, services, edge) = (Vec::new(), Vec::new(), Vec::new());
+        Self { storage, config, clock, settings, source: None, reloads, services, connect: None, edge }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -155,6 +157,12 @@ impl SystemBuilder {
     /// Where [`System::reload`] reads the configuration again.
     pub fn source(mut self, source: ConfigurationSource) -> Self {
         self.source = Some(source);
+        self
+    }
+
+    /// Has [`System::reload`] change this as well.
+    pub fn reloading(mut self, beside: Arc<dyn Reloads>) -> Self {
+        self.reloads.push(beside);
         self
     }
 
@@ -245,6 +253,7 @@ impl SystemBuilder {
             clock: self.clock,
             settings: self.settings,
             source: self.source,
+            reloads: self.reloads,
             storage: self.storage,
             kinds: assembly.kinds,
             faults,

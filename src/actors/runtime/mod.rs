@@ -81,6 +81,6 @@ pub use operate::{ConsumerStatus, InspectError, ServiceError, ServiceStatus, Wai
 pub use probe::{ProbeState, ProbeStatus};
 pub use projector::{RebuildError, RebuildState, RebuildStatus, ViewError, Views};
 pub use quarantine::{EntityFailure, FailedCommand, QUARANTINE_LIST, QuarantinedEntity, SkipError, Trouble};
-pub use reload::{Configuration, ConfigurationSource, ReloadError, Reloaded};
+pub use reload::{Configuration, ConfigurationSource, Prepared, ReloadError, Reloaded, Reloads};
 pub use skips::{NotRefused, RefusedCommand};
 pub use system::{ShutdownReport, System};

@@ -31,10 +31,10 @@ mod worker;
 pub use backoff::Backoff;
 pub(crate) use config::read_duration;
 pub use config::{
-    AdminConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
+    AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
     ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, PlacesConfig, ProbeConfig,
-    Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig, SupervisorConfig,
-    SupervisorConfigs,
+    Problem, RateConfig, Secret, ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig,
+    SupervisorConfig, SupervisorConfigs, TlsConfig,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};

@@ -1,5 +1,6 @@
 //! What operators ask: the tree, services, consumers, bulkheads, events, dead letters, one entity, one command, faults.
 
+mod audit;
 mod commands;
 mod entities;
 mod events;
@@ -9,13 +10,14 @@ mod services;
 mod views;
 
 use futures::{FutureExt, future::BoxFuture};
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     Problem,
     gateway::reading,
+    guard::Operators,
     health::Health,
     request::{JSON, Request, Response, json as json_response},
     routes::Routes,
@@ -23,17 +25,21 @@ use super::{
 };
 use crate::System;
 
+pub use audit::Audit;
+
 /// The routes of the operators' listener.
 #[derive(Debug)]
 pub(crate) struct Admin {
     table: Table<System>,
     health: Health,
+    operators: Operators,
+    audit: Audit,
     /// Whether only this machine can reach it.
     loopback: bool,
 }
 
 impl Admin {
-    pub(crate) fn new(system: System, health: Health, loopback: bool) -> Self {
+    pub(crate) fn new(system: System, health: Health, operators: Operators, audit: Audit, loopback: bool) -> Self {
         let (get, post) = (Method::GET, Method::POST);
         let table = Table::new(system)
             .on(get.clone(), "/admin/tree", |system, _| async move { Ok(ok(&system.tree().await)) }.boxed())
@@ -62,7 +68,7 @@ impl Admin {
             .on(post.clone(), "/admin/entities/{kind}/{id}/kill", entities::kill)
             .on(post.clone(), "/admin/entities/{kind}/{id}/resume", entities::resume)
             .on(post, "/admin/entities/{kind}/{id}/skip", entities::skip);
-        Self { table, health, loopback }
+        Self { table, health, operators, audit, loopback }
     }
 }
 
@@ -73,8 +79,14 @@ impl Routes for Admin {
             if let Some(response) = self.health.answer(&segments).await {
                 return reading(request, || response);
             }
-            admitted(request, self.loopback)?;
-            self.table.answer(request, &segments).await
+            let who = self.operators.admit(&request.headers, self.loopback)?;
+            if matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+                return self.table.answer(request, &segments).await;
+            }
+            self.audit.asked(request, &who).await?;
+            let answer = self.table.answer(request, &segments).await;
+            self.audit.answered(request, &who, &answer).await;
+            answer
         }
         .boxed()
     }
@@ -82,19 +94,6 @@ impl Routes for Admin {
     fn is_control(&self, _: &str) -> bool {
         true
     }
-}
-
-/// There is no token yet, so only this machine is served, and no web page in an operator's browser: a
-/// page may send a POST anywhere, but not without its origin.
-fn admitted(request: &Request, loopback: bool) -> Result<(), Problem> {
-    let forbidden = |why| Err(Problem::new(StatusCode::FORBIDDEN, "FORBIDDEN", why));
-    if !loopback {
-        return forbidden("operators are served on a loopback address only");
-    }
-    if request.headers.contains_key(header::ORIGIN) {
-        return forbidden("web pages are not served here");
-    }
-    Ok(())
 }
 
 fn ok(body: &impl Serialize) -> Response {
@@ -110,21 +109,4 @@ fn ok(body: &impl Serialize) -> Response {
 /// A command without a result of its own.
 fn done(what: &str) -> Response {
     ok(&json!({ "status": what }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::request::tests::request;
-
-    #[test]
-    fn other_machines_and_web_pages_are_not_served() {
-        let status = |headers: &[(&str, &str)], loopback| {
-            let request = request("POST", "/admin/services/store/order/stop", headers, "");
-            admitted(&request, loopback).map_err(|problem| problem.status().as_u16())
-        };
-        assert_eq!(status(&[], true), Ok(()));
-        assert_eq!(status(&[], false), Err(403));
-        assert_eq!(status(&[("origin", "http://evil")], true), Err(403));
-    }
 }

@@ -1,6 +1,6 @@
 //! The frame around every route: limits, correlation, CORS, panics. Inside it, routes only say yes or why not.
 
-use std::{convert::Infallible, fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::{convert::Infallible, fmt, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
@@ -30,6 +30,10 @@ pub(crate) trait Routes: Send + Sync + 'static {
     /// Whether a path is a probe's or an operator's, which is answered however much there is to do.
     fn is_control(&self, path: &str) -> bool;
 }
+
+/// The other end of a connection, as the listener attaches it to each of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Tells the time.
 pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -81,10 +85,11 @@ impl Edge {
             .and(warp::path::full())
             .and(query)
             .and(warp::header::headers_cloned())
+            .and(warp::ext::optional::<Peer>())
             .and(warp::body::stream())
-            .then(move |method, path: FullPath, query, headers, body| {
+            .then(move |method, path: FullPath, query, headers, peer, body| {
                 let edge = edge.clone();
-                async move { edge.answer(method, path.as_str().to_owned(), query, headers, body).await }
+                async move { edge.answer(method, path.as_str().to_owned(), query, headers, peer, body).await }
             });
         warp::service(filter)
     }
@@ -104,14 +109,16 @@ impl Edge {
         path: String,
         query: String,
         headers: HeaderMap,
+        peer: Option<Peer>,
         body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     ) -> Response {
         let Inner { routes, cross_origin, limits, room, now } = &*self.0;
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
         let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
+        let peer = peer.map(|Peer(address)| address.to_canonical());
         let (head, origin) = (method == Method::HEAD, headers.get(header::ORIGIN).cloned());
-        let mut request = Request { method, path, query, headers, body: Bytes::new(), correlation, at: now() };
+        let mut request = Request { method, path, query, headers, body: Bytes::new(), correlation, at: now(), peer };
         let mut response = async {
             let place = room.enter(class);
             let admitted = match &place {

@@ -27,7 +27,7 @@ use tokio_util::{
 };
 use tower::Service;
 
-use super::{Edge, HttpLimits, Readiness};
+use super::{Edge, HttpLimits, Readiness, routes::Peer};
 use crate::{Failure, Process, Running, Stop};
 
 /// A connection accepted a moment ago may have its first request on the wire, and hyper would close it as
@@ -233,7 +233,7 @@ impl Connections {
             };
             tokio::select! {
                 () = kill.cancelled() => tracing::warn!(%peer, "closed with a request in flight"),
-                () = converse(builder, stream, edge, watcher) => {}
+                () = converse(builder, stream, peer, edge, watcher) => {}
             }
         });
     }
@@ -275,9 +275,18 @@ async fn begins_http2(stream: &TcpStream) -> Option<bool> {
     }
 }
 
-async fn converse(builder: auto::Builder<TokioExecutor>, stream: TcpStream, edge: Edge, watcher: Watcher) {
+async fn converse(
+    builder: auto::Builder<TokioExecutor>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    edge: Edge,
+    watcher: Watcher,
+) {
     let service = edge.service::<Incoming>();
-    let service = hyper::service::service_fn(move |request| service.clone().call(with_host(request)));
+    let service = hyper::service::service_fn(move |mut request| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        service.clone().call(with_host(request))
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");

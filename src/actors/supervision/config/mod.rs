@@ -4,12 +4,17 @@
 //! result by whoever has them. Every key has a default, so the file may be empty or absent. An unknown key
 //! or a broken rule refuses the whole configuration and says where.
 
+mod addresses;
+mod admin;
+mod auth;
 mod bulkhead;
 mod connector;
 mod entity;
 mod error;
 mod link;
 mod probe;
+mod rate;
+mod secret;
 mod section;
 mod server;
 mod storage;
@@ -22,13 +27,18 @@ mod value;
 
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
+pub use addresses::AddressRange;
+pub use admin::AdminConfig;
+pub use auth::AuthConfig;
 pub use bulkhead::{AutoscaleConfig, BulkheadConfig, PlacesConfig};
 pub use connector::{ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig};
 pub use probe::ProbeConfig;
-pub use server::{AdminConfig, LimitsConfig, ServerConfig, ServicePorts};
+pub use rate::RateConfig;
+pub use secret::Secret;
+pub use server::{LimitsConfig, ServerConfig, ServicePorts, TlsConfig};
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
 pub use units::ByteCount;
@@ -49,6 +59,10 @@ pub struct SupervisionConfig {
     pub admin: AdminConfig,
     /// `[limits]`.
     pub limits: LimitsConfig,
+    /// `[limits.rate]`.
+    pub rate: RateConfig,
+    /// `[auth]`.
+    pub auth: AuthConfig,
     /// `[storage]`.
     pub storage: StorageConfig,
     /// `[[supervisor]]`.
@@ -122,6 +136,7 @@ impl SupervisionConfig {
     fn validate(root: Table, asked: &Asked) -> Result<Self, ConfigError> {
         let mut root = Section::root(root, asked);
         let (server, drain) = server::server(root.section("server")?)?;
+        let (limits, rate) = server::limits(root.section("limits")?)?;
         let (entity, entities) = entity::entities(root.section("entity")?)?;
         let (service, services) = entity::services(root.section("service")?)?;
         let (probe, probes) = probe::probes(root.section("probe")?)?;
@@ -133,8 +148,10 @@ impl SupervisionConfig {
         systems.finish()?;
         let config = Self {
             server,
-            admin: server::admin(root.section("admin")?)?,
-            limits: server::limits(root.section("limits")?)?,
+            admin: admin::admin(root.section("admin")?)?,
+            limits,
+            rate,
+            auth: auth::auth(root.section("auth")?)?,
             storage: storage::storage(root.section("storage")?)?,
             supervisors: supervisors::supervisors(root.sections("supervisor")?, &drain)?,
             systems: switches,
@@ -176,8 +193,9 @@ impl SupervisionConfig {
     pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let sections = [
             ("server", self.server != other.server),
-            ("admin", self.admin != other.admin),
+            ("admin", self.admin.fixed() != other.admin.fixed()),
             ("limits", self.limits != other.limits),
+            ("auth", self.auth.open != other.auth.open || self.auth.is_on() != other.auth.is_on()),
             ("storage", self.storage != other.storage),
             ("supervisor", self.supervisors != other.supervisors),
             ("entity", self.entity != other.entity || self.entities != other.entities),
