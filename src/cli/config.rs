@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use steadfast::SupervisionConfig;
 
-use super::{Exit, say};
+use super::{Exit, listeners::guarded, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
@@ -24,7 +24,10 @@ impl Config {
         if !file.exists() {
             return Err(Exit::Usage(anyhow::anyhow!("{} does not exist", file.display())));
         }
-        SupervisionConfig::load_with(&file, std::env::vars()).map_err(|error| Exit::Usage(error.into()))?;
+        let config =
+            SupervisionConfig::load_with(&file, std::env::vars()).map_err(|error| Exit::Usage(error.into()))?;
+        let public: Vec<_> = config.server.listen.into_iter().collect();
+        guarded(&public, config.server.admin_listen, &config)?;
         say(&format!("{} is valid", file.display()));
         Ok(())
     }

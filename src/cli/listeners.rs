@@ -54,14 +54,9 @@ impl Listeners {
     /// # Errors
     /// What is open, and what to do about it.
     pub(super) fn are_guarded(&self, config: &SupervisionConfig) -> Result<(), Exit> {
-        if !self.admin.is_loopback() && config.admin.token_file.is_none() {
-            return Err(Exit::Usage(anyhow::anyhow!(
-                "other machines can reach the operators' address {}, and [admin] token_file is not set: set it, or \
-                 choose a loopback address with --admin-listen",
-                self.admin.address()
-            )));
-        }
-        Ok(())
+        let services = self.services.iter().map(|port| port.listener.address());
+        let public: Vec<SocketAddr> = std::iter::once(self.public.address()).chain(services).collect();
+        guarded(&public, self.admin.address(), config)
     }
 
     /// Where they listen.
@@ -70,6 +65,30 @@ impl Listeners {
         let services = self.services.iter().map(|port| (name(port), port.listener.address().to_string()));
         Addresses { listen: self.public.address(), admin: self.admin.address(), services: services.collect() }
     }
+}
+
+/// Whether everything that other machines can reach asks them who they are.
+///
+/// # Errors
+/// What is open, and what to do about it.
+pub(super) fn guarded(public: &[SocketAddr], admin: SocketAddr, config: &SupervisionConfig) -> Result<(), Exit> {
+    let refused = |why: String| Err(Exit::Usage(anyhow::anyhow!(why)));
+    if !admin.ip().is_loopback() && config.admin.token_file.is_none() {
+        return refused(format!(
+            "other machines can reach the operators' address {admin}, and [admin] token_file is not set: set it, or \
+             choose a loopback address with --admin-listen"
+        ));
+    }
+    let open = public.iter().filter(|address| !address.ip().is_loopback()).map(SocketAddr::to_string);
+    let open: Vec<String> = open.collect();
+    if !open.is_empty() && !config.auth.is_on() && !config.auth.open {
+        return refused(format!(
+            "other machines can reach {}, and nobody is asked who he is: configure [auth] (docs/security.md), or say that \
+             this is what you want with --open or [auth] open = true",
+            open.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 fn bind(address: SocketAddr, flag: &str) -> Result<Listener, Exit> {

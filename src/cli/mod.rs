@@ -10,6 +10,7 @@ mod listeners;
 mod model;
 mod notify;
 mod serve;
+mod token;
 mod tree;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Entity(entity::Entity),
     /// Puts the loads of the old systems' demonstrations on a server, and audits its books afterwards.
     Bench(bench::Bench),
+    /// Issues tokens and API keys, for development and for whoever has no issuer of his own.
+    Token(token::Token),
     /// Shows who supervises whom in a running instance.
     Tree(tree::Tree),
     /// Looks at the configuration.
@@ -95,6 +98,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Journal(journal) => journal.run(),
         Command::Entity(entity) => entity.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Token(token) => token.run(),
         Command::Tree(tree) => tree.run(),
         Command::Config(config) => config.run(),
     };

@@ -44,6 +44,9 @@ pub(super) struct Serve {
     /// A listener for each service as well, on the host of the public address [default when given: fixed].
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "fixed")]
     service_ports: Option<Ports>,
+    /// Serves addresses that other machines can reach although nobody is asked who he is ([auth] open).
+    #[arg(long)]
+    open: bool,
     /// What keeps the journal [default: segments].
     #[arg(long, value_enum)]
     journal: Option<Journal>,
@@ -133,6 +136,7 @@ impl Serve {
             Some(Journal::Memory) => config.storage.journal = JournalKind::Memory,
             None => {}
         }
+        config.auth.open |= self.open;
         match self.service_ports {
             Some(Ports::Fixed) => config.server.service_ports = ServicePorts::Fixed,
             Some(Ports::Free) => config.server.service_ports = ServicePorts::Free,
@@ -217,17 +221,18 @@ async fn serve(
     let watch = guard.watch();
     builder = builder.edge("keys", move |_| -> Arc<dyn Process> { Arc::new(watch) });
     for ServiceListener { system: known, service, listener } in services {
-        let (limits, readiness) = (limits.clone(), readiness.clone());
+        let (limits, readiness, guard) = (limits.clone(), readiness.clone(), guard.clone());
         builder = builder.edge(format!("http:{}/{service}", known.name), move |system| -> Arc<dyn Process> {
             let resources = (known.resources)(&system);
-            Arc::new(http::service_port(listener, &system, known.name, service, resources, limits, readiness))
+            let port = http::service_port(listener, &system, known.name, service, resources, limits, readiness);
+            Arc::new(port.behind(&guard))
         });
     }
     let edge = (limits, readiness.clone());
     let system = builder
         .edge("http", move |system| -> Arc<dyn Process> {
             let resources = fleet.resources(&system);
-            Arc::new(http::public(public, &system, resources, fleet.is_single(), edge.0, edge.1))
+            Arc::new(http::public(public, &system, resources, fleet.is_single(), edge.0, edge.1).behind(&guard))
         })
         .start()
         .await

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Audit, Edge, Field, Guard, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
+    guard::{may_command, may_read},
     hal::{Place, link, template},
     health::{self, Health, Ready},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
@@ -213,6 +214,7 @@ impl Gateway {
             return self.status(request, id, None).await;
         }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
+        may_read(request.caller.as_ref(), catalog.system)?;
         let base = format!("{}{prefix}", request.origin());
         match rest {
             [] => reading(request, || catalog.root(&base)),
@@ -226,6 +228,9 @@ impl Gateway {
             [asked, rest @ ..] => {
                 let resource = catalog.get(asked).ok_or_else(|| self.lost(request))?;
                 let target = Target::of(rest).ok_or_else(|| self.lost(request))?;
+                if !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+                    may_command(request.caller.as_ref(), catalog.system, resource.commanders)?;
+                }
                 (self.gate)(resource).map_err(|why| {
                     let after = why.retry_after();
                     Problem::unavailable("UNAVAILABLE", why.to_string(), after).with("outcome", "not done".into())
@@ -257,6 +262,7 @@ impl Gateway {
             (catalog, format!("{}{prefix}", request.origin()))
         };
         let resource = catalog.and_then(|catalog| catalog.get(&id.collection)).ok_or_else(|| self.lost(request))?;
+        may_read(request.caller.as_ref(), resource.system)?;
         let ended = status::ended(&id, (self.outcomes)(id.address.clone()).await)?;
         let own = format!("{base}/{COMMANDS}/{text}");
         let place = Place { base, asked: id.collection.clone() };
@@ -314,6 +320,10 @@ impl Routes for Gateway {
 
     fn is_control(&self, path: &str) -> bool {
         health::is_probe(path)
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        self.is_control(path) || path.rsplit('/').next() == Some(OPENAPI)
     }
 }
 

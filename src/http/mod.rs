@@ -38,7 +38,7 @@ pub use api::{library, procurement, station, stay, store};
 pub use coerce::{Field, FieldType};
 pub use fields::Fields;
 pub use gateway::{admin, public, service_port};
-pub use guard::{Guard, GuardError, KeyWatch};
+pub use guard::{Claims, Guard, GuardError, KeyWatch, SigningKey, new_api_key, new_secret};
 pub use hal::Item;
 pub use health::Readiness;
 pub use limits::HttpLimits;

@@ -44,7 +44,8 @@ impl Problem {
         self
     }
 
-    fn coming_back(mut self, after: Option<Duration>) -> Self {
+    /// With the time after which another try has a chance.
+    pub(crate) fn coming_back(mut self, after: Option<Duration>) -> Self {
         self.0.retry_after = after;
         self
     }

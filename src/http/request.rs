@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
-use super::correlation::Correlation;
+use super::{correlation::Correlation, guard::Caller};
 use crate::Timestamp;
 
 /// An answer, complete: nothing is streamed yet.
@@ -25,8 +25,10 @@ pub(crate) struct Request {
     pub(crate) correlation: Correlation,
     /// When it arrived.
     pub(crate) at: Timestamp,
-    /// Who is at the other end of the connection; `None` without a socket.
+    /// The other end of the connection, or whom a trusted proxy there asks for; `None` without a socket.
     pub(crate) peer: Option<IpAddr>,
+    /// Who sends it; `None` when nobody is asked.
+    pub(crate) caller: Option<Caller>,
 }
 
 impl Request {
@@ -165,6 +167,7 @@ pub(crate) mod tests {
             body: body.to_owned().into(),
             at: Timestamp::from_millis(1_625_721_994_123),
             peer: None,
+            caller: None,
         }
     }
 

@@ -55,6 +55,8 @@ mod scenarios;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod station;

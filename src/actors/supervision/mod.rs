@@ -29,7 +29,7 @@ mod tree;
 mod worker;
 
 pub use backoff::Backoff;
-pub(crate) use config::read_duration;
+pub use config::read_duration;
 pub use config::{
     AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
     ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, NamedSection, Place, PlacesConfig, ProbeConfig,

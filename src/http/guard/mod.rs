@@ -1,26 +1,44 @@
 //! Who is let in, and how much of each.
 //!
 //! ```text
-//! [admin] token_file --> Operators   who may use the operators' listener
+//! [server] trusted_proxies --> Proxies    whose request it is
+//! [limits.rate]            --> Rates      whether he has asked too often: 429
+//! [auth]                   --> Authority  who he says he is, and whether that is true: 401
+//!                              permit     what he may do with a resource: 403
+//! [admin] token_file       --> Operators  who may use the operators' listener
 //! ```
+//!
+//! All of it happens before a body is read, so before anything of a request reaches a mailbox.
 //!
 //! Everything here holds secrets or hashes of them; none of it prints what it holds. All of it is read anew by a reload:
 //! first everything is read and checked, then everything is replaced, so that a wrong file changes nothing.
 
+mod auth;
 mod digest;
 mod error;
 mod operators;
+mod permit;
+mod proxies;
+mod rate;
 mod watch;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::{HeaderMap, header};
 
-use crate::{Prepared, Reloads, SupervisionConfig};
+use super::{Problem, request::Request};
+use crate::{AddressRange, Prepared, RateConfig, Reloads, SupervisionConfig};
+use auth::Authority;
+pub(crate) use auth::Caller;
+pub use auth::{Claims, SigningKey, new_api_key, new_secret};
 pub(crate) use digest::Digest;
 pub use error::GuardError;
 pub(crate) use operators::Operators;
 use operators::Tokens;
+pub(crate) use permit::{may_command, may_read};
+use proxies::Proxies;
+pub(crate) use rate::Spent;
+use rate::{Client, Rates};
 pub use watch::KeyWatch;
 
 /// What stands between the sockets and the routes of a process. All clones are one.
@@ -30,6 +48,11 @@ pub struct Guard(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     operators: Operators,
+    authority: RwLock<Option<Arc<Authority>>>,
+    rates: Rates,
+    proxies: Proxies,
+    /// Whose web pages may use the public address; `None` when that follows from the address.
+    origins: Option<Arc<[String]>>,
     /// The configuration that holds.
     config: RwLock<SupervisionConfig>,
 }
@@ -37,11 +60,17 @@ struct Inner {
 /// Everything that the files say, read and checked.
 struct Loaded {
     operators: Option<Tokens>,
+    authority: Option<Authority>,
+    rates: RateConfig,
 }
 
 impl Loaded {
     fn read(config: &SupervisionConfig) -> Result<Self, GuardError> {
-        Ok(Self { operators: config.admin.token_file.as_deref().map(Tokens::read).transpose()? })
+        Ok(Self {
+            operators: config.admin.token_file.as_deref().map(Tokens::read).transpose()?,
+            authority: Authority::read(&config.auth)?,
+            rates: config.rate.clone(),
+        })
     }
 }
 
@@ -51,8 +80,12 @@ impl Guard {
     /// # Errors
     /// A file that cannot be read, or that is not as it has to be.
     pub fn of(config: &SupervisionConfig) -> Result<Self, GuardError> {
-        let guard = Self::default();
-        *guard.0.config.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
+        let guard = Self(Arc::new(Inner {
+            proxies: Proxies::new(config.server.trusted_proxies.clone()),
+            origins: config.server.cors_origins.clone().map(Arc::from),
+            config: config.clone().into(),
+            ..Inner::default()
+        }));
         guard.apply(Loaded::read(config)?);
         Ok(guard)
     }
@@ -66,10 +99,52 @@ impl Guard {
         self.0.operators.clone()
     }
 
+    /// Whose web pages may use the public address.
+    pub(crate) fn origins(&self) -> Option<Arc<[String]>> {
+        self.0.origins.clone()
+    }
+
+    /// Lets a request in that is not `open` to everybody: finds out whose it is, and writes that into it. What it leaves on
+    /// accounts is added to `spent`, also when it is refused.
+    ///
+    /// # Errors
+    /// 401 or 429. Nothing of the request was done.
+    pub(crate) fn admit(&self, request: &mut Request, open: bool, spent: &mut Vec<Spent>) -> Result<(), Problem> {
+        if let Some(peer) = request.peer {
+            request.peer = Some(self.0.proxies.client(peer, &mut request.headers));
+        }
+        if open {
+            return Ok(());
+        }
+        if let Some(client) = request.peer {
+            self.spend(Client::Address(AddressRange::client(client)), request, spent)?;
+        }
+        if let Some(authority) = reloaded(&self.0.authority) {
+            let caller = authority.caller(&request.headers, request.at)?;
+            self.spend(Client::Subject(caller.subject().clone()), request, spent)?;
+            request.caller = Some(caller);
+        }
+        Ok(())
+    }
+
+    fn spend(&self, client: Client, request: &Request, spent: &mut Vec<Spent>) -> Result<(), Problem> {
+        match self.0.rates.spend(client, request.at) {
+            Ok(left) => spent.extend(left),
+            Err((problem, left)) => {
+                spent.push(left);
+                return Err(problem);
+            }
+        }
+        Ok(())
+    }
+
     /// What holds, of which only what differs is told.
     fn apply(&self, loaded: Loaded) -> Vec<String> {
         let operators = self.0.operators.replace(loaded.operators);
-        [("operators", operators)].into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect()
+        let authority = replace(&self.0.authority, loaded.authority);
+        let rates = self.0.rates.replace(loaded.rates);
+        let all = [("admin.token_file", operators), ("auth", authority), ("limits.rate", rates)];
+        all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect()
     }
 
     fn config(&self) -> SupervisionConfig {
@@ -84,6 +159,9 @@ impl Reloads for Guard {
         // Whether somebody is asked at all does not change while clients are connected.
         if config.admin.token_file.is_some() != held.admin.token_file.is_some() {
             config.admin.token_file = held.admin.token_file;
+        }
+        if config.auth.is_on() != held.auth.is_on() {
+            config.auth = held.auth;
         }
         let loaded = Loaded::read(&config).map_err(|error| match std::error::Error::source(&error) {
             Some(source) => format!("{error}: {source}"),
@@ -100,6 +178,17 @@ impl Reloads for Guard {
 /// The present value of what a reload replaces.
 fn reloaded<T>(value: &RwLock<Option<Arc<T>>>) -> Option<Arc<T>> {
     value.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Makes `new` what holds. Whether it differs from what did.
+fn replace<T: PartialEq>(value: &RwLock<Option<Arc<T>>>, new: Option<T>) -> bool {
+    let new = new.map(Arc::new);
+    let mut held = value.write().unwrap_or_else(PoisonError::into_inner);
+    let differs = *held != new;
+    if differs {
+        *held = new;
+    }
+    differs
 }
 
 /// The token of `Authorization: Bearer TOKEN`.

@@ -55,11 +55,7 @@ impl Tokens {
 impl Operators {
     /// From now on these are the operators; `None`: everybody on this machine. Whether they are others than before.
     pub(crate) fn replace(&self, tokens: Option<Tokens>) -> bool {
-        let tokens = tokens.map(Arc::new);
-        let mut held = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let differs = *held != tokens;
-        *held = tokens;
-        differs
+        super::replace(&self.0, tokens)
     }
 
     fn tokens(&self) -> Option<Arc<Tokens>> {

@@ -12,7 +12,8 @@ use warp::{Filter, filters::path::FullPath};
 use super::{
     HttpLimits, Problem,
     correlation::Correlation,
-    cors,
+    cors::{self, Origins},
+    guard::{Guard, Spent},
     request::{Request, Response, set},
     room::{Class, Room},
 };
@@ -29,6 +30,12 @@ pub(crate) trait Routes: Send + Sync + 'static {
 
     /// Whether a path is a probe's or an operator's, which is answered however much there is to do.
     fn is_control(&self, path: &str) -> bool;
+
+    /// Whether everybody may ask for a path, however often: a probe's, what describes the rest, and what asks by itself
+    /// who somebody is.
+    fn is_open(&self, path: &str) -> bool {
+        self.is_control(path)
+    }
 }
 
 /// The other end of a connection, as the listener attaches it to each of its requests.
@@ -40,11 +47,14 @@ pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Routes with the frame around them: everything of a listener but the socket. Cheap to clone.
 #[derive(Clone)]
-pub struct Edge(Arc<Inner>);
+pub struct Edge {
+    inner: Arc<Inner>,
+    guard: Guard,
+    origins: Origins,
+}
 
 struct Inner {
     routes: Box<dyn Routes>,
-    cross_origin: bool,
     limits: HttpLimits,
     room: Room,
     now: Now,
@@ -52,19 +62,29 @@ struct Inner {
 
 impl fmt::Debug for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Edge").field("limits", &self.0.limits).finish_non_exhaustive()
+        f.debug_struct("Edge").field("limits", &self.inner.limits).finish_non_exhaustive()
     }
 }
 
 impl Edge {
     pub(crate) fn new(routes: impl Routes, cross_origin: bool, limits: HttpLimits, now: Now) -> Self {
         let room = Room::new(limits.requests);
-        Self(Arc::new(Inner { routes: Box::new(routes), cross_origin, limits, room, now }))
+        let origins = if cross_origin { Origins::Everybody } else { Origins::Nobody };
+        Self { inner: Arc::new(Inner { routes: Box::new(routes), limits, room, now }), guard: Guard::default(), origins }
+    }
+
+    /// The same behind a guard; `loopback` says whether only this machine reaches it.
+    pub(crate) fn behind(mut self, guard: &Guard, loopback: bool) -> Self {
+        if self.origins != Origins::Nobody {
+            self.origins = Origins::of(guard.origins(), loopback);
+        }
+        self.guard = guard.clone();
+        self
     }
 
     /// The limits that it keeps.
     pub fn limits(&self) -> &HttpLimits {
-        &self.0.limits
+        &self.inner.limits
     }
 
     /// One warp filter that takes every request and never rejects.
@@ -112,26 +132,29 @@ impl Edge {
         peer: Option<Peer>,
         body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     ) -> Response {
-        let Inner { routes, cross_origin, limits, room, now } = &*self.0;
+        let Inner { routes, limits, room, now } = &*self.inner;
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
         let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
         let peer = peer.map(|Peer(address)| address.to_canonical());
-        let (head, origin) = (method == Method::HEAD, headers.get(header::ORIGIN).cloned());
-        let mut request = Request { method, path, query, headers, body: Bytes::new(), correlation, at: now(), peer };
+        let origin = headers.get(header::ORIGIN).filter(|origin| self.origins.have(origin)).cloned();
+        let head = method == Method::HEAD;
+        let mut spent = Vec::new();
+        let mut request = Request { method, path, query, headers, body: Bytes::new(), correlation, at: now(), peer, caller: None };
         let mut response = async {
-            let place = room.enter(class);
-            let admitted = match &place {
-                Ok(_) => admit(&mut request, limits, body).await,
-                Err(problem) => Err(problem.clone()),
-            };
-            let answered = match admitted {
-                Ok(()) => match cross_origin.then(|| cors::preflight(&request)).flatten() {
+            let answered = async {
+                let _place = room.enter(class)?;
+                // asks about a request that is not sent yet, and a browser says of nobody's who he is
+                let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
+                let open = preflight.is_some() || routes.is_open(&request.path);
+                self.guard.admit(&mut request, open, &mut spent)?;
+                admit(&mut request, limits, body).await?;
+                match preflight {
                     Some(response) => Ok(response),
                     None => guarded(routes.as_ref(), &request).await,
-                },
-                Err(problem) => Err(problem),
+                }
             };
+            let answered: Result<Response, Problem> = answered.await;
             answered.unwrap_or_else(|problem| {
                 tracing::debug!(status = problem.status().as_u16(), ?problem, "refused");
                 problem.respond(&request)
@@ -140,7 +163,8 @@ impl Edge {
         .instrument(span)
         .await;
         request.correlation.write(response.headers_mut());
-        if let Some(origin) = origin.filter(|_| *cross_origin) {
+        Spent::write(&spent, &mut response);
+        if let Some(origin) = origin {
             cors::allow(&origin, response.headers_mut());
         }
         if head {

@@ -27,7 +27,7 @@ use tokio_util::{
 };
 use tower::Service;
 
-use super::{Edge, HttpLimits, Readiness, routes::Peer};
+use super::{Edge, Guard, HttpLimits, Readiness, routes::Peer};
 use crate::{Failure, Process, Running, Stop};
 
 /// A connection accepted a moment ago may have its first request on the wire, and hyper would close it as
@@ -108,6 +108,13 @@ pub struct HttpServer {
 impl HttpServer {
     pub(crate) fn new(listener: Listener, edge: Edge, readiness: Readiness) -> Self {
         Self { listener: Arc::new(listener), edge, readiness }
+    }
+
+    /// The same behind a guard: who is let in, how often, and whose web pages.
+    #[must_use]
+    pub fn behind(mut self, guard: &Guard) -> Self {
+        self.edge = self.edge.behind(guard, self.listener.is_loopback());
+        self
     }
 
     /// Where it listens.

@@ -42,7 +42,7 @@ pub use server::{LimitsConfig, ServerConfig, ServicePorts, TlsConfig};
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
 pub use units::ByteCount;
-pub(crate) use units::duration as read_duration;
+pub use units::duration as read_duration;
 
 use section::{Asked, Section};
 use switches::{Switches, World};
