@@ -76,23 +76,34 @@ fn kinds(families: &mut Families, kinds: &[KindFigures]) {
         }
     }
     let mut seconds = families.histogram("command_seconds", "Time from asking a command to its answer.");
-    kinds.iter().for_each(|kind| seconds.seconds(&labels(kind), &kind.commands.seconds));
+    for kind in kinds {
+        seconds.seconds(&labels(kind), &kind.commands.seconds);
+    }
     let mut refused =
         families.counter("mailbox_refused_total", "Messages refused because a mailbox or its service was full.");
-    kinds.iter().for_each(|kind| refused.count(&labels(kind), kind.mailbox_refused));
+    for kind in kinds {
+        refused.count(&labels(kind), kind.mailbox_refused);
+    }
     let mut live = families.gauge("entities_live", "Entities in memory.");
-    kinds.iter().for_each(|kind| live.level(&labels(kind), kind.live as u64));
+    for kind in kinds {
+        live.level(&labels(kind), kind.live as u64);
+    }
     let mut quarantined = families.gauge("quarantined", "Entities in quarantine.");
-    kinds.iter().for_each(|kind| quarantined.level(&labels(kind), kind.quarantined as u64));
+    for kind in kinds {
+        quarantined.level(&labels(kind), kind.quarantined as u64);
+    }
     let mut recoveries = families.histogram("recovery_seconds", "Time to bring an entity back into memory.");
-    kinds.iter().for_each(|kind| recoveries.seconds(&labels(kind), &kind.recoveries));
+    for kind in kinds {
+        recoveries.seconds(&labels(kind), &kind.recoveries);
+    }
 }
 
 fn journals(families: &mut Families, units: &[JournalFigures]) {
-    let label = |unit: &'_ JournalFigures| unit.unit.clone();
     let mut level = |name: &str, help: &str, of: fn(&JournalFigures) -> u64| {
         let mut family = families.gauge(name, help);
-        units.iter().for_each(|unit| family.level(&[("unit", &label(unit))], of(unit)));
+        for unit in units {
+            family.level(&[("unit", &unit.unit)], of(unit));
+        }
     };
     level("journal_durable_offset", "Events that are durable, of all partitions.", |unit| unit.durable);
     level("journal_bytes", "Bytes of the journal's files.", |unit| unit.disk_bytes);
@@ -100,9 +111,13 @@ fn journals(families: &mut Families, units: &[JournalFigures]) {
     level("journal_writable", "Whether the journal takes writes: 1 or 0.", |unit| u64::from(unit.writable));
     let mut seconds =
         families.histogram("journal_append_seconds", "Time from the begin of a group's write to the end of its sync.");
-    units.iter().for_each(|unit| seconds.seconds(&[("unit", &unit.unit)], &unit.journal.group_micros));
+    for unit in units {
+        seconds.seconds(&[("unit", &unit.unit)], &unit.journal.group_micros);
+    }
     let mut sizes = families.histogram("journal_group_size", "Appends that one sync made durable.");
-    units.iter().for_each(|unit| sizes.sizes(&[("unit", &unit.unit)], &unit.journal.group_sizes));
+    for unit in units {
+        sizes.sizes(&[("unit", &unit.unit)], &unit.journal.group_sizes);
+    }
     let mut refused = families.counter("journal_refused_total", "Appends that the journal refused.");
     for unit in units {
         refused.count(&[("unit", &unit.unit), ("reason", "full")], unit.journal.overloaded);
@@ -162,7 +177,9 @@ fn links(families: &mut Families, system: &System) {
         }
     }
     let mut seconds = families.histogram("link_seconds", "Time of a call from one service to another.");
-    links.iter().for_each(|link| seconds.seconds(&[("link", &link.link)], &link.seconds));
+    for link in &links {
+        seconds.seconds(&[("link", &link.link)], &link.seconds);
+    }
     let mut refused = families.counter("link_refused_total", "Calls that were not made.");
     for link in &links {
         refused.count(&[("link", &link.link), ("reason", "open")], link.refused_open);
@@ -173,11 +190,17 @@ fn links(families: &mut Families, system: &System) {
 fn bulkheads(families: &mut Families, system: &System) {
     let all = system.bulkheads();
     let mut in_flight = families.gauge("bulkhead_in_flight", "Calls that are worked on in a bulkhead.");
-    all.iter().for_each(|pool| in_flight.level(&[("bulkhead", &pool.name)], pool.in_flight as u64));
+    for pool in &all {
+        in_flight.level(&[("bulkhead", &pool.name)], pool.in_flight as u64);
+    }
     let mut waiting = families.gauge("bulkhead_waiting", "Calls that wait for a place in a bulkhead.");
-    all.iter().for_each(|pool| waiting.level(&[("bulkhead", &pool.name)], pool.waiting as u64));
+    for pool in &all {
+        waiting.level(&[("bulkhead", &pool.name)], pool.waiting as u64);
+    }
     let mut refused = families.counter("bulkhead_refused_total", "Calls that a bulkhead refused.");
-    all.iter().for_each(|pool| refused.count(&[("bulkhead", &pool.name)], pool.refused));
+    for pool in &all {
+        refused.count(&[("bulkhead", &pool.name)], pool.refused);
+    }
     let mut workers = families.gauge("pool_workers", "Workers of a bulkhead: those it has, and should have.");
     for pool in &all {
         workers.level(&[("bulkhead", &pool.name), ("count", "desired")], pool.desired as u64);

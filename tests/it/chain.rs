@@ -34,19 +34,14 @@ fn a_purchase_is_told_from_the_request_to_the_last_message_in_order() {
     let chain = server.admin().json("/admin/chain/chain%2F1");
     assert_eq!((&chain["correlation"], &chain["complete"]), (&json!("chain/1"), &json!(true)), "{chain:#}");
     let told_once = told(&chain);
-    println!("{}", told_once.join("\n"));
     let commands = chain["commands"].as_array().unwrap();
     // The request's own command begins a step, whose answer ends it.
-    assert_eq!(
-        told_once.first().map(String::as_str),
-        Some("0 request: store.order OrderPlacementRequested"),
-        "{told_once:#?}"
-    );
+    assert_eq!(told_once.first().map(String::as_str), Some("0 request: store.order PlacingStarted"), "{told_once:#?}");
     assert!(commands[0]["cause"].is_null() && commands[0]["began"].is_string(), "{chain:#}");
     let has = |line: &str| assert!(told_once.iter().any(|told| told == line), "{line} in {told_once:#?}");
     has("1 step: store.delivery DeliveryStarted");
-    has("1 answer: store.order OrderPlaced");
-    has("2 store.move-stock-on-deliveries: store.product StockDecreased");
+    has("1 answer: store.order Ordered");
+    has("2 store.move-stock-on-deliveries: store.product StockModified");
     assert!(told_once.iter().filter(|line| line.contains(": store.message ")).count() >= 2, "{told_once:#?}");
     // Each is behind its cause, and names it.
     let mut known: Vec<String> = Vec::new();
@@ -92,7 +87,7 @@ fn what_was_put_aside_is_part_of_the_chain_and_so_is_what_an_operator_did() {
     admin.post(&format!("/admin/dead-letters/{id}/retry")).is(200);
     quiet(&server);
     let lines = told(&admin.json("/admin/chain/nothing-there"));
-    assert!(lines.contains(&"1 policy: store.product StockDecreased".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"1 policy: store.product StockModified".to_owned()), "{lines:#?}");
 }
 
 #[test]
@@ -106,7 +101,7 @@ fn nobody_s_correlation_is_not_found_and_what_is_under_way_is_told_as_far_as_it_
     let order = Request::new("POST", "/orders").json(&body).header("X-Request-Id", "waits");
     server.client().send(&order.header("Prefer", "respond-async")).is(202);
     let lines = told(&server.admin().json("/admin/chain/waits"));
-    assert_eq!(lines, ["0 request: store.order OrderPlacementRequested"]);
+    assert_eq!(lines, ["0 request: store.order PlacingStarted"]);
     operate(&server, "delivery", "start");
     quiet(&server);
     assert!(told(&server.admin().json("/admin/chain/waits")).len() > 3);

@@ -43,12 +43,11 @@ pub(super) fn ordered(found: Vec<ChainLink>) -> Ordered {
     };
     let mut all_caused = true;
     for (index, link) in found.iter().enumerate() {
-        match cause(index) {
-            Some(cause) => effects.entry(cause).or_default().push(index),
-            None => {
-                all_caused &= link.cause.is_none();
-                next.extend(place(index, 0));
-            }
+        if let Some(cause) = cause(index) {
+            effects.entry(cause).or_default().push(index);
+        } else {
+            all_caused &= link.cause.is_none();
+            next.extend(place(index, 0));
         }
     }
     let mut order = Vec::with_capacity(found.len());
