@@ -2,17 +2,20 @@
 
 mod actors;
 pub mod http;
+mod measure;
+pub mod observe;
 pub mod outbound;
 pub mod persistence;
 
 pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::{
-    AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
-    ConnectorKind, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig, LinkConfig, NodeKind, NodeState,
-    PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, RateConfig, Restart, Running, Secret, ServerConfig, ServiceConfig,
-    ServicePorts, Stop, StorageConfig, Strategy, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TlsConfig, TreeNode, read_duration,
-    process,
+    AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount,
+    ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig,
+    LinkConfig, NodeKind, NodeState, PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, RateConfig,
+    Restart, Running, Secret, ServerConfig, ServiceConfig, ServicePorts, Stop, StorageConfig, Strategy,
+    SupervisionConfig, SupervisorConfig, SupervisorConfigs, TlsConfig, TreeNode, process, read_duration,
 };
 pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, stay, store};
 pub use actors::{supervision, testkit};
+pub use measure::Histogram;

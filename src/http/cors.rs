@@ -36,7 +36,9 @@ impl Origins {
         match self {
             Self::Nobody => false,
             Self::Everybody => true,
-            Self::These(origins) => origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes())),
+            Self::These(origins) => {
+                origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+            }
         }
     }
 }

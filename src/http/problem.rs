@@ -34,7 +34,8 @@ impl Problem {
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
         let (retry_after, allow, status_link, headers, extra) = (None, None, None, Vec::new(), Map::new());
-        let details = Details { status, code, message, retry_after, allow, unsettled: false, status_link, headers, extra };
+        let details =
+            Details { status, code, message, retry_after, allow, unsettled: false, status_link, headers, extra };
         Self(Box::new(details))
     }
 

@@ -1,13 +1,17 @@
 //! What handlers see of a request, and how answers are written.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
 use super::{correlation::Correlation, guard::Caller};
-use crate::Timestamp;
+use crate::{RouteMeter, Timestamp};
 
 /// An answer, complete: nothing is streamed yet.
 pub(crate) type Response = http::Response<Bytes>;
@@ -29,9 +33,18 @@ pub(crate) struct Request {
     pub(crate) peer: Option<IpAddr>,
     /// Who sends it; `None` when nobody is asked.
     pub(crate) caller: Option<Caller>,
+    /// Where it is counted, once it is known what its path names.
+    pub(crate) route: OnceLock<Arc<RouteMeter>>,
 }
 
 impl Request {
+    /// It is counted there from now on.
+    pub(crate) fn is_of(&self, route: Option<&Arc<RouteMeter>>) {
+        if let Some(route) = route {
+            self.route.get_or_init(|| route.clone());
+        }
+    }
+
     /// The header as text; `None` when it is absent or no visible ASCII.
     pub(crate) fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -168,6 +181,7 @@ pub(crate) mod tests {
             at: Timestamp::from_millis(1_625_721_994_123),
             peer: None,
             caller: None,
+            route: OnceLock::new(),
         }
     }
 

@@ -73,7 +73,8 @@ fn what_listens_for_others_says_who_may_come() {
         let scratch = tempfile::tempdir().unwrap();
         let file = scratch.path().join("supervision.toml");
         fs::write(&file, text).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_steadfast")).args(["config", "check"]).arg(file).output().unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_steadfast")).args(["config", "check"]).arg(file).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let shipped = fs::read_to_string(deploy("kubernetes").join("supervision.toml")).unwrap();
@@ -83,5 +84,7 @@ fn what_listens_for_others_says_who_may_come() {
     let (code, said) = check(&shipped.replace("127.0.0.1:9900", "0.0.0.0:9900"));
     assert!(code == Some(2) && said.contains("[admin] token_file"), "{said}");
     let image = fs::read_to_string(deploy("docker").join("Dockerfile")).unwrap();
-    assert!(image.contains("LISTEN=0.0.0.0") && !image.lines().any(|line| !line.starts_with('#') && line.contains("OPEN")));
+    assert!(
+        image.contains("LISTEN=0.0.0.0") && !image.lines().any(|line| !line.starts_with('#') && line.contains("OPEN"))
+    );
 }

@@ -75,7 +75,8 @@ fn an_address_that_others_can_reach_asks_who_they_are_or_says_that_it_does_not()
 
 #[test]
 fn a_token_says_who_somebody_is_and_his_roles_what_he_may_do() {
-    let mut server = prepared("[auth]\nsecret_file = \"secret\"\naudience = \"shop\"\nleeway = \"0s\"\n", &[("secret", SECRET)]);
+    let mut server =
+        prepared("[auth]\nsecret_file = \"secret\"\naudience = \"shop\"\nleeway = \"0s\"\n", &[("secret", SECRET)]);
     server.start();
     let (client, admin) = (server.client(), server.admin());
     let token = |more: &[&str]| {
@@ -95,7 +96,8 @@ fn a_token_says_who_somebody_is_and_his_roles_what_he_may_do() {
     let other_audience = issue(&server, &["--secret-file", "secret", "--role", "owner"]);
     let expired = token(&["--role", "owner", "--for", "1s"]);
     eventually(SOON, "it expires", || (client.send(&with(&expired, product())).status == 401).then_some(()));
-    let before = client.send(&with(&owner, Request::new("GET", "/products"))).is(200).json()["page"]["totalElements"].clone();
+    let before =
+        client.send(&with(&owner, Request::new("GET", "/products"))).is(200).json()["page"]["totalElements"].clone();
     for wrong in [tampered.as_str(), &other_audience, &expired, "a.b.c", "sf_unknown", ""] {
         let refused = client.send(&with(wrong, product())).is(401);
         assert!(challenge(&refused).starts_with("Bearer realm=\"steadfast\""), "{refused}");
@@ -109,7 +111,8 @@ fn a_token_says_who_somebody_is_and_his_roles_what_he_may_do() {
     client.send(&with(&token(&["--role", "stay/host"]), Request::new("GET", "/products"))).is(403);
     client.send(&with(&token(&[]), Request::new("GET", "/products"))).is(403);
     // Nothing of all this became anything.
-    let after = client.send(&with(&owner, Request::new("GET", "/products"))).is(200).json()["page"]["totalElements"].clone();
+    let after =
+        client.send(&with(&owner, Request::new("GET", "/products"))).is(200).json()["page"]["totalElements"].clone();
     assert_eq!(before, after);
     let commands = |admin: &Client| admin.json("/admin/events").as_array().map_or(0, Vec::len);
     let events = commands(&admin);
@@ -138,7 +141,9 @@ fn keys_are_replaced_while_it_runs_and_a_wrong_file_changes_nothing() {
     let (rsa_set, ed_set) = (jwks("rsa.pem"), jwks("ed.pem"));
     let token = |key: &str| issue(&server, &["--key-file", key, "--key-id", key, "--role", "owner"]);
     let (rsa, ed) = (token("rsa.pem"), token("ed.pem"));
-    let made: Value = serde_json::from_str(&issue(&server, &["--api-key", "--subject", "shop", "--role", "owner", "--json"])).unwrap();
+    let made: Value =
+        serde_json::from_str(&issue(&server, &["--api-key", "--subject", "shop", "--role", "owner", "--json"]))
+            .unwrap();
     let (key, line) = (made["key"].as_str().unwrap(), made["line"].as_str().unwrap());
     let write = |directory: &std::path::Path, name: &str, text: &str| fs::write(directory.join(name), text).unwrap();
     let directory = server.directory().to_owned();
@@ -156,7 +161,11 @@ fn keys_are_replaced_while_it_runs_and_a_wrong_file_changes_nothing() {
     assert_eq!((status(&rsa), status(&ed), status(key)), (200, 401, 200));
 
     write(&directory, "jwks.json", &ed_set);
-    write(&directory, "keys", "# nobody yet\nother owner 0000000000000000000000000000000000000000000000000000000000000000\n");
+    write(
+        &directory,
+        "keys",
+        "# nobody yet\nother owner 0000000000000000000000000000000000000000000000000000000000000000\n",
+    );
     let told = admin.post("/admin/reload").is(200).json();
     assert_eq!(told["needs_restart"], json!([]), "{told}");
     // The watch may have been quicker, but what was remembered is forgotten either way.
@@ -221,7 +230,8 @@ fn each_subject_has_an_account_and_each_client_of_a_proxy_too() {
 fn no_secret_is_told_in_a_log_an_answer_or_a_file() {
     const OPERATOR: &str = "operator-token-0123456789";
     const IN_ENVIRONMENT: &str = "environment-secret-0123456789abcdef";
-    let config = "[admin]\ntoken_file = \"operators\"\nfaults = true\n[auth]\nkeys_file = \"keys\"\njwks_file = \"jwks.json\"\n";
+    let config =
+        "[admin]\ntoken_file = \"operators\"\nfaults = true\n[auth]\nkeys_file = \"keys\"\njwks_file = \"jwks.json\"\n";
     let mut server = Setup::default()
         .config(config)
         .environment("RUST_LOG", "trace")
@@ -285,10 +295,12 @@ fn clients_are_served_while_keys_are_replaced() {
     let ok = thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let mut connection = server.client().connect().unwrap();
-            (0..200).filter(|_| {
-                let answer = connection.try_send(&with(&token, Request::new("GET", "/products")));
-                answer.is_ok_and(|answer| answer.status == 200)
-            }).count()
+            (0..200)
+                .filter(|_| {
+                    let answer = connection.try_send(&with(&token, Request::new("GET", "/products")));
+                    answer.is_ok_and(|answer| answer.status == 200)
+                })
+                .count()
         });
         for _ in 0..5 {
             admin.post("/admin/reload").is(200);

@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 
 use crate::{
     AdminConfig, Timestamp,
-    http::{GuardError, Problem, request::{Request, Response}},
+    http::{
+        GuardError, Problem,
+        request::{Request, Response},
+    },
 };
 
 /// More of a body is left out: what operators send is short.
@@ -192,7 +195,10 @@ mod tests {
         let expected = json!({"at": "2021-07-08T05:26:34.123Z", "who": "anna", "from": null, "correlation": "r-1", "method": "POST",
             "path": "/admin/faults", "query": "why=x", "body": "{\"fault\":\"ü\"}", "outcome": "asked"});
         assert_eq!(lines[0], expected);
-        assert_eq!((&lines[1]["correlation"], &lines[1]["outcome"], &lines[1]["status"]), (&json!("r-1"), &json!("refused"), &json!(404)));
+        assert_eq!(
+            (&lines[1]["correlation"], &lines[1]["outcome"], &lines[1]["status"]),
+            (&json!("r-1"), &json!("refused"), &json!(404))
+        );
         assert_eq!(lines.len(), 2);
     }
 
@@ -233,6 +239,12 @@ mod tests {
         fs::create_dir_all(directory.path().join("audit.log.1/x")).unwrap();
         let refused = audit.asked(&request, "anna").await.unwrap_err();
         assert_eq!(refused.status(), 503);
-        assert!(Audit::open(&AdminConfig { audit_file: Some("/proc/nowhere/audit.log".into()), ..config }, directory.path()).is_err());
+        assert!(
+            Audit::open(
+                &AdminConfig { audit_file: Some("/proc/nowhere/audit.log".into()), ..config },
+                directory.path()
+            )
+            .is_err()
+        );
     }
 }

@@ -32,7 +32,8 @@ fn orders(system: &System, link: Duration) -> Resource {
     };
     let source = EntitySource::of(system, |order: &Order, _| order.item());
     Resource::new(SYSTEM, "orders", "order", ID, ORDER.to_vec(), source)
-        .service("order").commanded_by(&["customer"])
+        .service("order")
+        .commanded_by(&["customer"])
         .create(commands.asking(link).create(place))
         .change(commands.change(change))
         .remove(commands.remove(CancelOrder))
@@ -47,7 +48,8 @@ fn rents(system: &System) -> Resource {
     let change = |fields: &Fields| Ok(ChangeRent { order_id: new_order(fields), status: fields.string("status") });
     let source = EntitySource::of(system, Rent::item);
     Resource::new(SYSTEM, "rents", "rent", ID, OF_ORDER.to_vec(), source.clone())
-        .service("rent").commanded_by(&["customer"])
+        .service("rent")
+        .commanded_by(&["customer"])
         .create(commands.method(new_or_existing, by_order, create))
         .change(commands.change(change))
         .finder(find_by_order(source.by_id(of_order)))
@@ -58,7 +60,8 @@ fn deliveries(system: &System) -> Resource {
     let change = |fields: &Fields| Ok(ChangeDelivery { order_id: new_order(fields), status: fields.string("status") });
     let source = EntitySource::of(system, Delivery::item);
     Resource::new(SYSTEM, "deliveries", "delivery", ID, OF_ORDER.to_vec(), source.clone())
-        .service("delivery").commanded_by(&["courier"])
+        .service("delivery")
+        .commanded_by(&["courier"])
         .change(commands.change(change))
         .finder(find_by_order(source.by_id(of_order)))
 }

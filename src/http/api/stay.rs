@@ -36,7 +36,8 @@ fn rooms(system: &System) -> Resource {
         Ok(ChangeRoom { name, price, address: new_text(fields, "address"), host: new_text(fields, "host") })
     };
     Resource::new(SYSTEM, "rooms", "room", ID, ROOM.to_vec(), EntitySource::of(system, Room::item))
-        .service("room").commanded_by(&["host"])
+        .service("room")
+        .commanded_by(&["host"])
         .create(commands.create(register))
         .change(commands.change(change))
         .remove(commands.remove(DeleteRoom))
@@ -76,7 +77,8 @@ fn bookings(system: &System, link: Duration) -> Resource {
     };
     let source = EntitySource::of(system, |booking: &Booking, _| booking.item());
     Resource::new(SYSTEM, "bookings", "booking", ID, BOOKING.to_vec(), source)
-        .service("booking").commanded_by(&["guest"])
+        .service("booking")
+        .commanded_by(&["guest"])
         .create(keyed(ID.name, book(system, link)))
         .change(commands.change(change))
         .remove(commands.remove(CancelBooking))
@@ -112,7 +114,8 @@ fn payments(system: &System) -> Resource {
         Ok(RecordPayment { book_id, wish: wish(fields), status })
     };
     Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), EntitySource::of(system, Payment::item))
-        .service("pay").commanded_by(&["guest"])
+        .service("pay")
+        .commanded_by(&["guest"])
         .create(Commands::<Payment>::of(system).create(record))
 }
 
@@ -146,7 +149,8 @@ fn reviews(system: &System) -> Resource {
     let visits = Commands::<Visit>::of(system);
     let of_booking = |call: &Call| Ok(Visit::of(named(call.fields.integer("bookId"))));
     Resource::new(SYSTEM, "reviews", "review", ID, REVIEW.to_vec(), EntitySource::of(system, Review::item))
-        .service("review").commanded_by(&["guest"])
+        .service("review")
+        .commanded_by(&["guest"])
         .create(keyed(ID.name, visits.method(Change::Created, of_booking, register)))
 }
 

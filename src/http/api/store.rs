@@ -42,7 +42,8 @@ fn orders(system: &System, link: Duration) -> Resource {
         Ok(ChangeOrder { product_id, quantity, status: status(fields) })
     };
     Resource::new(SYSTEM, "orders", "order", ID, ORDER.to_vec(), source)
-        .service("order").commanded_by(&["owner"])
+        .service("order")
+        .commanded_by(&["owner"])
         .create(commands.asking(link).create(place))
         .change(commands.change(change))
         .remove(commands.asking(link).remove(CancelOrder { within: link }))
@@ -60,7 +61,8 @@ fn deliveries(system: &System) -> Resource {
     };
     let source = EntitySource::of(system, Delivery::item);
     Resource::new(SYSTEM, "deliveries", "delivery", ID, DELIVERY.to_vec(), source)
-        .service("delivery").commanded_by(&["hq"])
+        .service("delivery")
+        .commanded_by(&["hq"])
         .create(commands.create(create))
         .change(commands.change(change))
         .remove(commands.remove(CancelDelivery))
@@ -83,7 +85,8 @@ fn products(system: &System) -> Resource {
         |fields: &Fields| Ok(ChangeProduct { quantity: new_int(fields, "quantity"), price: new_int(fields, "price") });
     let source = EntitySource::of(system, Product::item);
     Resource::new(SYSTEM, "products", "product", ID, PRODUCT.to_vec(), source)
-        .service("product").commanded_by(&["owner", "hq"])
+        .service("product")
+        .commanded_by(&["owner", "hq"])
         .create(commands.create(register))
         .change(commands.change(change))
         .remove(commands.remove(RemoveProduct))
@@ -100,7 +103,8 @@ fn payments(system: &System) -> Resource {
     };
     let source = EntitySource::of(system, Payment::item);
     Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source)
-        .service("payment").commanded_by(&["customer"])
+        .service("payment")
+        .commanded_by(&["customer"])
         .create(commands.create(pay))
         .change(commands.change(change))
         .remove(commands.remove(CancelPayment))
@@ -112,7 +116,8 @@ fn messages(system: &System) -> Resource {
     let rewrite = commands.change(|fields| Ok(RewriteMessage { content: fields.string("content") }));
     let source = EntitySource::of(system, Message::item);
     Resource::new(SYSTEM, "messages", "message", ID, MESSAGE.to_vec(), source.clone())
-        .service("alarm").commanded_by(&["owner"])
+        .service("alarm")
+        .commanded_by(&["owner"])
         .create(commands.create(write))
         .replace(rewrite.clone())
         .merge(when_sent("content", rewrite, unchanged(source)))

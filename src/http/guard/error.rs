@@ -1,4 +1,7 @@
-use std::{fmt, io, path::{Path, PathBuf}};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 /// A file that guards the edge is missing or not as it has to be. Nothing was started or changed for it.
 #[derive(Debug, thiserror::Error)]

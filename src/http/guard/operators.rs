@@ -1,6 +1,10 @@
 //! Who operators are: a token each, or everybody on this machine.
 
-use std::{net::IpAddr, path::Path, sync::{Arc, RwLock}};
+use std::{
+    net::IpAddr,
+    path::Path,
+    sync::{Arc, RwLock},
+};
 
 use http::{HeaderMap, StatusCode, header};
 
@@ -78,7 +82,9 @@ impl Operators {
             }
             // A page that had its own name point to this machine reads without an origin, but under that name.
             if !names_this_machine(headers) {
-                return Err(forbidden("without [admin] token_file, operators are served as localhost or by address only"));
+                return Err(forbidden(
+                    "without [admin] token_file, operators are served as localhost or by address only",
+                ));
             }
             return Ok(LOCAL.into());
         };

@@ -39,7 +39,8 @@ impl Proxies {
             }
             return peer;
         }
-        let lists: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::to_str).filter_map(Result::ok).collect();
+        let lists: Vec<&str> =
+            headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::to_str).filter_map(Result::ok).collect();
         let mut client = peer;
         for said in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
             // what cannot be read ends what can be believed

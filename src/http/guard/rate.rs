@@ -13,7 +13,13 @@ use std::{
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::{RateConfig, Timestamp, http::{Problem, request::{Response, set}}};
+use crate::{
+    RateConfig, Timestamp,
+    http::{
+        Problem,
+        request::{Response, set},
+    },
+};
 
 /// Accounts are in so many tables, each with a lock of its own.
 const TABLES: usize = 16;
@@ -41,7 +47,11 @@ pub(crate) struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { config: RwLock::default(), tables: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+        Self {
+            config: RwLock::default(),
+            tables: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+        }
     }
 }
 
@@ -195,7 +205,8 @@ mod tests {
             // most of them are refused: they share accounts
             drop(rates.spend(address(number), at(0)));
         }
-        let kept = |rates: &Rates| -> usize { rates.tables.iter().map(|table| table.lock().unwrap().accounts.len()).sum() };
+        let kept =
+            |rates: &Rates| -> usize { rates.tables.iter().map(|table| table.lock().unwrap().accounts.len()).sum() };
         assert_eq!(kept(&rates), clients as usize);
         let refused = (10_000..10_100).filter(|number| rates.spend(address(*number), at(1)).is_err()).count();
         assert_eq!(refused, 100, "nobody goes uncounted");

@@ -45,14 +45,18 @@ impl KeyWatch {
 
     async fn look(&self) -> Sight {
         let guard = self.guard.clone();
-        spawn_blocking(move || files(&guard.config()).iter().map(|file| state(file)).collect()).await.unwrap_or_default()
+        spawn_blocking(move || files(&guard.config()).iter().map(|file| state(file)).collect())
+            .await
+            .unwrap_or_default()
     }
 
     async fn reload(&self) {
         let guard = self.guard.clone();
         match spawn_blocking(move || guard.prepare(&guard.config()).map(|apply| apply())).await {
             Ok(Ok(changed)) => tracing::info!(?changed, "files of keys were read again"),
-            Ok(Err(why)) => tracing::error!(%why, "files of keys changed and cannot be used; what held goes on holding"),
+            Ok(Err(why)) => {
+                tracing::error!(%why, "files of keys changed and cannot be used; what held goes on holding")
+            }
             Err(error) => tracing::error!(%error, "files of keys were not read again"),
         }
     }

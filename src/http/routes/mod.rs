@@ -1,10 +1,17 @@
 //! The frame around every route: limits, correlation, CORS, panics. Inside it, routes only say yes or why not.
 
-use std::{convert::Infallible, fmt, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use http::{HeaderMap, Method, StatusCode, header};
+use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument;
 use warp::{Filter, filters::path::FullPath};
@@ -17,7 +24,7 @@ use super::{
     request::{Request, Response, set},
     room::{Class, Room},
 };
-use crate::Timestamp;
+use crate::{RequestMeters, RouteMeter, Timestamp};
 
 /// A body that is too long is read and dropped up to here, so that a client that is still writing gets to
 /// read the refusal; then the connection is closed on it.
@@ -58,6 +65,9 @@ struct Inner {
     limits: HttpLimits,
     room: Room,
     now: Now,
+    meters: RequestMeters,
+    /// Of requests without a route.
+    unmatched: Arc<RouteMeter>,
 }
 
 impl fmt::Debug for Edge {
@@ -67,10 +77,18 @@ impl fmt::Debug for Edge {
 }
 
 impl Edge {
-    pub(crate) fn new(routes: impl Routes, cross_origin: bool, limits: HttpLimits, now: Now) -> Self {
-        let room = Room::new(limits.requests);
+    /// Requests are counted in `meters`.
+    pub(crate) fn new(
+        routes: impl Routes,
+        cross_origin: bool,
+        limits: HttpLimits,
+        now: Now,
+        meters: RequestMeters,
+    ) -> Self {
+        let (room, unmatched) = (Room::new(limits.requests), meters.route("", "", RequestMeters::UNMATCHED));
         let origins = if cross_origin { Origins::Everybody } else { Origins::Nobody };
-        Self { inner: Arc::new(Inner { routes: Box::new(routes), limits, room, now }), guard: Guard::default(), origins }
+        let inner = Inner { routes: Box::new(routes), limits, room, now, meters, unmatched };
+        Self { inner: Arc::new(inner), guard: Guard::default(), origins }
     }
 
     /// The same behind a guard; `loopback` says whether only this machine reaches it.
@@ -132,7 +150,8 @@ impl Edge {
         peer: Option<Peer>,
         body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     ) -> Response {
-        let Inner { routes, limits, room, now } = &*self.inner;
+        let Inner { routes, limits, room, now, meters, unmatched } = &*self.inner;
+        let begun = Instant::now();
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
         let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
@@ -140,10 +159,21 @@ impl Edge {
         let origin = headers.get(header::ORIGIN).filter(|origin| self.origins.have(origin)).cloned();
         let head = method == Method::HEAD;
         let mut spent = Vec::new();
-        let mut request = Request { method, path, query, headers, body: Bytes::new(), correlation, at: now(), peer, caller: None };
+        let mut request = Request {
+            method,
+            path,
+            query,
+            headers,
+            body: Bytes::new(),
+            correlation,
+            at: now(),
+            peer,
+            caller: None,
+            route: OnceLock::new(),
+        };
         let mut response = async {
             let answered = async {
-                let _place = room.enter(class)?;
+                let _place = room.enter(class).inspect_err(|_| meters.count_shed())?;
                 // asks about a request that is not sent yet, and a browser says of nobody's who he is
                 let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
                 let open = preflight.is_some() || routes.is_open(&request.path);
@@ -162,6 +192,8 @@ impl Edge {
         }
         .instrument(span)
         .await;
+        let route = request.route.get().unwrap_or(unmatched);
+        route.answered(request.method.as_str(), response.status().as_u16(), begun.elapsed());
         request.correlation.write(response.headers_mut());
         Spent::write(&spent, &mut response);
         if let Some(origin) = origin {

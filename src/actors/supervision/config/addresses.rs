@@ -36,9 +36,7 @@ impl AddressRange {
     /// The range of whoever has `address`: a host of IPv4, a network of 64 bits of IPv6, which is what one customer gets.
     pub fn client(address: IpAddr) -> IpAddr {
         match address.to_canonical() {
-            IpAddr::V6(address) => {
-                IpAddr::V6(Ipv6Addr::from(u128::from(address) & (u128::MAX << 64)))
-            }
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & (u128::MAX << 64))),
             v4 @ IpAddr::V4(_) => v4,
         }
     }

@@ -38,9 +38,7 @@ pub(super) fn admin(mut section: Section<'_>) -> Result<AdminConfig, ConfigError
         faults: section.or("faults", false)?.value,
         token_file: section.optional("token_file")?.map(|file| file.value),
         audit_file: section.optional("audit_file")?.map(|file| file.value),
-        audit_size: section
-            .bounded("audit_size", default.audit_size, ByteCount::kib(4)..=ByteCount::mib(1024))?
-            .value,
+        audit_size: section.bounded("audit_size", default.audit_size, ByteCount::kib(4)..=ByteCount::mib(1024))?.value,
         audit_files: section.bounded("audit_files", default.audit_files, 1..=1000)?.value,
     };
     section.finish()?;

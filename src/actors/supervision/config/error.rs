@@ -137,7 +137,9 @@ pub enum Problem {
         other: String,
     },
     /// A secret stands in the file.
-    #[error("`{key}` does not belong in a file that others read: give it as an environment variable, or name its own file with `{file_key}`")]
+    #[error(
+        "`{key}` does not belong in a file that others read: give it as an environment variable, or name its own file with `{file_key}`"
+    )]
     SecretInFile {
         /// The key.
         key: String,

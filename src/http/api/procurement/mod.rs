@@ -61,7 +61,8 @@ fn goods(system: &System) -> Resource {
         |goods: Option<GoodsDeliveryItem>| goods.map(of_goods),
     );
     Resource::new(SYSTEM, "goodsdeliveries", "goodsdelivery", ID, GOODS.to_vec(), source)
-        .service("goodsdelivery").commanded_by(&["company"])
+        .service("goodsdelivery")
+        .commanded_by(&["company"])
         .create(open)
         .replace(merge.clone())
         .merge(merge)
@@ -96,7 +97,8 @@ fn sms(system: &System) -> Resource {
         Ok(RewriteSms { phone_no: set("phoneNo"), contents: set("contents") })
     };
     Resource::new(SYSTEM, "smsHistories", "smsHistory", ID, SMS.to_vec(), source)
-        .service("notification").commanded_by(&["pps"])
+        .service("notification")
+        .commanded_by(&["pps"])
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, write))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, rewrite))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, rewrite))

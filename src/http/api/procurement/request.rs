@@ -37,7 +37,8 @@ pub(super) fn requests(system: &System, announced: Duration) -> Resource {
     let merge = by.clone().command(announced + BEYOND_LINK, Change::Changed, change, of_request);
     let post = |fields: &Fields, proc_no: Key, ticket: Key| PostRequest { proc_no, demand: demand(fields), ticket };
     Resource::new(SYSTEM, "deliveryrequests", "deliveryrequest", ID, REQUEST.to_vec(), source)
-        .service("procurementrequest").commanded_by(&["agency"])
+        .service("procurementrequest")
+        .commanded_by(&["agency"])
         .create(create(by.clone(), WITHIN, post, of_request))
         .replace(merge.clone())
         .merge(merge)
@@ -68,7 +69,8 @@ pub(super) fn results(system: &System, announced: Duration) -> Resource {
     };
     let merge = by.clone().command(announced + BEYOND_LINK, Change::Changed, record, of_result);
     Resource::new(SYSTEM, "inspectionResults", "inspectionResult", ID, RESULT.to_vec(), source)
-        .service("procurementrequest").commanded_by(&["agency"])
+        .service("procurementrequest")
+        .commanded_by(&["agency"])
         .replace(merge.clone())
         .merge(merge)
         .finder(by_proc_no(by, |request: &DeliveryRequest| of_result(request.item())))

@@ -52,7 +52,8 @@ pub(super) fn stock_flows(system: &System) -> Resource {
     let fields = vec![PRODUCT_ID, PRODUCT_NAME, QTY, Field::double("qtyToBe"), REASON, ORDER_ID, SALE_ID];
     let taken = vec![PRODUCT_ID.required(), PRODUCT_NAME, QTY.required(), REASON, SALE_ID];
     Resource::new(SYSTEM, "stockFlows", "stockFlow", Field::long("stockId"), fields, source)
-        .service(STATION).commanded_by(&["clerk", "cashier"])
+        .service(STATION)
+        .commanded_by(&["clerk", "cashier"])
         .finder(Finder::one("findByOrderId", Field::long("order_id"), receipt).also_spelled(&["orderId"]))
         .procedure(Procedure::post("", taken, record))
 }
@@ -96,7 +97,8 @@ pub(super) fn accounts(system: &System) -> Resource {
     };
     let (fields, source) = (vec![Field::text("accountName"), AMOUNT], EntitySource::of(system, Account::item));
     Resource::new(SYSTEM, "accounts", "account", Field::long("accountId"), fields, source)
-        .service(STATION).commanded_by(&["manager"])
+        .service(STATION)
+        .commanded_by(&["manager"])
         .create(commands.create(open))
         .change(commands.change(rewrite))
         .remove(commands.remove(CloseAccount))

@@ -15,7 +15,8 @@ pub(super) fn sales(system: &System) -> Resource {
     let fields =
         vec![PRODUCT_ID, PRODUCT_NAME, PRICE, QTY, AMOUNT, Field::long("accountId"), Field::text("accountName")];
     Resource::new(SYSTEM, "sales", "sale", SALE_ID, fields, EntitySource::of(system, Sale::item))
-        .service(POS).commanded_by(&["cashier"])
+        .service(POS)
+        .commanded_by(&["cashier"])
         .change(commands.change(change))
         .remove(commands.remove(CancelSale))
         .procedure(Procedure::post("", vec![PRODUCT_ID.required(), QTY.required()], sell(system)))

@@ -2,7 +2,8 @@ use std::{collections::HashMap, path::Path};
 
 use super::{
     super::{Digest, GuardError, error},
-    Caller, token::is_subject,
+    Caller,
+    token::is_subject,
 };
 
 /// Keys of one file.

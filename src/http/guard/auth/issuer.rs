@@ -61,7 +61,10 @@ impl SigningKey {
         let secret = error::read(path)?;
         let secret = secret.trim();
         if secret.len() < SHORTEST_SECRET {
-            return Err(GuardError::wrong(path, format_args!("a secret of HS256 has at least {SHORTEST_SECRET} bytes")));
+            return Err(GuardError::wrong(
+                path,
+                format_args!("a secret of HS256 has at least {SHORTEST_SECRET} bytes"),
+            ));
         }
         Ok(Self(Kind::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))))
     }
@@ -184,7 +187,8 @@ mod tests {
     }
 
     fn is_good(token: &Secret, keys: &Keys) {
-        let rules = token::Rules { issuer: Some("dev".into()), audience: Some("steadfast".into()), leeway: Duration::ZERO };
+        let rules =
+            token::Rules { issuer: Some("dev".into()), audience: Some("steadfast".into()), leeway: Duration::ZERO };
         let verified = token::verify(token.expose(), keys, &rules, Timestamp::from_millis(1_000_500)).unwrap();
         assert_eq!(verified.caller, Caller::new("anna", vec!["owner".into()]));
         assert_eq!(verified.until, Timestamp::from_millis(1_060_000));

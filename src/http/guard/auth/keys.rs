@@ -96,9 +96,8 @@ impl Keys {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), NotSigned> {
-        let comes_into_question = |key: &&Key| {
-            key.algorithm() == algorithm && (id.is_none() || key.id.is_none() || key.id.as_deref() == id)
-        };
+        let comes_into_question =
+            |key: &&Key| key.algorithm() == algorithm && (id.is_none() || key.id.is_none() || key.id.as_deref() == id);
         let mut found = NotSigned::UnknownKey;
         for key in self.0.iter().filter(comes_into_question) {
             match key.verify(message, signature) {
@@ -214,10 +213,16 @@ mod tests {
             ("{", "it is no JWK Set (line 1, column 1)"),
             (r#"{"keys":[]}"#, "it has no key for signatures"),
             (r#"{"keys":[{"kty":"oct","use":"enc","k":"AA"}]}"#, "it has no key for signatures"),
-            (&format!(r#"{{"keys":[{{"kty":"oct","k":"{short}"}}]}}"#), "key 1: a secret of HS256 has at least 32 bytes"),
+            (
+                &format!(r#"{{"keys":[{{"kty":"oct","k":"{short}"}}]}}"#),
+                "key 1: a secret of HS256 has at least 32 bytes",
+            ),
             (r#"{"keys":[{"kty":"oct"}]}"#, "key 1: `k` is missing"),
             (r#"{"keys":[{"kty":"EC","crv":"P-256"}]}"#, "key 1: only oct, RSA, and OKP with Ed25519 are known"),
-            (r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#, "key 1: an RSA key of 24 bits is too short, 2048 is the least"),
+            (
+                r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#,
+                "key 1: an RSA key of 24 bits is too short, 2048 is the least",
+            ),
             (r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AQAB"}]}"#, "key 1: `x` of an Ed25519 key has 32 bytes"),
         ] {
             assert_eq!(refusal(text), why, "{text}");
@@ -236,7 +241,8 @@ mod tests {
     #[test]
     fn the_example_of_the_standard_is_verified() {
         let mut keys = Keys::default();
-        let jwk = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let jwk =
+            r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         keys.jwks(jwk).unwrap();
         let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
         let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";

@@ -80,8 +80,7 @@ impl Authority {
             }
             None => ApiKeys::default(),
         };
-        let rules =
-            Rules { issuer: config.issuer.clone(), audience: config.audience.clone(), leeway: config.leeway };
+        let rules = Rules { issuer: config.issuer.clone(), audience: config.audience.clone(), leeway: config.leeway };
         Ok(Some(Self { keys, api_keys, rules, print: Digest::of(&print), remembered: Mutex::default() }))
     }
 
