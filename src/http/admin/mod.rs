@@ -37,6 +37,7 @@ impl Admin {
         let (get, post) = (Method::GET, Method::POST);
         let table = Table::new(system)
             .on(get.clone(), "/admin/tree", |system, _| async move { Ok(ok(&system.tree().await)) }.boxed())
+            .on(get.clone(), "/admin/process", |_, _| async move { Ok(ok(&process())) }.boxed())
             .on(get.clone(), "/admin/services", services::list)
             .on(post.clone(), "/admin/services/{system}/{service}/stop", services::stop)
             .on(post.clone(), "/admin/services/{system}/{service}/start", services::start)
@@ -105,6 +106,11 @@ fn ok(body: &impl Serialize) -> Response {
             json_response(StatusCode::INTERNAL_SERVER_ERROR, JSON, &Value::Null)
         }
     }
+}
+
+/// Which process answers: whoever redeploys wants to hear another one.
+fn process() -> Value {
+    json!({ "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id() })
 }
 
 /// A command without a result of its own.
