@@ -92,7 +92,7 @@ fi
 
 if swap && serves "$version"; then
     say "process $(pid_now), version $version, is ready"
-    if ask GET '/admin/quiesce?within=3s' >/dev/null 2>&1; then
+    if ask GET '/admin/quiesce?within=1s' >/dev/null 2>&1; then
         say "every policy and view is at the end of the journal"
     else
         say "policies and views are at work: GET http://$admin/admin/consumers tells how far they are"

@@ -21,6 +21,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use rustix::{
     io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd},
+    net::listen,
     process::{Pid, Signal as Sent, kill_process},
 };
 use tokio::{
@@ -30,6 +31,9 @@ use tokio::{
 
 use super::{Exit, complain, say};
 
+/// Connections that may wait at each socket while no server takes them: as many as the kernel allows by default
+/// (net.core.somaxconn). Beyond, a client's own system tries again after a second.
+const BACKLOG: i32 = 4096;
 /// The pause before a server that ended by itself is started again; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -92,9 +96,9 @@ enum Next {
 /// `code` is how a server ended, `None` by a signal or when it could not be started.
 fn next(told: Told, code: Option<i32>, is_first: bool, failures: u32) -> Next {
     match (told, code) {
-        (Told::End, _) => Next::End,
+        // Who ends well without having been told by us was told by somebody else.
+        (Told::End, _) | (Told::Nothing, Some(0)) => Next::End,
         (Told::Redeploy, _) => Next::Start { failures: 0 },
-        (Told::Nothing, Some(0)) => Next::End, // somebody else told it to
         (Told::Nothing, Some(2..=4)) if is_first => Next::End,
         (Told::Nothing, Some(2 | 3)) => Next::Wait,
         (Told::Nothing, _) => Next::Start { failures: failures.saturating_add(1) },
@@ -148,6 +152,7 @@ impl Hold {
                 let why = anyhow::Error::new(error).context(format!("cannot listen on {address}"));
                 if is_taken { Exit::InUse(why) } else { Exit::Usage(why) }
             })?;
+            listen(&socket, BACKLOG).context("cannot have connections wait").map_err(Exit::Other)?;
             say(&match socket.local_addr() {
                 Ok(address) => format!("holding {name} on {address}"),
                 Err(error) => format!("holding {name}: {error}"),

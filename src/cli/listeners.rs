@@ -1,6 +1,11 @@
 //! Where a process listens: the sockets, bound before anything is opened, and how they are told.
 
-use std::{collections::BTreeMap, io::Write, net::{SocketAddr, TcpListener}, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+};
 
 use anyhow::Context;
 use serde_json::json;

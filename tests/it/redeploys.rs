@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Client, Connection, Request, eventually, until},
-    shop::{SOON, product, rows, stock},
+    common::{Client, Connection, Request, Server, Setup, eventually, until},
+    shop::{SOON, operate, product, quiet, rows, stock},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_steadfast");
@@ -114,8 +114,8 @@ impl Drop for Held {
     }
 }
 
-/// The orders that one client placed: the number that each key was answered with.
-type Placed = BTreeMap<String, u64>;
+/// What one client created: the number that each key was answered with.
+type Created = BTreeMap<String, u64>;
 
 /// How a client uses its connections.
 #[derive(Clone, Copy, Debug)]
@@ -126,87 +126,135 @@ enum Habit {
     Fresh,
 }
 
-/// Places orders until told to stop. A connection is left only where the server said that it ends; any other end, and any
-/// answer but 201, fails the test.
-fn load(name: &str, client: &Client, habit: Habit, stop: &AtomicBool, done: &AtomicUsize) -> Placed {
-    let mut placed = Placed::new();
-    let mut kept: Option<Connection> = None;
-    for turn in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let key = format!("{name}-{turn}");
-        let order = Request::new("POST", "/orders").header("Idempotency-Key", &key);
-        let order = order.json(&json!({"productId": 1, "quantity": 1}));
-        let mut connection = kept.take().unwrap_or_else(|| client.connect().expect("nobody is refused"));
-        let answer = connection.try_send(&order).unwrap_or_else(|error| panic!("{key} had no answer: {error}"));
-        assert_eq!(answer.status, 201, "{key}: {answer}");
-        let ends = answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        kept = Some(connection).filter(|_| matches!(habit, Habit::Keeps) && !ends);
-        placed.insert(key, answer.created());
-        done.fetch_add(1, Ordering::Relaxed);
+const HABITS: [(&str, Habit); 4] = [("a", Habit::Keeps), ("b", Habit::Keeps), ("c", Habit::Fresh), ("d", Habit::Fresh)];
+
+/// Clients that create and read until told to stop.
+struct Load<'a> {
+    client: Client,
+    collection: &'a str,
+    /// The body of the `n`th request of a client.
+    body: &'a (dyn Fn(&str, u64) -> Value + Sync),
+    stop: AtomicBool,
+    done: AtomicUsize,
+}
+
+impl<'a> Load<'a> {
+    fn new(client: Client, collection: &'a str, body: &'a (dyn Fn(&str, u64) -> Value + Sync)) -> Self {
+        Self { client, collection, body, stop: AtomicBool::new(false), done: AtomicUsize::new(0) }
     }
-    placed
+
+    /// Puts the load on while `meanwhile` happens; what was created.
+    fn during(&self, meanwhile: impl FnOnce(&Self)) -> Created {
+        thread::scope(|scope| {
+            let clients = HABITS.map(|(name, habit)| scope.spawn(move || self.one(name, habit)));
+            self.goes_on();
+            meanwhile(self);
+            self.stop.store(true, Ordering::Relaxed);
+            clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+        })
+    }
+
+    #[track_caller]
+    fn goes_on(&self) {
+        let since = self.done.load(Ordering::Relaxed);
+        eventually(SOON, "the load goes on", || (self.done.load(Ordering::Relaxed) > since + 20).then_some(()));
+    }
+
+    /// A connection is left only where the server said that it ends. Any other end, and any answer but 201 to a creation
+    /// and 200 to its look, fails the test.
+    fn one(&self, name: &str, habit: Habit) -> Created {
+        let mut created = Created::new();
+        let mut kept: Option<Connection> = None;
+        let mut send = |request: &Request, status| {
+            let mut connection = kept.take().unwrap_or_else(|| self.client.connect().expect("nobody is refused"));
+            let answer = connection.try_send(request);
+            let answer = answer.unwrap_or_else(|error| panic!("no answer to {request:?}: {error}"));
+            assert_eq!(answer.status, status, "{request:?}: {answer}");
+            let ends = answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+            kept = Some(connection).filter(|_| matches!(habit, Habit::Keeps) && !ends);
+            self.done.fetch_add(1, Ordering::Relaxed);
+            answer
+        };
+        for turn in 0.. {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let key = format!("{name}-{turn}");
+            let id = send(&self.creation(&key, &(self.body)(name, turn)), 201).created();
+            created.insert(key, id);
+            let target = format!("/{}/{id}", self.collection);
+            assert_eq!(send(&Request::new("GET", &target), 200).json()["id"], json!(id));
+        }
+        created
+    }
+
+    fn creation(&self, key: &str, body: &Value) -> Request {
+        Request::new("POST", &format!("/{}", self.collection)).header("Idempotency-Key", key).json(body)
+    }
+
+    /// What every page of a collection says in this field, in order.
+    fn all(&self, collection: &str, field: &str) -> Vec<u64> {
+        let mut values = Vec::new();
+        for page in 0.. {
+            let answer = self.client.json(&format!("/{collection}?size=1000&page={page}"));
+            let rows = answer["_embedded"][collection].as_array().unwrap();
+            values.extend(rows.iter().map(|row| row[field].as_u64().unwrap()));
+            if rows.len() < 1000 {
+                break;
+            }
+        }
+        values.sort_unstable();
+        values
+    }
+
+    /// Everything that was acknowledged is there, and nothing else; a repeat gets the first answer.
+    #[track_caller]
+    fn audit(&self, created: &Created) -> Vec<u64> {
+        let mut acknowledged: Vec<u64> = created.values().copied().collect();
+        acknowledged.sort_unstable();
+        assert_eq!(self.all(self.collection, "id"), acknowledged);
+        for (key, id) in created.iter().step_by(1 + created.len() / 20) {
+            let (name, turn) = key.split_once('-').unwrap();
+            let again = self.client.send(&self.creation(key, &(self.body)(name, turn.parse().unwrap())));
+            assert_eq!((again.header("idempotency-replayed"), again.created()), (Some("true"), *id));
+        }
+        assert_eq!(self.all(self.collection, "id"), acknowledged);
+        acknowledged
+    }
+}
+
+/// An order of the one product.
+fn order(_: &str, _: u64) -> Value {
+    json!({"productId": 1, "quantity": 1})
+}
+
+/// Each order was delivered once, and each delivery raised the stock once.
+#[track_caller]
+fn audit_orders(load: &Load<'_>, created: &Created, stocked: i64) {
+    let acknowledged = load.audit(created);
+    assert_eq!(load.all("deliveries", "orderId"), acknowledged);
+    assert_eq!(stock(&load.client, 1), stocked + i64::try_from(acknowledged.len()).unwrap());
 }
 
 #[test]
 fn three_redeploys_under_load_fail_no_request_and_lose_or_double_nothing() {
     let held = Held::start("");
-    let client = held.client();
-    product(&client, 100_000);
-    let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let habits = [("a", Habit::Keeps), ("b", Habit::Keeps), ("c", Habit::Fresh), ("d", Habit::Fresh)];
-    let (placed, processes) = thread::scope(|scope| {
-        let loads = habits.map(|(name, habit)| {
-            let (client, stop, done) = (client.clone(), &stop, &done);
-            scope.spawn(move || load(name, &client, habit, stop, done))
-        });
-        let goes_on = |since: usize| {
-            eventually(SOON, "the load goes on", || (done.load(Ordering::Relaxed) > since + 20).then_some(()));
-        };
-        let mut processes = vec![held.pid()];
-        goes_on(0);
+    product(&held.client(), 100_000);
+    let load = Load::new(held.client(), "orders", &order);
+    let mut processes = vec![held.pid()];
+    let created = load.during(|load| {
         for _ in 0..3 {
             let (code, said) = held.redeploy(&["--new", "./newer"]);
             assert_eq!(code, Some(0), "{said}");
             processes.push(held.pid());
-            goes_on(done.load(Ordering::Relaxed));
+            load.goes_on();
         }
-        stop.store(true, Ordering::Relaxed);
-        let placed: Placed = loads.into_iter().flat_map(|load| load.join().unwrap()).collect();
-        (placed, processes)
     });
     let installed = fs::read_to_string(held.path("steadfast")).unwrap();
     assert!(installed.contains("# newer"), "{installed}");
     assert!(processes.windows(2).all(|pair| pair[0] != pair[1]), "each redeploy is another process: {processes:?}");
     held.admin().get("/admin/quiesce?within=10s").is(200);
-    // Every order that was acknowledged is there, and no other.
-    let mut acknowledged: Vec<u64> = placed.values().copied().collect();
-    acknowledged.sort_unstable();
-    let there = |collection: &str, field: &str| {
-        let mut ids = Vec::new();
-        for page in 0.. {
-            let answer = client.json(&format!("/{collection}?size=1000&page={page}"));
-            let rows = answer["_embedded"][collection].as_array().unwrap();
-            ids.extend(rows.iter().map(|row| row[field].as_u64().unwrap()));
-            if rows.len() < 1000 {
-                break;
-            }
-        }
-        ids.sort_unstable();
-        ids
-    };
-    assert_eq!(there("orders", "id"), acknowledged);
-    // Each was delivered once, and each delivery raised the stock once.
-    assert_eq!(there("deliveries", "orderId"), acknowledged);
-    assert_eq!(stock(&client, 1), 100_000 + i64::try_from(acknowledged.len()).unwrap());
-    // A repeat, whichever process had the first, is answered with the first answer.
-    for (key, id) in placed.iter().step_by(1 + placed.len() / 20) {
-        let order = Request::new("POST", "/orders").header("Idempotency-Key", key);
-        let again = client.send(&order.json(&json!({"productId": 1, "quantity": 1})));
-        assert_eq!((again.header("idempotency-replayed"), again.created()), (Some("true"), *id));
-    }
-    assert_eq!(there("orders", "id"), acknowledged);
+    audit_orders(&load, &created, 100_000);
     assert!(!held.stderr().contains("did not end in time"), "{}", held.stderr());
 }
 
@@ -281,6 +329,46 @@ fn an_inherited_socket_that_nobody_serves_is_refused_by_name() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("`shop`") && said.contains("public, admin"), "{said}");
     assert!(!directory.path().join("data").exists(), "nothing was opened");
+}
+
+#[test]
+fn each_service_of_the_store_is_replaced_under_load_without_a_failed_request() {
+    let server = Server::store();
+    product(&server.client(), 100_000);
+    let load = Load::new(server.client(), "orders", &order);
+    let created = load.during(|load| {
+        for service in ["order", "delivery", "product", "order", "delivery", "product"] {
+            let replaced = operate(&server, service, "redeploy");
+            assert_eq!(replaced["state"], "running", "{replaced}");
+            load.goes_on();
+        }
+    });
+    quiet(&server);
+    audit_orders(&load, &created, 100_000);
+    assert_eq!(server.admin().json("/admin/dead-letters"), json!([]));
+    assert_eq!(server.stderr().matches("redeployed").count(), 6, "{}", server.stderr());
+}
+
+/// A booking asks its room's calendar, an entity of its own service, and then the payment: what it has begun is finished
+/// before its service is replaced.
+#[test]
+fn a_service_whose_entities_ask_each_other_is_replaced_under_load() {
+    let server = Setup::default().system("stay").start();
+    let booking = |name: &str, turn: u64| {
+        let room = u64::from(name.as_bytes()[0]); // dates of one client are its own
+        let date = 20_300_101 + 10_000 * (turn / 336) + 100 * (turn % 336 / 28) + turn % 28;
+        json!({"roomId": room, "guest": name, "usedate": date, "price": 1000})
+    };
+    let load = Load::new(server.client(), "bookings", &booking);
+    let created = load.during(|load| {
+        for service in ["booking", "pay", "booking", "pay"] {
+            server.admin().post(&format!("/admin/services/stay/{service}/redeploy")).is(200);
+            load.goes_on();
+        }
+    });
+    quiet(&server);
+    let acknowledged = load.audit(&created);
+    assert_eq!(load.all("payments", "bookId"), acknowledged);
 }
 
 /// A program that does this first, and then is the one under test.

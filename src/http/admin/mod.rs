@@ -42,6 +42,7 @@ impl Admin {
             .on(post.clone(), "/admin/services/{system}/{service}/stop", services::stop)
             .on(post.clone(), "/admin/services/{system}/{service}/start", services::start)
             .on(post.clone(), "/admin/services/{system}/{service}/restart", services::restart)
+            .on(post.clone(), "/admin/services/{system}/{service}/redeploy", services::redeploy)
             .on(get.clone(), "/admin/consumers", |system, _| async move { Ok(ok(&system.consumers().await)) }.boxed())
             .on(post.clone(), "/admin/views/{system}/{view}/rebuild", views::rebuild)
             .on(get.clone(), "/admin/views/{system}/{view}/rebuild", views::last)
