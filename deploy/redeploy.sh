@@ -42,17 +42,30 @@ done
 say() { printf 'redeploy: %s\n' "$*"; }
 refuse() { printf 'redeploy: %s; nothing was done\n' "$*" >&2; exit 2; }
 
-ask() { # method path: the body; fails without an answer below 400
-    local header=()
-    # by a file, so that the token is not among the arguments that everybody sees
-    [[ -z $token_file ]] || header=(-H @<(printf 'Authorization: Bearer %s' "$(<"$token_file")"))
-    curl --silent --fail --max-time 5 -X "$1" "${header[@]}" "http://$admin$2"
+# Without any tool: what runs a service need not have curl.
+talk() { # host port method path: the body; fails without an answer below 400
+    local line status
+    exec 3<>"/dev/tcp/$1/$2" || return 1
+    printf '%s %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n' "$3" "$4" "$1" "$2" >&3
+    [[ -z ${ADMIN_TOKEN:-} ]] || printf 'Authorization: Bearer %s\r\n' "$ADMIN_TOKEN" >&3
+    printf '\r\n' >&3
+    read -r _ status _ <&3 || return 1
+    while read -r line && [[ $line != $'\r' ]]; do :; done <&3
+    cat <&3
+    [[ $status == [23]* ]]
+}
+export -f talk
+ask() { # method path
+    local token='' host=${admin%:*}
+    [[ -z $token_file ]] || token=$(<"$token_file")
+    host=${host#[} host=${host%]}
+    # by the environment, so that the token is not among the arguments that everybody sees
+    ADMIN_TOKEN=$token timeout 5 bash -c 'talk "$@"' talk "$host" "${admin##*:}" "$1" "$2" 2>/dev/null
 }
 field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
-pid_now() { ask GET /admin/process 2>/dev/null | field pid || true; }
+pid_now() { ask GET /admin/process | field pid || true; }
 
 # --- whatever can be refused is refused before anything stops
-command -v curl >/dev/null || refuse "curl is not on the PATH"
 candidate=${new:-$program}
 version=$("$candidate" --version 2>/dev/null) || refuse "$candidate is no program that runs here"
 version=${version##* }
@@ -73,7 +86,7 @@ serves() { # version: within the limit, another process than before is ready, an
     local until=$((SECONDS + within)) pid
     while ((SECONDS < until)); do
         pid=$(pid_now)
-        if [[ -n $pid && $pid != "$before" ]] && ask GET /readyz >/dev/null 2>&1; then
+        if [[ -n $pid && $pid != "$before" ]] && ask GET /readyz >/dev/null; then
             [[ $(ask GET /admin/process | field version) == "$1" ]] && return 0
         fi
         sleep 0.1
@@ -92,7 +105,7 @@ fi
 
 if swap && serves "$version"; then
     say "process $(pid_now), version $version, is ready"
-    if ask GET '/admin/quiesce?within=1s' >/dev/null 2>&1; then
+    if ask GET '/admin/quiesce?within=1s' >/dev/null; then
         say "every policy and view is at the end of the journal"
     else
         say "policies and views are at work: GET http://$admin/admin/consumers tells how far they are"
