@@ -56,7 +56,7 @@ async fn serving(limits: HttpLimits) -> Running {
 async fn serving_on(listener: Listener, limits: HttpLimits) -> Running {
     let (begun, release) = (Arc::<Notify>::default(), Arc::<Notify>::default());
     let routes = Paths { begun: begun.clone(), release: release.clone() };
-    let edge = Edge::new(routes, false, limits, Arc::new(Timestamp::default));
+    let edge = Edge::new(routes, false, limits, Arc::new(Timestamp::default), crate::RequestMeters::default());
     let server = HttpServer::new(listener, edge, Readiness::default());
     let stop = Stop::new();
     let run = server.start(stop.clone()).await.unwrap();
