@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     AdminConfig, Timestamp,
@@ -99,17 +99,16 @@ impl Audit {
 /// On disk: never rename what an object has.
 fn line(request: &Request, who: &str, status: Option<StatusCode>) -> String {
     let cut = |text: &str, most: usize| text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned();
-    let mut line = json!({
-        "at": moment(request.at),
-        "who": who,
-        "from": request.peer.map(|address| address.to_string()),
-        "correlation": &*request.correlation.id,
-        "method": request.method.as_str(),
-        "path": cut(&request.path, MOST_OF_URL),
-    });
+    let mut line = Map::new();
     let mut set = |name: &str, value: Value| {
-        line[name] = value;
+        line.insert(name.to_owned(), value);
     };
+    set("at", moment(request.at).into());
+    set("who", who.into());
+    set("from", request.peer.map(|address| address.to_string()).into());
+    set("correlation", (*request.correlation.id).into());
+    set("method", request.method.as_str().into());
+    set("path", cut(&request.path, MOST_OF_URL).into());
     if !request.query.is_empty() {
         set("query", cut(&request.query, MOST_OF_URL).into());
     }
@@ -127,7 +126,7 @@ fn line(request: &Request, who: &str, status: Option<StatusCode>) -> String {
             set("status", status.as_u16().into());
         }
     }
-    line.to_string()
+    Value::Object(line).to_string()
 }
 
 /// As people read it, in UTC.
@@ -177,6 +176,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::{ByteCount, http::request::tests::request};
 

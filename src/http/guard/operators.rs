@@ -90,7 +90,10 @@ impl Operators {
         };
         let given = bearer(headers).map(Digest::of);
         // every token is compared, so that the time does not tell which one is near
-        let known = |given: Digest| tokens.0.iter().filter(|(_, token)| token.is(&given)).last();
+        let known = |given: Digest| {
+            let is_his = |found, known| if Digest::is(&known.1, &given) { Some(known) } else { found };
+            tokens.0.iter().fold(None, is_his)
+        };
         given.and_then(known).map(|(name, _)| name.clone()).ok_or_else(|| {
             Problem::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "operators send `Authorization: Bearer TOKEN`")
                 .with_header(header::WWW_AUTHENTICATE, r#"Bearer realm="steadfast operators""#)

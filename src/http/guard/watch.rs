@@ -55,7 +55,7 @@ impl KeyWatch {
         match spawn_blocking(move || guard.prepare(&guard.config()).map(|apply| apply())).await {
             Ok(Ok(changed)) => tracing::info!(?changed, "files of keys were read again"),
             Ok(Err(why)) => {
-                tracing::error!(%why, "files of keys changed and cannot be used; what held goes on holding")
+                tracing::error!(%why, "files of keys changed and cannot be used; what held goes on holding");
             }
             Err(error) => tracing::error!(%error, "files of keys were not read again"),
         }

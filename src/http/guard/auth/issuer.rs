@@ -20,7 +20,7 @@ const API_KEY: &str = "sf_";
 /// Shorter secrets are refused by whoever checks the token.
 const SHORTEST_SECRET: usize = 32;
 
-/// Signs tokens: HS256 with a secret, RS256 or EdDSA with a private key.
+/// Signs tokens: HS256 with a secret, RS256 or `EdDSA` with a private key.
 pub struct SigningKey(Kind);
 
 enum Kind {
@@ -83,7 +83,7 @@ impl SigningKey {
                 let ed25519 = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Kind::Ed25519);
                 ed25519.or_else(|_| RsaKeyPair::from_pkcs8(der).map(Box::new).map(Kind::Rsa))
             }
-            _ => return Err(unknown()),
+            PrivateKeyDer::Sec1(_) | _ => return Err(unknown()),
         };
         kind.map(Self).map_err(|_| unknown())
     }
@@ -91,10 +91,11 @@ impl SigningKey {
     /// A token that holds from `now` on.
     pub fn issue(&self, claims: &Claims, now: Timestamp) -> Secret {
         let seconds = now.as_millis() / 1000;
-        let mut header = json!({ "alg": self.algorithm(), "typ": "JWT" });
-        if let Some(id) = &claims.key_id {
-            header["kid"] = id.as_str().into();
-        }
+        let mut header = Map::from_iter([
+            ("alg".to_owned(), Value::from(self.algorithm())),
+            ("typ".to_owned(), "JWT".into()),
+        ]);
+        header.extend(claims.key_id.as_ref().map(|id| ("kid".to_owned(), id.as_str().into())));
         let mut said = Map::from_iter([
             ("sub".to_owned(), Value::from(claims.subject.as_str())),
             ("iat".to_owned(), seconds.into()),
@@ -105,7 +106,7 @@ impl SigningKey {
             said.extend(value.as_ref().map(|value| (name.to_owned(), value.as_str().into())));
         }
         let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
-        let signed = format!("{}.{}", encode(header.to_string()), encode(Value::Object(said).to_string()));
+        let signed = format!("{}.{}", encode(Value::Object(header).to_string()), encode(Value::Object(said).to_string()));
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.sign(signed.as_bytes()));
         Secret::new(format!("{signed}.{signature}"))
     }
@@ -135,19 +136,20 @@ impl SigningKey {
     pub fn jwks(&self, key_id: Option<&str>) -> Option<String> {
         use ring::signature::KeyPair;
         let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-        let mut jwk = match &self.0 {
+        let parts = match &self.0 {
             Kind::Secret(_) => return None,
-            Kind::Ed25519(key) => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(key.public_key().as_ref()) }),
+            Kind::Ed25519(key) => {
+                vec![("kty", "OKP".to_owned()), ("crv", "Ed25519".to_owned()), ("x", encode(key.public_key().as_ref()))]
+            }
             Kind::Rsa(key) => {
                 let parts: rsa::PublicKeyComponents<Vec<u8>> = key.public().into();
-                json!({ "kty": "RSA", "n": encode(&parts.n), "e": encode(&parts.e) })
+                vec![("kty", "RSA".to_owned()), ("n", encode(&parts.n)), ("e", encode(&parts.e))]
             }
         };
-        jwk["alg"] = self.algorithm().into();
-        jwk["use"] = "sig".into();
-        if let Some(id) = key_id {
-            jwk["kid"] = id.into();
-        }
+        let named = [("alg", self.algorithm().to_owned()), ("use", "sig".to_owned())];
+        let id = key_id.map(|id| ("kid", id.to_owned()));
+        let members = parts.into_iter().chain(named).chain(id);
+        let jwk: Map<String, Value> = members.map(|(name, value)| (name.to_owned(), value.into())).collect();
         Some(json!({ "keys": [jwk] }).to_string())
     }
 }
