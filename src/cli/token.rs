@@ -13,12 +13,13 @@ use steadfast::{
 use super::{Exit, data::say_json, say};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(group = ArgGroup::new("what").required(true).args(["secret_file", "key_file", "api_key", "new_secret"]))]
 pub(super) struct Token {
     /// Signs with HS256 and the secret in this file, as [auth] `secret_file` has it.
     #[arg(long)]
     secret_file: Option<PathBuf>,
-    /// Signs with RS256 or EdDSA and the private key in this PEM file.
+    /// Signs with RS256 or `EdDSA` and the private key in this PEM file.
     #[arg(long)]
     key_file: Option<PathBuf>,
     /// Makes an API key instead, and the line for [auth] `keys_file`.

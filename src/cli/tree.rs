@@ -19,7 +19,7 @@ pub(super) struct Tree {
     /// The operators' address of the instance.
     #[arg(long, default_value = "http://127.0.0.1:9900")]
     admin: String,
-    /// A file with an operator's token, as [admin] token_file has them; the first one counts.
+    /// A file with an operator's token, as [admin] `token_file` has them; the first one counts.
     #[arg(long, env = "STEADFAST_TOKEN_FILE")]
     token_file: Option<PathBuf>,
     /// The tree as JSON, for programs.
@@ -73,7 +73,7 @@ fn line(node: &TreeNode, depth: usize) -> String {
     {
         line = format!("{line} ({})", word(serde_json::to_value(strategy)));
     }
-    line = format!("{line}: {}", word(serde_json::to_value(&node.state)));
+    line = format!("{line}: {}", word(serde_json::to_value(node.state)));
     if node.restarts > 0 {
         line = format!("{line}, {} restarts", node.restarts);
     }

@@ -31,6 +31,8 @@ pub(crate) struct Request {
     pub(crate) at: Timestamp,
     /// The other end of the connection, or whom a trusted proxy there asks for; `None` without a socket.
     pub(crate) peer: Option<IpAddr>,
+    /// Whether it came by TLS.
+    pub(crate) secure: bool,
     /// Who sends it; `None` when nobody is asked.
     pub(crate) caller: Option<Caller>,
     /// Where it is counted, once it is known what its path names.
@@ -73,7 +75,7 @@ impl Request {
         };
         let host = first("x-forwarded-host").filter(is_host).or_else(|| first("host").filter(is_host));
         let https = first("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-        Origin { https, host: host.unwrap_or("localhost").to_owned() }
+        Origin { https: https || self.secure, host: host.unwrap_or("localhost").to_owned() }
     }
 }
 
@@ -180,6 +182,7 @@ pub(crate) mod tests {
             body: body.to_owned().into(),
             at: Timestamp::from_millis(1_625_721_994_123),
             peer: None,
+            secure: false,
             caller: None,
             route: OnceLock::new(),
         }

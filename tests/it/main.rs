@@ -7,6 +7,8 @@ mod alerts;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod broken;
+#[cfg(test)]
 mod bulkheads;
 #[cfg(test)]
 mod chain;
@@ -74,6 +76,8 @@ mod station;
 mod status;
 #[cfg(test)]
 mod stay;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tools;
 #[cfg(test)]

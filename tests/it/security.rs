@@ -188,9 +188,9 @@ fn who_asks_too_often_is_told_when_to_come_back() {
     server.start();
     let (client, admin) = (server.client(), server.admin());
     for left in (0..5).rev() {
-        let served = client.get("/products").is(200);
-        assert_eq!(served.header("ratelimit-policy"), Some("\"address\";q=5;w=3600"));
-        assert!(served.header("ratelimit").unwrap().starts_with(&format!("\"address\";r={left};t=")), "{served}");
+        let told = client.get("/products").is(200);
+        assert_eq!(told.header("ratelimit-policy"), Some("\"address\";q=5;w=3600"));
+        assert!(told.header("ratelimit").unwrap().starts_with(&format!("\"address\";r={left};t=")), "{told}");
     }
     let refused = client.send(&product()).is(429);
     assert_eq!((&refused.json()["code"], &refused.json()["outcome"]), (&json!("RATE_LIMITED"), &json!("not done")));

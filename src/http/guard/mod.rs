@@ -20,11 +20,16 @@ mod operators;
 mod permit;
 mod proxies;
 mod rate;
+mod tls;
 mod watch;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use http::{HeaderMap, header};
+use tokio_rustls::TlsAcceptor;
 
 use super::{Problem, request::Request};
 use crate::{AddressRange, Prepared, RateConfig, Reloads, SupervisionConfig};
@@ -39,6 +44,7 @@ pub(crate) use permit::{may_command, may_read};
 use proxies::Proxies;
 pub(crate) use rate::Spent;
 use rate::{Client, Rates};
+use tls::{Acceptor, Certificate, Present};
 pub use watch::KeyWatch;
 
 /// What stands between the sockets and the routes of a process. All clones are one.
@@ -51,6 +57,9 @@ struct Inner {
     authority: RwLock<Option<Arc<Authority>>>,
     rates: Rates,
     proxies: Proxies,
+    certificate: Arc<Present>,
+    /// Speaks TLS with that certificate; `None` without one.
+    acceptor: Option<Acceptor>,
     /// Whose web pages may use the public address; `None` when that follows from the address.
     origins: Option<Arc<[String]>>,
     /// The configuration that holds.
@@ -62,6 +71,7 @@ struct Loaded {
     operators: Option<Tokens>,
     authority: Option<Authority>,
     rates: RateConfig,
+    certificate: Option<Certificate>,
 }
 
 impl Loaded {
@@ -70,6 +80,7 @@ impl Loaded {
             operators: config.admin.token_file.as_deref().map(Tokens::read).transpose()?,
             authority: Authority::read(&config.auth)?,
             rates: config.rate.clone(),
+            certificate: config.server.tls.as_ref().map(Certificate::read).transpose()?,
         })
     }
 }
@@ -80,7 +91,10 @@ impl Guard {
     /// # Errors
     /// A file that cannot be read, or that is not as it has to be.
     pub fn of(config: &SupervisionConfig) -> Result<Self, GuardError> {
+        let certificate = Arc::<Present>::default();
         let guard = Self(Arc::new(Inner {
+            acceptor: config.server.tls.is_some().then(|| Acceptor::new(certificate.clone())),
+            certificate,
             proxies: Proxies::new(config.server.trusted_proxies.clone()),
             origins: config.server.cors_origins.clone().map(Arc::from),
             config: config.clone().into(),
@@ -97,6 +111,16 @@ impl Guard {
 
     pub(crate) fn operators(&self) -> Operators {
         self.0.operators.clone()
+    }
+
+    /// Speaks TLS with the certificate that holds; `None` when the public listeners do not.
+    pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
+        self.0.acceptor.as_ref().map(Acceptor::get)
+    }
+
+    /// Whether this is the address of a proxy whose word counts.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.0.proxies.have(address)
     }
 
     /// Whose web pages may use the public address.
@@ -143,7 +167,8 @@ impl Guard {
         let operators = self.0.operators.replace(loaded.operators);
         let authority = replace(&self.0.authority, loaded.authority);
         let rates = self.0.rates.replace(loaded.rates);
-        let all = [("admin.token_file", operators), ("auth", authority), ("limits.rate", rates)];
+        let tls = self.0.certificate.replace(loaded.certificate);
+        let all = [("admin.token_file", operators), ("auth", authority), ("limits.rate", rates), ("server.tls", tls)];
         all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect()
     }
 
@@ -159,6 +184,9 @@ impl Reloads for Guard {
         // Whether somebody is asked at all does not change while clients are connected.
         if config.admin.token_file.is_some() != held.admin.token_file.is_some() {
             config.admin.token_file = held.admin.token_file;
+        }
+        if config.server.tls.is_some() != held.server.tls.is_some() {
+            config.server.tls.clone_from(&held.server.tls);
         }
         if config.auth.is_on() != held.auth.is_on() {
             config.auth = held.auth;

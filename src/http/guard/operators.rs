@@ -91,8 +91,7 @@ impl Operators {
         let given = bearer(headers).map(Digest::of);
         // every token is compared, so that the time does not tell which one is near
         let known = |given: Digest| {
-            let is_his = |found, known| if Digest::is(&known.1, &given) { Some(known) } else { found };
-            tokens.0.iter().fold(None, is_his)
+            tokens.0.iter().fold(None, |found, known| if known.1.is(&given) { Some(known) } else { found })
         };
         given.and_then(known).map(|(name, _)| name.clone()).ok_or_else(|| {
             Problem::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "operators send `Authorization: Bearer TOKEN`")

@@ -75,7 +75,26 @@ impl ResolvesServerCert for Present {
 }
 
 /// Speaks TLS 1.2 and 1.3, and lets clients choose between HTTP/2 and HTTP/1.1.
-pub(super) fn acceptor(present: Arc<Present>) -> TlsAcceptor {
+pub(super) struct Acceptor(TlsAcceptor);
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Acceptor(..)")
+    }
+}
+
+impl Acceptor {
+    /// Shows each client the certificate that is present when it comes.
+    pub(super) fn new(present: Arc<Present>) -> Self {
+        Self(acceptor(present))
+    }
+
+    pub(super) fn get(&self) -> TlsAcceptor {
+        self.0.clone()
+    }
+}
+
+fn acceptor(present: Arc<Present>) -> TlsAcceptor {
     let mut config = Rustls::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has ciphers for both versions")

@@ -47,7 +47,11 @@ pub(crate) trait Routes: Send + Sync + 'static {
 
 /// The other end of a connection, as the listener attaches it to each of its requests.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// Whether it speaks TLS with us.
+    pub(crate) secure: bool,
+}
 
 /// Tells the time.
 pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -89,6 +93,11 @@ impl Edge {
         let origins = if cross_origin { Origins::Everybody } else { Origins::Nobody };
         let inner = Inner { routes: Box::new(routes), limits, room, now, meters, unmatched };
         Self { inner: Arc::new(inner), guard: Guard::default(), origins }
+    }
+
+    /// The guard before it.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// The same behind a guard; `loopback` says whether only this machine reaches it.
@@ -155,7 +164,8 @@ impl Edge {
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
         let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
-        let peer = peer.map(|Peer(address)| address.to_canonical());
+        let secure = peer.is_some_and(|peer| peer.secure);
+        let peer = peer.map(|peer| peer.address.to_canonical());
         let origin = headers.get(header::ORIGIN).filter(|origin| self.origins.have(origin)).cloned();
         let head = method == Method::HEAD;
         let mut spent = Vec::new();
@@ -168,6 +178,7 @@ impl Edge {
             correlation,
             at: now(),
             peer,
+            secure,
             caller: None,
             route: OnceLock::new(),
         };

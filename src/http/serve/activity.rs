@@ -99,14 +99,14 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    /// Its answer is there, and waits to be taken.
-    pub(super) fn answered<B>(mut self, body: B) -> Taken<B> {
+    /// Its answer is there, and waits to be taken; in one piece when it is `whole`.
+    pub(super) fn answered<B>(mut self, body: B, whole: bool) -> Taken<B> {
         self.answer = Some(self.activity.with(|inner| {
             inner.next += 1;
             inner.waiting.insert(inner.next, Instant::now());
             inner.next
         }));
-        Taken { body, piece: Bytes::new(), _under_way: self }
+        Taken { body, most: if whole { usize::MAX } else { PIECE }, piece: Bytes::new(), _under_way: self }
     }
 }
 
@@ -126,6 +126,7 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 pub(super) struct Taken<B> {
     body: B,
+    most: usize,
     /// What of it was read and not handed over.
     piece: Bytes,
     _under_way: UnderWay,
@@ -135,10 +136,7 @@ impl<B: Body<Data: Buf> + Unpin> Body for Taken<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         if self.piece.is_empty() {
             let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
@@ -147,10 +145,12 @@ impl<B: Body<Data: Buf> + Unpin> Body for Taken<B> {
             };
             match frame.into_data() {
                 Ok(mut data) => self.piece = data.copy_to_bytes(data.remaining()),
-                Err(other) => return Poll::Ready(other.into_trailers().ok().map(|trailers| Ok(Frame::trailers(trailers)))),
+                Err(other) => {
+                    return Poll::Ready(other.into_trailers().ok().map(|trailers| Ok(Frame::trailers(trailers))));
+                }
             }
         }
-        let length = self.piece.len().min(PIECE);
+        let length = self.piece.len().min(self.most);
         Poll::Ready(Some(Ok(Frame::data(self.piece.split_to(length)))))
     }
 
@@ -199,10 +199,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_breaks_it_off_whatever_else_happens() {
         let activity = Activity::new();
-        let stalled = activity.begin().answered(Full::new(Bytes::from_static(b"x")));
+        let stalled = activity.begin().answered(Full::new(Bytes::from_static(b"x")), false);
         for _ in 0..29 {
             advance(Duration::from_secs(1)).await;
-            drop(activity.begin().answered(Full::new(Bytes::from_static(b"y"))));
+            drop(activity.begin().answered(Full::new(Bytes::from_static(b"y")), false));
             assert_eq!(over(&activity), None);
         }
         advance(Duration::from_secs(1)).await;
@@ -223,7 +223,7 @@ mod tests {
     async fn a_body_in_pieces_is_the_same_body() {
         let activity = Activity::new();
         let bytes: Bytes = (0..PIECE * 2 + 5).map(|n| n.to_le_bytes()[0]).collect();
-        let mut body = activity.begin().answered(Full::new(bytes.clone()));
+        let mut body = activity.begin().answered(Full::new(bytes.clone()), false);
         assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));
         let (mut read, mut pieces) = (Vec::new(), 0);
         while let Some(frame) = body.frame().await {
@@ -233,7 +233,7 @@ mod tests {
         }
         assert_eq!((read, pieces), (bytes.to_vec(), 3));
         assert!(body.is_end_stream());
-        let empty = activity.begin().answered(Full::new(Bytes::new()));
+        let empty = activity.begin().answered(Full::new(Bytes::new()), false);
         assert!(empty.is_end_stream(), "no answer becomes longer by this");
     }
 }

@@ -192,7 +192,7 @@ impl SupervisionConfig {
     /// What differs from `other` beside what a running system takes over: sections, which are read only at a start.
     pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let sections = [
-            ("server", self.server != other.server),
+            ("server", self.server.fixed() != other.server.fixed()),
             ("admin", self.admin.fixed() != other.admin.fixed()),
             ("limits", self.limits != other.limits),
             ("auth", self.auth.open != other.auth.open || self.auth.is_on() != other.auth.is_on()),

@@ -111,6 +111,14 @@ impl Default for LimitsConfig {
     }
 }
 
+impl ServerConfig {
+    /// What of it holds until the next start: not which files have the certificate, but whether some have.
+    pub(super) fn fixed(&self) -> Self {
+        let nowhere = || TlsConfig { cert_file: PathBuf::new(), key_file: PathBuf::new() };
+        Self { tls: self.tls.as_ref().map(|_| nowhere()), ..self.clone() }
+    }
+}
+
 const SHORTEST: Duration = Duration::from_millis(100);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 const HOUR: Duration = Duration::from_hours(1);

@@ -91,10 +91,8 @@ impl SigningKey {
     /// A token that holds from `now` on.
     pub fn issue(&self, claims: &Claims, now: Timestamp) -> Secret {
         let seconds = now.as_millis() / 1000;
-        let mut header = Map::from_iter([
-            ("alg".to_owned(), Value::from(self.algorithm())),
-            ("typ".to_owned(), "JWT".into()),
-        ]);
+        let mut header =
+            Map::from_iter([("alg".to_owned(), Value::from(self.algorithm())), ("typ".to_owned(), "JWT".into())]);
         header.extend(claims.key_id.as_ref().map(|id| ("kid".to_owned(), id.as_str().into())));
         let mut said = Map::from_iter([
             ("sub".to_owned(), Value::from(claims.subject.as_str())),
@@ -106,7 +104,8 @@ impl SigningKey {
             said.extend(value.as_ref().map(|value| (name.to_owned(), value.as_str().into())));
         }
         let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
-        let signed = format!("{}.{}", encode(Value::Object(header).to_string()), encode(Value::Object(said).to_string()));
+        let signed =
+            format!("{}.{}", encode(Value::Object(header).to_string()), encode(Value::Object(said).to_string()));
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.sign(signed.as_bytes()));
         Secret::new(format!("{signed}.{signature}"))
     }
