@@ -49,7 +49,7 @@ struct Inner {
     /// Since when there is nothing under way.
     idle_since: Instant,
     under_way: usize,
-    /// Answers that are not taken yet, by number, with the time at which they were there.
+    /// Answers that are not taken yet, by number, with the time at which they were there, or a piece of them was taken.
     waiting: BTreeMap<u64, Instant>,
     next: u64,
 }
@@ -75,7 +75,7 @@ impl Activity {
     pub(super) fn over(&self, times: Times, now: Instant) -> Option<Over> {
         self.with(|inner| {
             let since = |then: Instant| now.saturating_duration_since(then);
-            if inner.waiting.first_key_value().is_some_and(|(_, then)| since(*then) >= times.response) {
+            if inner.waiting.values().min().is_some_and(|then| since(*then) >= times.response) {
                 return Some(Over::Break("an answer was not taken"));
             }
             if inner.under_way == 0 && since(inner.idle_since) >= times.idle {
@@ -99,6 +99,13 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
+    /// Another piece of its answer is taken: the rest has its time from now on.
+    fn taken(&self) {
+        if let Some(answer) = self.answer {
+            self.activity.with(|inner| inner.waiting.insert(answer, Instant::now()));
+        }
+    }
+
     /// Its answer is there, and waits to be taken; in one piece when it is `whole`.
     pub(super) fn answered<B>(mut self, body: B, whole: bool) -> Taken<B> {
         self.answer = Some(self.activity.with(|inner| {
@@ -106,7 +113,7 @@ impl UnderWay {
             inner.waiting.insert(inner.next, Instant::now());
             inner.next
         }));
-        Taken { body, most: if whole { usize::MAX } else { PIECE }, piece: Bytes::new(), _under_way: self }
+        Taken { body, most: if whole { usize::MAX } else { PIECE }, piece: Bytes::new(), under_way: self }
     }
 }
 
@@ -129,7 +136,7 @@ pub(super) struct Taken<B> {
     most: usize,
     /// What of it was read and not handed over.
     piece: Bytes,
-    _under_way: UnderWay,
+    under_way: UnderWay,
 }
 
 impl<B: Body<Data: Buf> + Unpin> Body for Taken<B> {
@@ -151,6 +158,7 @@ impl<B: Body<Data: Buf> + Unpin> Body for Taken<B> {
             }
         }
         let length = self.piece.len().min(self.most);
+        self.under_way.taken();
         Poll::Ready(Some(Ok(Frame::data(self.piece.split_to(length)))))
     }
 
@@ -209,6 +217,19 @@ mod tests {
         assert_eq!(over(&activity), Some(Over::Break("an answer was not taken")));
         drop(stalled);
         assert_eq!(over(&activity), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_taken_piece_by_piece_has_its_time_for_each() {
+        let activity = Activity::new();
+        let mut body = activity.begin().answered(Full::new(Bytes::from(vec![0; PIECE * 4])), false);
+        for _ in 0..4 {
+            advance(Duration::from_secs(29)).await;
+            assert_eq!(over(&activity), None);
+            body.frame().await.unwrap().unwrap();
+        }
+        advance(Duration::from_secs(30)).await;
+        assert_eq!(over(&activity), Some(Over::Break("an answer was not taken")));
     }
 
     #[tokio::test(start_paused = true)]

@@ -234,8 +234,9 @@ async fn one_address_has_only_its_connections() {
 async fn this_machine_and_proxies_have_all_connections_and_others_a_quarter() {
     let of = |limits: HttpLimits, proxies: &[&str]| {
         let proxies = proxies.iter().map(|range| range.parse().unwrap()).collect();
-        let server = crate::ServerConfig { trusted_proxies: proxies, ..crate::ServerConfig::default() };
-        let guard = Guard::of(&crate::SupervisionConfig { server, ..crate::SupervisionConfig::default() }).unwrap();
+        let mut config = crate::SupervisionConfig::default();
+        config.server.trusted_proxies = proxies;
+        let guard = Guard::of(&config).unwrap();
         let routes = Paths { begun: Arc::default(), release: Arc::default(), large_dropped: Arc::default() };
         let edge = edge(routes, limits.clone()).behind(&guard, true);
         let leaving = Leaving { readiness: Readiness::default(), stop: Stop::new() };
