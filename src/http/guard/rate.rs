@@ -76,11 +76,17 @@ pub(crate) struct Spent {
 }
 
 impl Rates {
-    /// From now on these hold. Whether they are others than before; accounts stay as they are.
+    /// From now on these hold. Whether they are others than before; then every account begins anew, since what was left on
+    /// it was counted by other rules.
     pub(crate) fn replace(&self, config: RateConfig) -> bool {
         let mut held = self.config.write().unwrap_or_else(PoisonError::into_inner);
         let differs = *held != config;
-        *held = config;
+        if differs {
+            *held = config;
+            for table in &self.tables {
+                *table.lock().unwrap_or_else(PoisonError::into_inner) = Table::default();
+            }
+        }
         differs
     }
 
@@ -195,6 +201,10 @@ mod tests {
         assert!(rates.replace(RateConfig::default()));
         assert!(matches!(rates.spend(subject, at(0)), Ok(None)), "a reload holds at once");
         assert!(!rates.replace(RateConfig::default()));
+        let more = RateConfig { per_subject: 2, ..RateConfig::default() };
+        assert!(rates.replace(more.clone()) && !rates.replace(more));
+        let anna = || Client::Subject("anna".into());
+        assert!(rates.spend(anna(), at(0)).is_ok(), "what was spent before was counted by other rules");
     }
 
     #[test]
