@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Edge, Field, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
+    asks::{ASKS, Asks},
     hal::{Place, link, template},
     health::{self, Health, Ready},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
@@ -29,7 +30,8 @@ pub fn public(
     readiness: Readiness,
 ) -> HttpServer {
     let health = Health::new(readiness.clone(), ready(system));
-    let gateway = Gateway::new(resources, rooted, health, gate(system)).telling(outcomes(system));
+    let gateway =
+        Gateway::new(resources, rooted, health, gate(system)).telling(outcomes(system)).answering(Asks::of(system));
     HttpServer::new(listener, Edge::new(gateway, true, limits, now(system)), readiness)
 }
 
@@ -46,7 +48,7 @@ pub fn service_port(
 ) -> HttpServer {
     let health = Health::new(readiness.clone(), service_ready(system, system_name, service_name));
     let gateway = Gateway::of_service(system_name, service_name, resources, health, gate(system));
-    let gateway = gateway.telling(outcomes(system));
+    let gateway = gateway.telling(outcomes(system)).answering(Asks::of(system));
     HttpServer::new(listener, Edge::new(gateway, false, limits, now(system)), readiness)
 }
 
@@ -127,6 +129,7 @@ pub(crate) struct Gateway {
     health: Health,
     gate: Gate,
     outcomes: Outcomes,
+    asks: Option<Asks>,
 }
 
 /// The resources of one system, in order of declaration, and by lower-case name.
@@ -151,7 +154,7 @@ impl Gateway {
             }
         }
         let rooted = rooted && systems.len() == 1;
-        Self { systems, rooted, health, gate, outcomes: untold() }
+        Self { systems, rooted, health, gate, outcomes: untold(), asks: None }
     }
 
     /// Of the resources, those of one service; at the root, also when there are none.
@@ -165,12 +168,18 @@ impl Gateway {
         let mut catalog = Catalog::new(system);
         let is_own = |resource: &Resource| resource.system == system && resource.service.eq_ignore_ascii_case(service);
         resources.into_iter().filter(is_own).for_each(|resource| catalog.add(resource));
-        Self { systems: vec![catalog], rooted: true, health, gate, outcomes: untold() }
+        Self { systems: vec![catalog], rooted: true, health, gate, outcomes: untold(), asks: None }
     }
 
     /// With whoever knows what became of commands; without, all of them are unknown.
     pub(crate) fn telling(mut self, outcomes: Outcomes) -> Self {
         self.outcomes = outcomes;
+        self
+    }
+
+    /// With whoever answers other processes.
+    pub(crate) fn answering(mut self, asks: Asks) -> Self {
+        self.asks = Some(asks);
         self
     }
 
@@ -203,6 +212,9 @@ impl Gateway {
             && commands == COMMANDS
         {
             return self.status(request, id, None).await;
+        }
+        if let Some(asks) = self.asks.as_ref().filter(|_| segments == [ASKS]) {
+            return asks.answer(request).await;
         }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
         let base = format!("{}{prefix}", request.origin());

@@ -211,7 +211,8 @@ impl<E: Entity> Host<E> {
     fn no_place(&self, error: &BulkheadError) -> AskError<E::Rejection> {
         match error {
             BulkheadError::Overloaded { retry_after, .. } => AskError::Overloaded { retry_after: *retry_after },
-            BulkheadError::Expired(within) => AskError::Expired(*within),
+            // Not the entity was late: more is asked of the service than it can do.
+            BulkheadError::Expired(_) => AskError::Overloaded { retry_after: MAILBOX_RETRY },
             BulkheadError::Exhausted { .. }
             | BulkheadError::Stopped { .. }
             | BulkheadError::Stuck(_)

@@ -160,7 +160,7 @@ impl Semaphore {
         if let Ok(entered) = tokio::time::timeout_at(deadline, waiting).await {
             return entered;
         }
-        self.0.books().expired += 1;
+        self.0.books().expire();
         Err(BulkheadError::Expired(deadline.saturating_duration_since(asked)))
     }
 
@@ -375,10 +375,17 @@ impl Books {
         }
     }
 
+    /// Counts one that had waited until its deadline.
+    fn expire(&mut self) {
+        self.expired += 1;
+        self.sizer.miss(self.admission.mean());
+    }
+
     /// Counts a refusal. When another try has a chance: when those that wait now have their places.
     fn refuse(&mut self, why: NoRoom) -> Duration {
         self.refused += 1;
         self.late += u64::from(why == NoRoom::Late);
+        self.sizer.miss(self.admission.mean());
         self.admission.wait(self.waiting() + 1, self.sizer.desired()).clamp(LEAST_RETRY, LONGEST_RETRY)
     }
 }
