@@ -52,6 +52,9 @@ struct Shard<E: Entity>(Mutex<HashMap<Key, Arc<Cell<E>>>>);
 /// A message on its way: the answer to come, and the claim on it.
 pub(crate) type Sent<E> = (oneshot::Receiver<TurnResult<E>>, Arc<Claim>);
 
+/// A message that was let in: where its answer goes and comes from, and the claim on it.
+type Entered<E> = (ReplyPort<E>, oneshot::Receiver<TurnResult<E>>, Arc<Claim>);
+
 impl<E: Entity> Host<E> {
     pub(crate) fn new(
         service: Arc<ServiceRuntime>,
@@ -142,12 +145,11 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Puts a message into a mailbox, or decides it at once when the entity is idle in memory. A command waits before
-    /// for a place in its service's bulkhead, if that has one; it holds it until its events are durable.
+    /// Puts a message into a mailbox, or decides it at once when the entity is idle in memory. Never waits.
     ///
     /// # Errors
     /// Nothing was taken: service stopped, bulkhead, mailbox or budget full, no place in time, entity quarantined.
-    async fn send(
+    fn send(
         self: &Arc<Self>,
         key: &Key,
         body: Body<E>,
@@ -156,24 +158,41 @@ impl<E: Entity> Host<E> {
         expecting: Option<u64>,
         watch: Watch,
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
+        let (port, answer, claim) = self.enter(&body, &meta, deadline)?;
+        self.push(key, Envelope { body, meta, port, deadline, expecting, watch })?;
+        Ok((answer, claim))
+    }
+
+    /// As [`send`](Self::send), once there is a place for the command, which it holds until its events are durable.
+    async fn send_to_a_place(
+        self: &Arc<Self>,
+        key: &Key,
+        body: Body<E>,
+        meta: Meta,
+        deadline: Instant,
+        expecting: Option<u64>,
+        watch: Watch,
+    ) -> Result<Sent<E>, AskError<E::Rejection>> {
+        let (mut port, answer, claim) = self.enter(&body, &meta, deadline)?;
+        let place = match Lane::of(&body, &meta) {
+            Lane::New => self.service.places.enter(deadline).await,
+            Lane::First | Lane::Read => self.service.places.enter_first(deadline).await,
+        };
+        port.holds(place.map_err(|error| self.no_place(&error))?);
+        self.push(key, Envelope { body, meta, port, deadline, expecting, watch })?;
+        Ok((answer, claim))
+    }
+
+    /// Lets a message into the service.
+    fn enter(&self, body: &Body<E>, meta: &Meta, deadline: Instant) -> Result<Entered<E>, AskError<E::Rejection>> {
         self.service.intake().map_err(AskError::Unavailable)?;
-        let bytes = size_of::<Envelope<E>>() + body_bytes(&body);
-        let lane = Lane::of(&body, &meta);
+        let bytes = size_of::<Envelope<E>>() + body_bytes(body);
+        let lane = Lane::of(body, meta);
         if lane == Lane::New {
             self.service.is_in_time(deadline).map_err(AskError::Unavailable)?;
         }
         let room = self.service.budget.take(bytes, lane).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
-        let (permit, under_way) = room;
-        let (mut port, answer, claim) = ReplyPort::new(under_way);
-        if self.service.places.is_limited() && matches!(body, Body::Command(_)) {
-            let place = match lane {
-                Lane::New => self.service.places.enter(deadline).await,
-                Lane::First | Lane::Read => self.service.places.enter_first(deadline).await,
-            };
-            port.holds(place.map_err(|error| self.no_place(&error))?);
-        }
-        self.push(key, Envelope { body, meta, port, deadline, expecting, permit, watch })?;
-        Ok((answer, claim))
+        Ok(ReplyPort::new(room))
     }
 
     /// Sends a probe to a cell of its own.
@@ -186,11 +205,10 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
         self.service.intake().map_err(AskError::Unavailable)?;
-        let (permit, under_way) = self.service.budget.beside();
-        let (port, answer, claim) = ReplyPort::new(under_way);
+        let (port, answer, claim) = ReplyPort::new(self.service.budget.beside());
         let meta = Meta::fresh("");
         let (body, watch) = (Body::Probe, Watch::No);
-        self.push(key, Envelope { body, meta, port, deadline, expecting: None, permit, watch })?;
+        self.push(key, Envelope { body, meta, port, deadline, expecting: None, watch })?;
         Ok((answer, claim))
     }
 
@@ -287,11 +305,18 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
         expecting: Option<u64>,
     ) -> TurnResult<E> {
-        // The one look whether anything is injected.
-        if matches!(body, Body::Command(_)) && self.unit.faults.any() {
-            return Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await;
+        if matches!(body, Body::Command(_)) {
+            // The one look whether anything is injected.
+            if self.unit.faults.any() {
+                return Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await;
+            }
+            // Boxed, so that whoever needs no place does not carry what waiting for one needs.
+            if self.service.places.is_limited() {
+                let sent = self.send_to_a_place(key, body, meta, deadline, expecting, Watch::No);
+                return Self::answer(Box::pin(sent).await?, deadline).await;
+            }
         }
-        let sent = self.send(key, body, meta, deadline, expecting, Watch::No).await?;
+        let sent = self.send(key, body, meta, deadline, expecting, Watch::No)?;
         Self::answer(sent, deadline).await
     }
 
@@ -322,7 +347,11 @@ impl<E: Entity> Host<E> {
         // What failed elsewhere is counted as clients see it.
         let is_request = matches!(meta.causation, Causation::Request) && self.service.system != OWN;
         let request = is_request.then(|| meta.correlation.clone());
-        let sent = self.send(key, body, meta, deadline, expecting, Watch::Arrived).await;
+        let sent = if self.service.places.is_limited() {
+            self.send_to_a_place(key, body, meta, deadline, expecting, Watch::Arrived).await
+        } else {
+            self.send(key, body, meta, deadline, expecting, Watch::Arrived)
+        };
         let answer = match sent {
             Ok(sent) => {
                 let claim = sent.1.clone();

@@ -150,7 +150,7 @@ fn stay_a_process_that_is_late_is_heard_and_one_that_is_killed_leaves_no_payment
         let (standing, paid) = (rows(&client, "bookings", ""), payments(&there));
         stands_for(&standing, &paid).is_ok().then_some((standing, paid))
     });
-    assert!(standing.len() > 100 && paid.len() >= standing.len(), "{} {}", standing.len(), paid.len());
+    assert!(standing.len() > 20 && paid.len() >= standing.len(), "{} {}", standing.len(), paid.len());
     assert!(payments(&here).is_empty());
 }
 

@@ -79,10 +79,10 @@ struct Waiter {
     tell: oneshot::Sender<Permit>,
 }
 
-/// A place, given back when this is dropped. Without limits it is none.
+/// A place, given back when this is dropped. Without limits it is none. Small, for every message carries one.
 #[must_use = "the place is given back when this is dropped"]
 #[derive(Default)]
-pub(crate) struct Permit(Option<Held>);
+pub(crate) struct Permit(Option<Box<Held>>);
 
 struct Held {
     of: Arc<Inner>,
@@ -392,7 +392,7 @@ impl Books {
 
 impl Permit {
     fn of(pool: &Arc<Inner>) -> Self {
-        Self(Some(Held { of: pool.clone(), since: Instant::now() }))
+        Self(Some(Box::new(Held { of: pool.clone(), since: Instant::now() })))
     }
 }
 
