@@ -131,6 +131,22 @@ const RULES: &[Rule] = &[
         banned: &["tokio", "async", "await", "hyper"],
         why: "an adapter for notices blocks on a thread that is given to it",
     },
+    rule(
+        "src/observe",
+        &["ractor", "actix", "sled", "warp", "ureq", "crate::persistence", "crate::http", "crate::outbound"],
+        "figures are gathered through the crate's public API",
+    ),
+    Rule {
+        under: "src",
+        but: &["src/observe/families.rs"],
+        banned: &["prometheus"],
+        why: "the crate that writes figures lives in one file",
+    },
+    rule(
+        "src/measure.rs",
+        &["actors", "persistence", "tokio", "async", "Instant"],
+        "who counts is a leaf and is given the time",
+    ),
     rule("src/cli/bench/histogram.rs", IMPURE, "the figures of a load are pure"),
     rule("src/cli/bench/tally.rs", IMPURE, "the figures of a load are pure"),
     rule("src/cli/bench/table.rs", IMPURE, "the figures of a load are pure"),

@@ -1,6 +1,6 @@
 //! Routes that are no resources: a method, a pattern, a function.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -11,6 +11,7 @@ use super::{
     Problem, body,
     request::{Request, Response, empty, set},
 };
+use crate::{RequestMeters, RouteMeter};
 
 /// What a pattern took from a request.
 #[derive(Clone, Debug, Default)]
@@ -48,11 +49,13 @@ type Handler<S> = fn(S, Vars) -> BoxFuture<'static, Result<Response, Problem>>;
 pub(crate) struct Table<S> {
     state: S,
     routes: Vec<(Method, &'static str, Handler<S>)>,
+    /// The counters of each, in the same order; none while they are not counted.
+    meters: Vec<Arc<RouteMeter>>,
 }
 
 impl<S: Clone> Table<S> {
     pub(crate) fn new(state: S) -> Self {
-        Self { state, routes: Vec::new() }
+        Self { state, routes: Vec::new(), meters: Vec::new() }
     }
 
     /// `pattern` has literal segments (any case) and variables (`{name}`).
@@ -61,19 +64,29 @@ impl<S: Clone> Table<S> {
         self
     }
 
+    /// With its requests counted by pattern.
+    pub(crate) fn counting(mut self, meters: &RequestMeters) -> Self {
+        self.meters = self.routes.iter().map(|(_, pattern, _)| meters.route("", "", *pattern)).collect();
+        self
+    }
+
     pub(crate) async fn answer(&self, request: &Request, segments: &[String]) -> Result<Response, Problem> {
         let query = body::pairs(request.query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
         let known: Vec<_> = self
             .routes
             .iter()
-            .filter_map(|(method, pattern, handler)| matched(pattern, segments).map(|path| (method, path, handler)))
+            .enumerate()
+            .filter_map(|(at, (method, pattern, handler))| {
+                matched(pattern, segments).map(|path| (method, path, handler, at))
+            })
             .collect();
         if known.is_empty() {
             let exist: Value = self.routes.iter().map(|(method, pattern, _)| format!("{method} {pattern}")).collect();
             return Err(Problem::not_found(format!("{} does not exist", request.path)).with("available", exist));
         }
+        request.is_of(known.first().and_then(|(.., at)| self.meters.get(*at)));
         let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
-        if let Some((_, path, handler)) = known.iter().find(|(offered, ..)| *offered == method) {
+        if let Some((_, path, handler, _)) = known.iter().find(|(offered, ..)| *offered == method) {
             let (path, body) = (path.clone(), request.body.clone());
             let media = request.headers.get(header::CONTENT_TYPE).cloned();
             return handler(self.state.clone(), Vars { path, query, body, media }).await;

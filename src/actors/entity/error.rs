@@ -190,30 +190,32 @@ impl<R: fmt::Display> AskError<R> {
     /// This answer of `partner` as whoever asked for the step is told it: who is to blame, and when a new try has a chance,
     /// which is `otherwise` where neither the link nor the partner has said it.
     pub fn of_partner(&self, partner: &str, otherwise: Duration) -> Unavailable {
-        match self {
-            Self::Unavailable(why @ Unavailable::Partner { partner: known, .. }) if known == partner => why.clone(),
-            error => {
-                let retry_after = match error {
-                    Self::Overloaded { retry_after }
-                    | Self::Unavailable(
-                        Unavailable::Partner { retry_after, .. } | Unavailable::Storage { retry_after, .. },
-                    ) => *retry_after,
-                    _ => otherwise,
-                };
-                Unavailable::Partner { partner: partner.to_owned(), reason: error.to_string(), retry_after }
-            }
+        if let Self::Unavailable(why @ Unavailable::Partner { partner: known, .. }) = self
+            && known == partner
+        {
+            return why.clone();
         }
+        let retry_after = if let Self::Overloaded { retry_after }
+        | Self::Unavailable(
+            Unavailable::Partner { retry_after, .. } | Unavailable::Storage { retry_after, .. },
+        ) = self
+        {
+            *retry_after
+        } else {
+            otherwise
+        };
+        Unavailable::Partner { partner: partner.to_owned(), reason: self.to_string(), retry_after }
     }
 }
 
 impl AskError<serde_json::Value> {
     /// With the rejection that its JSON stands for; [`Unreadable`](Self::Unreadable) when it stands for none.
     pub(crate) fn read<R: serde::de::DeserializeOwned>(self) -> AskError<R> {
-        match self {
-            Self::Rejected(no) => serde_json::from_value(no)
-                .map_or_else(|error| AskError::Unreadable { reason: error.to_string() }, AskError::Rejected),
-            other => other.map(|_| unreachable!("a rejection is treated above")),
+        if let Self::Rejected(no) = self {
+            let unreadable = |error: serde_json::Error| AskError::Unreadable { reason: error.to_string() };
+            return serde_json::from_value(no).map_or_else(unreadable, AskError::Rejected);
         }
+        self.map(|_| unreachable!("a rejection is treated above"))
     }
 }
 

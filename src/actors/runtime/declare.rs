@@ -255,7 +255,7 @@ fn add_asked<E: Entity, C: Command<E>>(assembly: &mut Assembly, place: &Place) -
         let (policy, target, service) = (C::NAME, E::KIND, place.service.full_name.clone());
         return Err(StartError::ForeignTarget { policy, target, service });
     };
-    assembly.asked.insert((E::KIND, C::NAME), Answers::<E, C>::new(target));
+    assembly.asked.insert((E::KIND, C::NAME), Arc::new(Answers::<E, C>::of(target)));
     Ok(())
 }
 

@@ -24,6 +24,7 @@ use super::{
     lane::Lane,
     limits::EntityLimits,
     mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult, Watch},
+    meters::KindMeter,
     numbers::Directory,
     service::{OWN, ServiceRuntime},
     unit::UnitRuntime,
@@ -41,6 +42,7 @@ pub(crate) struct Host<E: Entity> {
     pub(crate) directory: Directory,
     pub(crate) config: EntityLimits,
     pub(crate) kinds: Kinds,
+    pub(crate) meter: KindMeter,
     shards: Box<[Shard<E>]>,
     /// Cells that are there for a probe only, at most one.
     pub(super) probing: AtomicUsize,
@@ -71,6 +73,7 @@ impl<E: Entity> Host<E> {
             directory,
             config,
             kinds,
+            meter: KindMeter::default(),
             shards,
             probing: AtomicUsize::new(0),
         })
@@ -118,6 +121,14 @@ impl<E: Entity> Host<E> {
         let all: usize =
             self.shards.iter().map(|shard| shard.0.lock().unwrap_or_else(PoisonError::into_inner).len()).sum();
         all.saturating_sub(self.probing.load(Ordering::Relaxed))
+    }
+
+    /// How many cells are in quarantine.
+    pub(crate) fn in_quarantine_now(&self) -> usize {
+        let is_in = |cell: &&Arc<Cell<E>>| matches!(cell.lock().phase, Phase::Quarantined(_));
+        let of =
+            |shard: &Shard<E>| shard.0.lock().unwrap_or_else(PoisonError::into_inner).values().filter(is_in).count();
+        self.shards.iter().map(of).sum()
     }
 
     /// Drops the cells that `leave` says may go. Called under the shard's lock: quick.
@@ -191,7 +202,10 @@ impl<E: Entity> Host<E> {
         if lane == Lane::New {
             self.service.is_in_time(deadline).map_err(AskError::Unavailable)?;
         }
-        let room = self.service.budget.take(bytes, lane).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
+        let Some(room) = self.service.budget.take(bytes, lane) else {
+            self.meter.no_room();
+            return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
+        };
         Ok(ReplyPort::new(room))
     }
 
@@ -258,6 +272,7 @@ impl<E: Entity> Host<E> {
             let asks_too_much = inner.asks.len() >= OPEN_ASKS && matches!(envelope.body, Body::Command(_));
             let lane = Lane::of(&envelope.body, &envelope.meta);
             if !inner.queue.has_room(lane, self.config.mailbox) || asks_too_much {
+                self.meter.no_room();
                 return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
             }
             if inner.phase != Phase::Idle {
@@ -305,19 +320,28 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
         expecting: Option<u64>,
     ) -> TurnResult<E> {
-        if matches!(body, Body::Command(_)) {
-            // The one look whether anything is injected.
-            if self.unit.faults.any() {
-                return Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await;
-            }
-            // Boxed, so that whoever needs no place does not carry what waiting for one needs.
-            if self.service.places.is_limited() {
-                let sent = self.send_to_a_place(key, body, meta, deadline, expecting, Watch::No);
-                return Self::answer(Box::pin(sent).await?, deadline).await;
-            }
+        if !matches!(body, Body::Command(_)) {
+            let sent = self.send(key, body, meta, deadline, expecting, Watch::No)?;
+            return Self::answer(sent, deadline).await;
         }
-        let sent = self.send(key, body, meta, deadline, expecting, Watch::No)?;
-        Self::answer(sent, deadline).await
+        let meter = self.meter.command();
+        // The one look whether anything is injected.
+        let answer = if self.unit.faults.any() {
+            Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await
+        } else {
+            // Boxed, so that whoever needs no place does not carry what waiting for one needs.
+            let sent = if self.service.places.is_limited() {
+                Box::pin(self.send_to_a_place(key, body, meta, deadline, expecting, Watch::No)).await
+            } else {
+                self.send(key, body, meta, deadline, expecting, Watch::No)
+            };
+            match sent {
+                Ok(sent) => Self::answer(sent, deadline).await,
+                Err(refused) => Err(refused),
+            }
+        };
+        meter.ended(answer.as_ref().map(|reply| reply.replayed));
+        answer
     }
 
     async fn answer((mut answer, claim): Sent<E>, deadline: Instant) -> TurnResult<E> {

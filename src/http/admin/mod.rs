@@ -1,12 +1,16 @@
 //! What operators ask: the tree, services, consumers, bulkheads, events, dead letters, one entity, one command, faults.
 
+mod chain;
 mod commands;
 mod entities;
 mod events;
 mod faults;
 mod letters;
+mod metrics;
 mod services;
 mod views;
+
+use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
 use http::{Method, StatusCode, header};
@@ -16,12 +20,12 @@ use serde_json::{Value, json};
 use super::{
     Problem,
     gateway::reading,
-    health::Health,
+    health::{self, Health},
     request::{JSON, Request, Response, json as json_response},
     routes::Routes,
     table::Table,
 };
-use crate::System;
+use crate::{RouteMeter, System};
 
 /// The routes of the operators' listener.
 #[derive(Debug)]
@@ -30,12 +34,14 @@ pub(crate) struct Admin {
     health: Health,
     /// Whether only this machine can reach it.
     loopback: bool,
+    probe: Arc<RouteMeter>,
 }
 
 impl Admin {
     pub(crate) fn new(system: System, health: Health, loopback: bool) -> Self {
-        let (get, post) = (Method::GET, Method::POST);
+        let (get, post, meters) = (Method::GET, Method::POST, system.requests());
         let table = Table::new(system)
+            .on(get.clone(), "/metrics", metrics::show)
             .on(get.clone(), "/admin/tree", |system, _| async move { Ok(ok(&system.tree().await)) }.boxed())
             .on(get.clone(), "/admin/services", services::list)
             .on(post.clone(), "/admin/services/{system}/{service}/stop", services::stop)
@@ -47,6 +53,7 @@ impl Admin {
             .on(get.clone(), "/admin/breakers", |system, _| async move { Ok(ok(&system.links())) }.boxed())
             .on(get.clone(), "/admin/bulkheads", |system, _| async move { Ok(ok(&system.bulkheads())) }.boxed())
             .on(get.clone(), "/admin/events", events::page)
+            .on(get.clone(), "/admin/chain/{correlation}", chain::show)
             .on(get.clone(), "/admin/commands/{id}", commands::show)
             .on(get.clone(), "/admin/quiesce", events::quiesce)
             .on(post.clone(), "/admin/reload", services::reload)
@@ -61,8 +68,9 @@ impl Admin {
             .on(get, "/admin/quarantine", entities::quarantine)
             .on(post.clone(), "/admin/entities/{kind}/{id}/kill", entities::kill)
             .on(post.clone(), "/admin/entities/{kind}/{id}/resume", entities::resume)
-            .on(post, "/admin/entities/{kind}/{id}/skip", entities::skip);
-        Self { table, health, loopback }
+            .on(post, "/admin/entities/{kind}/{id}/skip", entities::skip)
+            .counting(&meters);
+        Self { table, health, loopback, probe: meters.route("", "", health::ROUTE) }
     }
 }
 
@@ -71,6 +79,7 @@ impl Routes for Admin {
         async move {
             let segments = request.segments().unwrap_or_default();
             if let Some(response) = self.health.answer(&segments).await {
+                request.is_of(Some(&self.probe));
                 return reading(request, || response);
             }
             admitted(request, self.loopback)?;

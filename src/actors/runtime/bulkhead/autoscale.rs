@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn who_is_turned_away_is_room_that_is_missing_although_nobody_waits_and_few_are_busy() {
         let mut sizer = Sizer::new(Size::Scaled(Scale { min: 2, max: 100, busy_target: 50, idle: seconds(30) }));
-        let sizes: Vec<_> = (1..=6)
+        let grown: Vec<_> = (1..=6)
             .map(|second| {
                 sizer.measure(seconds(second - 1), 1);
                 (0..20).for_each(|_| sizer.miss(Duration::from_millis(500)));
@@ -231,7 +231,7 @@ mod tests {
                 sizer.desired()
             })
             .collect();
-        assert_eq!(sizes, [4, 8, 16, 22, 22, 22], "1 and 10 at a time, each half of its time");
+        assert_eq!(grown, [4, 8, 16, 22, 22, 22], "1 and 10 at a time, each half of its time");
         sizer.miss(Duration::ZERO);
         sizer.look(seconds(7), 1, false);
         assert_eq!(sizer.desired(), 23, "one more, although nobody knows how long its work is");

@@ -144,7 +144,7 @@ impl<P: Policy> Commands<P> {
             let (name, body) = (dispatch.command.name(), dispatch.command.encode());
             let command = Encoded { kind: P::Target::KIND, name, body };
             let told = elsewhere.ask(address, command, &meta, deadline).await;
-            return told.answer.map(drop).map_err(|error| error.read());
+            return told.answer.map(drop).map_err(AskError::read);
         }
         let key = self.target.resolve(&address)?;
         self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await.map(drop)

@@ -59,8 +59,8 @@ pub(crate) struct Answers<E: Entity, C> {
 }
 
 impl<E: Entity, C: Command<E>> Answers<E, C> {
-    pub(crate) fn new(host: Arc<Host<E>>) -> Arc<dyn Answering> {
-        Arc::new(Self { host, command: PhantomData })
+    pub(crate) fn of(host: Arc<Host<E>>) -> Self {
+        Self { host, command: PhantomData }
     }
 }
 

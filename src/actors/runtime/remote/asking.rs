@@ -51,10 +51,10 @@ impl Elsewhere {
         let within = deadline.saturating_duration_since(Instant::now());
         let body = match command.body {
             Ok(body) => body,
-            Err(error) => return self.not_reached(error.to_string()),
+            Err(error) => return self.not_reached(&error.to_string()),
         };
         let Some(carrier) = &self.carrier else {
-            return self.not_reached("nothing here carries asks to other processes".to_owned());
+            return self.not_reached("nothing here carries asks to other processes");
         };
         let ask = RemoteAsk {
             kind: command.kind.to_owned(),
@@ -70,7 +70,7 @@ impl Elsewhere {
             Err(_) => Told { answer: Err(AskError::TimedOut(within)), is_reached: true },
             Ok(Ok(RemoteAnswer::Reply(reply))) => Told { answer: Ok(reply), is_reached: true },
             Ok(Ok(RemoteAnswer::Error(error))) => Told { answer: Err(error), is_reached: true },
-            Ok(Err(RemoteError::NotReached(reason))) => self.not_reached(reason),
+            Ok(Err(RemoteError::NotReached(reason))) => self.not_reached(&reason),
             Ok(Err(RemoteError::Lost(reason))) => {
                 let reason = format!("{} at {}: {reason}", self.service, self.target.url);
                 Told { answer: Err(AskError::Unsettled { reason }), is_reached: true }
@@ -78,7 +78,7 @@ impl Elsewhere {
         }
     }
 
-    fn not_reached(&self, reason: String) -> Told {
+    fn not_reached(&self, reason: &str) -> Told {
         let (partner, reason) = (self.service.clone(), format!("{}: {reason}", self.target.url));
         let why = Unavailable::Partner { partner, reason, retry_after: NOT_REACHED_RETRY };
         Told { answer: Err(AskError::Unavailable(why)), is_reached: false }

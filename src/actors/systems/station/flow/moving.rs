@@ -79,9 +79,10 @@ impl Command<StockFlow> for FinishMovement {
             return Ok(persist([]).then(StockFlow::move_stock));
         }
         let given_up = persist([StockFlowEvent::MovementGivenUp { reason: error.to_string() }]);
-        Ok(match error {
-            AskError::Rejected(rejection) => given_up.rejected(rejection.into()),
-            error => given_up.not_done(not_moved(&error)),
+        Ok(if let AskError::Rejected(rejection) = error {
+            given_up.rejected(rejection.into())
+        } else {
+            given_up.not_done(not_moved(&error))
         })
     }
 }

@@ -58,9 +58,10 @@ impl Command<StockFlow> for FinishReversal {
             return Ok(persist([]).then(StockFlow::reverse));
         }
         let given_up = persist([StockFlowEvent::ReversalGivenUp { reason: error.to_string() }]);
-        Ok(match error {
-            AskError::Rejected(rejection) => given_up.rejected(rejection.into()),
-            error => given_up.not_done(not_moved(&error)),
+        Ok(if let AskError::Rejected(rejection) = error {
+            given_up.rejected(rejection.into())
+        } else {
+            given_up.not_done(not_moved(&error))
         })
     }
 }

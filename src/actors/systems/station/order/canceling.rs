@@ -67,9 +67,10 @@ impl Command<Order> for FinishCancellation {
             return Ok(persist([]).then(Order::call_off_receipt));
         }
         let given_up = persist([OrderEvent::CancellationGivenUp { reason: error.to_string() }]);
-        Ok(match error {
-            AskError::Rejected(_) => given_up.rejected(OrderRejection::Confirmed),
-            error => given_up.not_done(error.of_partner(STATION, RETRY_AFTER)),
+        Ok(if let AskError::Rejected(_) = error {
+            given_up.rejected(OrderRejection::Confirmed)
+        } else {
+            given_up.not_done(error.of_partner(STATION, RETRY_AFTER))
         })
     }
 }

@@ -85,9 +85,10 @@ impl Command<Sale> for FinishSale {
             let Ticket { product_id, qty, .. } = sale.ticket.clone();
             events.push(SaleEvent::SaleVoidRequested { product_id, qty, round: sale.round });
         }
-        Ok(match error {
-            AskError::Rejected(rejection) => persist(events).rejected(SaleRejection::Refused(rejection)),
-            error => persist(events).not_done(error.of_partner(STATION, RETRY_AFTER)),
+        Ok(if let AskError::Rejected(rejection) = error {
+            persist(events).rejected(SaleRejection::Refused(rejection))
+        } else {
+            persist(events).not_done(error.of_partner(STATION, RETRY_AFTER))
         })
     }
 }
