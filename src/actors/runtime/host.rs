@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    budget::Room,
     bulkhead::BulkheadError,
     cell::{Cell, Phase},
     clock::Clock,
@@ -54,8 +55,15 @@ struct Shard<E: Entity>(Mutex<HashMap<Key, Arc<Cell<E>>>>);
 /// A message on its way: the answer to come, and the claim on it.
 pub(crate) type Sent<E> = (oneshot::Receiver<TurnResult<E>>, Arc<Claim>);
 
-/// A message that was let in: where its answer goes and comes from, and the claim on it.
-type Entered<E> = (ReplyPort<E>, oneshot::Receiver<TurnResult<E>>, Arc<Claim>);
+/// A message at the door of its service.
+#[derive(Clone, Copy)]
+struct Comes {
+    lane: Lane,
+    bytes: usize,
+    /// Whether the service sends it to itself.
+    is_inside: bool,
+    deadline: Instant,
+}
 
 impl<E: Entity> Host<E> {
     pub(crate) fn new(
@@ -156,11 +164,13 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    /// Puts a message into a mailbox, or decides it at once when the entity is idle in memory. Never waits.
+    /// Puts a message into a mailbox, or decides it at once when the entity is idle in memory. A command waits before
+    /// for a place in its service's bulkhead, if that has one; it holds it until its events are durable. Waiting is boxed, so
+    /// that whoever need not wait does not carry what that needs.
     ///
     /// # Errors
     /// Nothing was taken: service stopped, bulkhead, mailbox or budget full, no place in time, entity quarantined.
-    fn send(
+    async fn send(
         self: &Arc<Self>,
         key: &Key,
         body: Body<E>,
@@ -169,44 +179,59 @@ impl<E: Entity> Host<E> {
         expecting: Option<u64>,
         watch: Watch,
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
-        let (port, answer, claim) = self.enter(&body, &meta, deadline)?;
-        self.push(key, Envelope { body, meta, port, deadline, expecting, watch })?;
-        Ok((answer, claim))
-    }
-
-    /// As [`send`](Self::send), once there is a place for the command, which it holds until its events are durable.
-    async fn send_to_a_place(
-        self: &Arc<Self>,
-        key: &Key,
-        body: Body<E>,
-        meta: Meta,
-        deadline: Instant,
-        expecting: Option<u64>,
-        watch: Watch,
-    ) -> Result<Sent<E>, AskError<E::Rejection>> {
-        let (mut port, answer, claim) = self.enter(&body, &meta, deadline)?;
-        let place = match Lane::of(&body, &meta) {
-            Lane::New => self.service.places.enter(deadline).await,
-            Lane::First | Lane::Read => self.service.places.enter_first(deadline).await,
+        let comes = Comes {
+            lane: Lane::of(&body, &meta),
+            bytes: size_of::<Envelope<E>>() + body_bytes(&body),
+            is_inside: meta.is_inside,
+            deadline,
         };
-        port.holds(place.map_err(|error| self.no_place(&error))?);
+        let room = match self.enter(comes)? {
+            Some(room) => room,
+            None => Box::pin(self.wait_at_the_door(comes)).await?,
+        };
+        let (mut port, answer, claim) = ReplyPort::new(room);
+        if self.service.places.is_limited() && matches!(body, Body::Command(_)) {
+            let place = Box::pin(async {
+                match comes.lane {
+                    Lane::New => self.service.places.enter(deadline).await,
+                    Lane::First | Lane::Read => self.service.places.enter_first(deadline).await,
+                }
+            });
+            port.holds(place.await.map_err(|error| self.no_place(&error))?);
+        }
         self.push(key, Envelope { body, meta, port, deadline, expecting, watch })?;
         Ok((answer, claim))
     }
 
-    /// Lets a message into the service.
-    fn enter(&self, body: &Body<E>, meta: &Meta, deadline: Instant) -> Result<Entered<E>, AskError<E::Rejection>> {
-        self.service.intake().map_err(AskError::Unavailable)?;
-        let bytes = size_of::<Envelope<E>>() + body_bytes(body);
-        let lane = Lane::of(body, meta);
-        if lane == Lane::New {
-            self.service.is_in_time(deadline).map_err(AskError::Unavailable)?;
+    /// Lets a message into the service; `None` while its door is held.
+    fn enter(&self, comes: Comes) -> Result<Option<Room>, AskError<E::Rejection>> {
+        let is_held = || !comes.is_inside && self.service.door.is_held();
+        if is_held() {
+            if comes.lane == Lane::First {
+                // Whoever sees it through tries again; waiting here it would hold up the stop of its own policy.
+                return Err(AskError::Unavailable(stopped(&self.service.full_name)));
+            }
+            return Ok(None);
         }
-        let Some(room) = self.service.budget.take(bytes, lane) else {
+        self.service.intake().map_err(AskError::Unavailable)?;
+        if comes.lane == Lane::New {
+            self.service.is_in_time(comes.deadline).map_err(AskError::Unavailable)?;
+        }
+        let Some(room) = self.service.budget.take(comes.bytes, comes.lane) else {
             self.meter.no_room();
             return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
         };
-        Ok(ReplyPort::new(room))
+        // Whoever holds the door from now on waits for it.
+        Ok(Some(room).filter(|_| !is_held()))
+    }
+
+    async fn wait_at_the_door(&self, comes: Comes) -> Result<Room, AskError<E::Rejection>> {
+        loop {
+            self.service.admits(comes.deadline).await?;
+            if let Some(room) = self.enter(comes)? {
+                return Ok(room);
+            }
+        }
     }
 
     /// Sends a probe to a cell of its own.
@@ -320,27 +345,19 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
         expecting: Option<u64>,
     ) -> TurnResult<E> {
-        if !matches!(body, Body::Command(_)) {
-            let sent = self.send(key, body, meta, deadline, expecting, Watch::No)?;
-            return Self::answer(sent, deadline).await;
-        }
-        let meter = self.meter.command();
+        let meter = matches!(body, Body::Command(_)).then(|| self.meter.command());
         // The one look whether anything is injected.
-        let answer = if self.unit.faults.any() {
+        let answer = if meter.is_some() && self.unit.faults.any() {
             Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await
         } else {
-            // Boxed, so that whoever needs no place does not carry what waiting for one needs.
-            let sent = if self.service.places.is_limited() {
-                Box::pin(self.send_to_a_place(key, body, meta, deadline, expecting, Watch::No)).await
-            } else {
-                self.send(key, body, meta, deadline, expecting, Watch::No)
-            };
-            match sent {
+            match self.send(key, body, meta, deadline, expecting, Watch::No).await {
                 Ok(sent) => Self::answer(sent, deadline).await,
                 Err(refused) => Err(refused),
             }
         };
-        meter.ended(answer.as_ref().map(|reply| reply.replayed));
+        if let Some(meter) = meter {
+            meter.ended(answer.as_ref().map(|reply| reply.replayed));
+        }
         answer
     }
 
@@ -371,11 +388,7 @@ impl<E: Entity> Host<E> {
         // What failed elsewhere is counted as clients see it.
         let is_request = matches!(meta.causation, Causation::Request) && self.service.system != OWN;
         let request = is_request.then(|| meta.correlation.clone());
-        let sent = if self.service.places.is_limited() {
-            self.send_to_a_place(key, body, meta, deadline, expecting, Watch::Arrived).await
-        } else {
-            self.send(key, body, meta, deadline, expecting, Watch::Arrived)
-        };
+        let sent = self.send(key, body, meta, deadline, expecting, Watch::Arrived).await;
         let answer = match sent {
             Ok(sent) => {
                 let claim = sent.1.clone();

@@ -76,6 +76,7 @@ impl<E: Entity, C: Command<E>> Answering for Answers<E, C> {
                 correlation: ask.correlation.into(),
                 causation: Causation::Request,
                 patient: false,
+                is_inside: false,
             };
             let deadline = Instant::now() + Duration::from_millis(ask.within_ms).min(LONGEST);
             let asked = async {

@@ -20,6 +20,7 @@ mod places;
 mod probing;
 mod quarantining;
 mod rebuilding;
+mod redeploying;
 mod remote;
 mod reopening;
 mod resting;
