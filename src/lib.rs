@@ -12,8 +12,8 @@ pub use actors::runtime::*;
 pub use actors::supervision::{
     AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount,
     ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig,
-    LinkConfig, NodeKind, NodeState, PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, RateConfig,
-    Restart, Running, Secret, ServerConfig, ServiceConfig, ServicePorts, Stop, StorageConfig, Strategy,
+    LinkConfig, LinkTarget, NodeKind, NodeState, PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process,
+    RateConfig, Restart, Running, Secret, ServerConfig, ServiceConfig, ServicePorts, Stop, StorageConfig, Strategy,
     SupervisionConfig, SupervisorConfig, SupervisorConfigs, TlsConfig, TreeNode, process, read_duration,
 };
 pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, stay, store};

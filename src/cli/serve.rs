@@ -211,6 +211,7 @@ async fn serve(
 
     let mut builder = System::builder(storage).supervision(config).source(source).connectors(outbound::connector);
     builder = builder.reloading(Arc::new(guard.clone()));
+    builder = builder.remote(Arc::new(outbound::HttpAsks::default()));
     for known in fleet.iter() {
         builder = builder.system(known.name, (known.services)());
     }

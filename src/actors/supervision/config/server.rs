@@ -36,6 +36,10 @@ pub struct ServerConfig {
     /// The time in which a client has to take a noticeable part of an answer that waits for it. Default 30 s, from 100 ms
     /// to 10 min.
     pub response_deadline: Duration,
+    /// Whether other processes may ask the entities of this one, over a link that has it as its target. Default no.
+    pub accept_asks: bool,
+    /// The file with the token that they have to show; read anew for each call. Default none.
+    pub asks_token_file: Option<PathBuf>,
     /// Connections at a time, per listener. Default 1024, from 1 to 100 000.
     pub max_connections: u32,
     /// Connections of one address at a time, per listener. `None`: as many as there are for this machine itself, and a
@@ -71,6 +75,8 @@ impl Default for ServerConfig {
             body_deadline: Duration::from_secs(30),
             idle_deadline: Duration::from_mins(1),
             response_deadline: Duration::from_secs(30),
+            accept_asks: false,
+            asks_token_file: None,
             max_connections: 1024,
             max_connections_per_address: None,
             trusted_proxies: Vec::new(),
@@ -148,6 +154,8 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
         response_deadline: section
             .bounded("response_deadline", default.response_deadline, SHORTEST..=TEN_MINUTES)?
             .value,
+        accept_asks: section.or("accept_asks", default.accept_asks)?.value,
+        asks_token_file: section.optional("asks_token_file")?.map(|file| file.value),
         max_connections: section.bounded("max_connections", default.max_connections, 1..=100_000)?.value,
         max_connections_per_address: section.optionally_bounded("max_connections_per_address", 1..=100_000)?,
         trusted_proxies: section.or("trusted_proxies", default.trusted_proxies)?.value,
