@@ -9,6 +9,7 @@ mod journal;
 mod listeners;
 mod model;
 mod notify;
+mod openapi;
 mod serve;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Command {
     Serve(serve::Serve),
     /// Shows what the systems consist of: commands, events, policies, views, links.
     Model(model::Model),
+    /// Prints the contract for programs, OpenAPI 3.1: what each address takes and answers.
+    Openapi(openapi::Openapi),
     /// Looks at the journals of a data directory, copies them, and brings copies back.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -89,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve(serve) => serve.run(),
         Command::Model(model) => model.run(),
+        Command::Openapi(openapi) => openapi.run(),
         Command::Journal(journal) => journal.run(),
         Command::Entity(entity) => entity.run(),
         Command::Bench(bench) => bench.run(),

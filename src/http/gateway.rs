@@ -9,10 +9,12 @@ use serde_json::{Map, Value, json};
 use super::{
     Edge, Field, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
+    contract,
     hal::{Place, link, template},
     health::{self, Health, Ready},
+    openapi::{OPENAPI, page},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
-    resource::{Target, document},
+    resource::Target,
     routes::Routes,
     status::{self, COMMANDS, Outcomes},
 };
@@ -117,9 +119,6 @@ fn now(system: &System) -> super::routes::Now {
     Arc::new(move || clock.now())
 }
 
-/// Where the description for programs is, at the root and below each system.
-const OPENAPI: &str = "openapi.json";
-
 /// Resources by system and collection.
 pub(crate) struct Gateway {
     systems: Vec<Catalog>,
@@ -196,6 +195,9 @@ impl Gateway {
         if segments == [OPENAPI] {
             return reading(request, || self.openapi(&self.systems));
         }
+        if let Some(response) = page(request, &segments, true) {
+            return response;
+        }
         if segments.is_empty() && !self.rooted {
             return reading(request, || self.root(request));
         }
@@ -206,6 +208,9 @@ impl Gateway {
         }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
         let base = format!("{}{prefix}", request.origin());
+        if let Some(response) = page(request, rest, true) {
+            return response;
+        }
         match rest {
             [] => reading(request, || catalog.root(&base)),
             [name] if name == OPENAPI => reading(request, || self.openapi([catalog])),
@@ -257,11 +262,10 @@ impl Gateway {
 
     /// What these systems' declarations say to programs, at the addresses that this listener has for them.
     fn openapi<'a>(&self, systems: impl IntoIterator<Item = &'a Catalog>) -> Response {
-        let prefix = |system| if self.rooted { String::new() } else { format!("/{system}") };
-        let resources = systems
-            .into_iter()
-            .flat_map(|catalog| catalog.resources.iter().map(move |resource| (resource, prefix(catalog.system))));
-        json_response(StatusCode::OK, JSON, &document(resources))
+        let systems: Vec<&Catalog> = systems.into_iter().collect();
+        let whole = self.rooted || systems.len() == self.systems.len();
+        let resources = systems.into_iter().flat_map(|catalog| &catalog.resources);
+        json_response(StatusCode::OK, JSON, &contract::of(resources, self.rooted, whole))
     }
 
     /// With several systems, the root lists them.

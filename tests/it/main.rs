@@ -39,6 +39,8 @@ mod matrix;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod procurement;
