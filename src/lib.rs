@@ -2,6 +2,8 @@
 
 mod actors;
 pub mod http;
+mod measure;
+pub mod observe;
 pub mod outbound;
 pub mod persistence;
 
@@ -16,3 +18,4 @@ pub use actors::supervision::{
 };
 pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, stay, store};
 pub use actors::{supervision, testkit};
+pub use measure::Histogram;

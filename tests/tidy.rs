@@ -125,6 +125,22 @@ const RULES: &[Rule] = &[
         &["ractor", "actix", "warp", "sled", "tokio", "async", "await", "crate::persistence", "crate::http"],
         "an outbound adapter blocks on a thread that is given to it, and knows notices only",
     ),
+    rule(
+        "src/observe",
+        &["ractor", "actix", "sled", "warp", "ureq", "crate::persistence", "crate::http", "crate::outbound"],
+        "figures are gathered through the crate's public API",
+    ),
+    Rule {
+        under: "src",
+        but: &["src/observe/families.rs"],
+        banned: &["prometheus"],
+        why: "the crate that writes figures lives in one file",
+    },
+    rule(
+        "src/measure.rs",
+        &["actors", "persistence", "tokio", "async", "Instant"],
+        "who counts is a leaf and is given the time",
+    ),
     rule("src/cli/bench/histogram.rs", IMPURE, "the figures of a load are pure"),
     rule("src/cli/bench/tally.rs", IMPURE, "the figures of a load are pure"),
     rule("src/cli/bench/table.rs", IMPURE, "the figures of a load are pure"),

@@ -14,11 +14,11 @@ use super::{
     health::{self, Health, Ready},
     openapi::{OPENAPI, page},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
-    resource::Target,
+    resource::{ResourceRoutes, Target},
     routes::Routes,
     status::{self, COMMANDS, Outcomes},
 };
-use crate::{CommandOutcome, System, Unavailable};
+use crate::{CommandOutcome, RequestMeters, RouteMeter, System, Unavailable};
 
 /// The public listener: the systems' `resources`, and the probes. A system that is `rooted` answers at the
 /// root as well as under its name; only a single one can be.
@@ -32,7 +32,8 @@ pub fn public(
 ) -> HttpServer {
     let health = Health::new(readiness.clone(), ready(system));
     let gateway = Gateway::new(resources, rooted, health, gate(system)).telling(outcomes(system));
-    HttpServer::new(listener, Edge::new(gateway, true, limits, now(system)), readiness)
+    let gateway = gateway.counting(&system.requests());
+    HttpServer::new(listener, Edge::new(gateway, true, limits, now(system), system.requests()), readiness)
 }
 
 /// The listener of one service, as the old services had their own ports: its resources at the root, its
@@ -48,15 +49,15 @@ pub fn service_port(
 ) -> HttpServer {
     let health = Health::new(readiness.clone(), service_ready(system, system_name, service_name));
     let gateway = Gateway::of_service(system_name, service_name, resources, health, gate(system));
-    let gateway = gateway.telling(outcomes(system));
-    HttpServer::new(listener, Edge::new(gateway, false, limits, now(system)), readiness)
+    let gateway = gateway.telling(outcomes(system)).counting(&system.requests());
+    HttpServer::new(listener, Edge::new(gateway, false, limits, now(system), system.requests()), readiness)
 }
 
 /// The operators' listener. On an address that other machines can reach it serves probes only.
 pub fn admin(listener: Listener, system: &System, limits: HttpLimits, readiness: Readiness) -> HttpServer {
     let health = Health::new(readiness.clone(), complete(system));
     let admin = Admin::new(system.clone(), health, listener.is_loopback());
-    HttpServer::new(listener, Edge::new(admin, false, limits, now(system)), readiness)
+    HttpServer::new(listener, Edge::new(admin, false, limits, now(system), system.requests()), readiness)
 }
 
 fn ready(system: &System) -> Ready {
@@ -126,6 +127,17 @@ pub(crate) struct Gateway {
     health: Health,
     gate: Gate,
     outcomes: Outcomes,
+    own: OwnRoutes,
+}
+
+/// The counters of what is no resource.
+#[derive(Debug, Default)]
+struct OwnRoutes {
+    probe: Option<Arc<RouteMeter>>,
+    root: Option<Arc<RouteMeter>>,
+    openapi: Option<Arc<RouteMeter>>,
+    profile: Option<Arc<RouteMeter>>,
+    status: Option<Arc<RouteMeter>>,
 }
 
 /// The resources of one system, in order of declaration, and by lower-case name.
@@ -133,6 +145,8 @@ pub(crate) struct Gateway {
 struct Catalog {
     system: &'static str,
     resources: Vec<Resource>,
+    /// The counters of each, in the same order; none while they are not counted.
+    routes: Vec<ResourceRoutes>,
     by_name: HashMap<String, usize>,
 }
 
@@ -150,7 +164,7 @@ impl Gateway {
             }
         }
         let rooted = rooted && systems.len() == 1;
-        Self { systems, rooted, health, gate, outcomes: untold() }
+        Self { systems, rooted, health, gate, outcomes: untold(), own: OwnRoutes::default() }
     }
 
     /// Of the resources, those of one service; at the root, also when there are none.
@@ -164,12 +178,28 @@ impl Gateway {
         let mut catalog = Catalog::new(system);
         let is_own = |resource: &Resource| resource.system == system && resource.service.eq_ignore_ascii_case(service);
         resources.into_iter().filter(is_own).for_each(|resource| catalog.add(resource));
-        Self { systems: vec![catalog], rooted: true, health, gate, outcomes: untold() }
+        Self { systems: vec![catalog], rooted: true, health, gate, outcomes: untold(), own: OwnRoutes::default() }
     }
 
     /// With whoever knows what became of commands; without, all of them are unknown.
     pub(crate) fn telling(mut self, outcomes: Outcomes) -> Self {
         self.outcomes = outcomes;
+        self
+    }
+
+    /// With its requests counted by route; without, they are all of none.
+    pub(crate) fn counting(mut self, meters: &RequestMeters) -> Self {
+        for catalog in &mut self.systems {
+            catalog.routes = catalog.resources.iter().map(|resource| ResourceRoutes::of(resource, meters)).collect();
+        }
+        let own = |route: &str| Some(meters.route("", "", route));
+        self.own = OwnRoutes {
+            probe: own(health::ROUTE),
+            root: own("/"),
+            openapi: own("/openapi.json"),
+            profile: own("/profile/{collection}"),
+            status: own("/commands/{id}"),
+        };
         self
     }
 
@@ -190,15 +220,19 @@ impl Gateway {
     async fn answer(&self, request: &Request) -> Result<Response, Problem> {
         let segments = request.segments().ok_or_else(|| self.lost(request))?;
         if let Some(response) = self.health.answer(&segments).await {
+            request.is_of(self.own.probe.as_ref());
             return reading(request, || response);
         }
         if segments == [OPENAPI] {
+            request.is_of(self.own.openapi.as_ref());
             return reading(request, || self.openapi(&self.systems));
         }
         if let Some(response) = page(request, &segments, true) {
+            request.is_of(self.own.openapi.as_ref());
             return response;
         }
         if segments.is_empty() && !self.rooted {
+            request.is_of(self.own.root.as_ref());
             return reading(request, || self.root(request));
         }
         if let [commands, id] = segments.as_slice()
@@ -209,13 +243,24 @@ impl Gateway {
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
         let base = format!("{}{prefix}", request.origin());
         if let Some(response) = page(request, rest, true) {
+            request.is_of(self.own.openapi.as_ref());
             return response;
         }
         match rest {
-            [] => reading(request, || catalog.root(&base)),
-            [name] if name == OPENAPI => reading(request, || self.openapi([catalog])),
-            [profile] if profile == "profile" => reading(request, || catalog.profile(&base)),
+            [] => {
+                request.is_of(self.own.root.as_ref());
+                reading(request, || catalog.root(&base))
+            }
+            [name] if name == OPENAPI => {
+                request.is_of(self.own.openapi.as_ref());
+                reading(request, || self.openapi([catalog]))
+            }
+            [profile] if profile == "profile" => {
+                request.is_of(self.own.profile.as_ref());
+                reading(request, || catalog.profile(&base))
+            }
             [profile, name] if profile == "profile" => {
+                request.is_of(self.own.profile.as_ref());
                 let resource = catalog.get(name).ok_or_else(|| self.lost(request))?;
                 reading(request, || described(resource, &base))
             }
@@ -223,6 +268,7 @@ impl Gateway {
             [asked, rest @ ..] => {
                 let resource = catalog.get(asked).ok_or_else(|| self.lost(request))?;
                 let target = Target::of(rest).ok_or_else(|| self.lost(request))?;
+                request.is_of(catalog.route(asked, &target));
                 (self.gate)(resource).map_err(|why| {
                     let after = why.retry_after();
                     Problem::unavailable("UNAVAILABLE", why.to_string(), after).with("outcome", "not done".into())
@@ -240,6 +286,7 @@ impl Gateway {
         id: &str,
         placed: Option<(&Catalog, String)>,
     ) -> Result<Response, Problem> {
+        request.is_of(self.own.status.as_ref());
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return reading(request, || empty(StatusCode::OK));
         }
@@ -315,7 +362,7 @@ impl Routes for Gateway {
 
 impl Catalog {
     fn new(system: &'static str) -> Self {
-        Self { system, resources: Vec::new(), by_name: HashMap::new() }
+        Self { system, resources: Vec::new(), routes: Vec::new(), by_name: HashMap::new() }
     }
 
     fn add(&mut self, resource: Resource) {
@@ -324,6 +371,11 @@ impl Catalog {
             debug_assert!(earlier.is_none(), "{name} is declared twice in {}", self.system);
         }
         self.resources.push(resource);
+    }
+
+    /// The counters of what a path names.
+    fn route(&self, name: &str, target: &Target) -> Option<&Arc<RouteMeter>> {
+        self.routes.get(*self.by_name.get(&name.to_lowercase())?)?.at(target)
     }
 
     fn get(&self, name: &str) -> Option<&Resource> {

@@ -43,6 +43,9 @@ pub(crate) struct Health {
     started: Arc<AtomicBool>,
 }
 
+/// The route that all probes are counted as.
+pub(crate) const ROUTE: &str = "probe";
+
 /// Whether a path is that of a probe.
 pub(crate) fn is_probe(path: &str) -> bool {
     const PROBES: [&str; 4] = ["/livez", "/readyz", "/startupz", "/actuator/health"];

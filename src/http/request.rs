@@ -1,13 +1,16 @@
 //! What handlers see of a request, and how answers are written.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
 use super::correlation::Correlation;
-use crate::Timestamp;
+use crate::{RouteMeter, Timestamp};
 
 /// An answer, complete: nothing is streamed yet.
 pub(crate) type Response = http::Response<Bytes>;
@@ -25,9 +28,18 @@ pub(crate) struct Request {
     pub(crate) correlation: Correlation,
     /// When it arrived.
     pub(crate) at: Timestamp,
+    /// Where it is counted, once it is known what its path names.
+    pub(crate) route: OnceLock<Arc<RouteMeter>>,
 }
 
 impl Request {
+    /// It is counted there from now on.
+    pub(crate) fn is_of(&self, route: Option<&Arc<RouteMeter>>) {
+        if let Some(route) = route {
+            self.route.get_or_init(|| route.clone());
+        }
+    }
+
     /// The header as text; `None` when it is absent or no visible ASCII.
     pub(crate) fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -162,6 +174,7 @@ pub(crate) mod tests {
             headers,
             body: body.to_owned().into(),
             at: Timestamp::from_millis(1_625_721_994_123),
+            route: OnceLock::new(),
         }
     }
 

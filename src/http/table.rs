@@ -1,6 +1,6 @@
 //! Routes that are no resources: a method, a pattern, a function.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -12,6 +12,7 @@ use super::{
     openapi::{Document, Told},
     request::{Request, Response, empty, set},
 };
+use crate::{RequestMeters, RouteMeter};
 
 /// What a pattern took from a request.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +49,8 @@ type Handler<S> = fn(S, Vars) -> BoxFuture<'static, Result<Response, Problem>>;
 /// Routes in the order in which they are listed to a client that is lost.
 pub(crate) struct Table<S> {
     routes: Vec<Route<S>>,
+    /// The counters of each, in the same order; none while they are not counted.
+    meters: Vec<Arc<RouteMeter>>,
 }
 
 struct Route<S> {
@@ -59,7 +62,7 @@ struct Route<S> {
 
 impl<S: Clone> Table<S> {
     pub(crate) fn new() -> Self {
-        Self { routes: Vec::new() }
+        Self { routes: Vec::new(), meters: Vec::new() }
     }
 
     /// `pattern` has literal segments (any case) and variables (`{name}`).
@@ -91,13 +94,20 @@ impl<S: Clone> Table<S> {
         self.routes.iter().filter(|route| route.told.is_none()).map(|route| route.pattern).collect()
     }
 
+    /// With its requests counted by pattern.
+    pub(crate) fn counting(mut self, meters: &RequestMeters) -> Self {
+        self.meters = self.routes.iter().map(|route| meters.route("", "", route.pattern)).collect();
+        self
+    }
+
     pub(crate) async fn answer(&self, state: &S, request: &Request, segments: &[String]) -> Result<Response, Problem> {
         let query = body::pairs(request.query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
         let known: Vec<_> = self
             .routes
             .iter()
-            .filter_map(|Route { method, pattern, handler, .. }| {
-                matched(pattern, segments).map(|path| (method, path, handler))
+            .enumerate()
+            .filter_map(|(at, Route { method, pattern, handler, .. })| {
+                matched(pattern, segments).map(|path| (method, path, handler, at))
             })
             .collect();
         if known.is_empty() {
@@ -105,8 +115,9 @@ impl<S: Clone> Table<S> {
                 self.routes.iter().map(|Route { method, pattern, .. }| format!("{method} {pattern}")).collect();
             return Err(Problem::not_found(format!("{} does not exist", request.path)).with("available", exist));
         }
+        request.is_of(known.first().and_then(|(.., at)| self.meters.get(*at)));
         let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
-        if let Some((_, path, handler)) = known.iter().find(|(offered, ..)| *offered == method) {
+        if let Some((_, path, handler, _)) = known.iter().find(|(offered, ..)| *offered == method) {
             let (path, body) = (path.clone(), request.body.clone());
             let media = request.headers.get(header::CONTENT_TYPE).cloned();
             return handler(state.clone(), Vars { path, query, body, media }).await;

@@ -23,9 +23,9 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Append, AppendDone, AppendError, BaseOf, Journal, Lease, PartitionId, Projections, ReadError, Record, Refusal,
-    RowChange, Snapshots, StoreError, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation, Unit,
-    ViewName, ViewProgress, sync::lock,
+    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, PartitionId, Projections, ReadError,
+    Record, Refusal, RowChange, Snapshots, StoreError, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated,
+    Truncation, Unit, ViewName, ViewProgress, sync::lock,
 };
 
 /// What happens to the n-th operation.
@@ -266,6 +266,14 @@ impl Journal for FaultyJournal {
 
     fn poisoned(&self) -> Option<Arc<str>> {
         self.poisoned.get().cloned().or_else(|| self.inner.poisoned())
+    }
+
+    fn metrics(&self) -> JournalMetrics {
+        self.inner.metrics()
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.inner.disk_bytes()
     }
 
     fn close(&self) {

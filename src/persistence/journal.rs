@@ -304,6 +304,12 @@ pub trait Journal: Send + Sync + 'static {
         JournalMetrics::default()
     }
 
+    /// Bytes that it has on the disk, with what is preallocated and archived; 0 for a journal in memory, and for what
+    /// cannot be looked at. Blocks.
+    fn disk_bytes(&self) -> u64 {
+        0
+    }
+
     /// Commits what was handed over, syncs, and refuses from then on. Blocks until that is done; calling it
     /// again does nothing.
     fn close(&self);

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::measure::{Buckets, Histogram};
+
 /// What a journal has done since the process began, also before it was reopened. Counters only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JournalMetrics {
@@ -32,48 +34,6 @@ pub struct JournalMetrics {
     pub waiting: u64,
 }
 
-/// How often values fell below each bound.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Histogram {
-    /// Bound and how many values were at most that, ascending; greater values are only in `count`.
-    pub at_most: Vec<(u64, u64)>,
-    /// How many values there were.
-    pub count: u64,
-    /// Their sum.
-    pub sum: u64,
-}
-
-/// Powers of two up to this one: 4096 appends are the largest group, and above 8 s a disk is as good as gone.
-const BUCKETS: usize = 24;
-
-#[derive(Debug, Default)]
-pub(super) struct Buckets {
-    counts: [AtomicU64; BUCKETS],
-    count: AtomicU64,
-    sum: AtomicU64,
-}
-
-impl Buckets {
-    pub(super) fn add(&self, value: u64) {
-        let bucket = u64::BITS - value.saturating_sub(1).leading_zeros();
-        if let Some(count) = usize::try_from(bucket).ok().and_then(|bucket| self.counts.get(bucket)) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.sum.fetch_add(value, Ordering::Relaxed);
-    }
-
-    fn read(&self) -> Histogram {
-        let mut sum = 0;
-        let at_most = self.counts.iter().enumerate().map(|(power, count)| {
-            sum += count.load(Ordering::Relaxed);
-            (1 << power, sum)
-        });
-        let at_most = at_most.collect();
-        Histogram { at_most, count: self.count.load(Ordering::Relaxed), sum: self.sum.load(Ordering::Relaxed) }
-    }
-}
-
 /// The counters behind [`JournalMetrics`].
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -95,7 +55,7 @@ impl Counters {
         self.appends.fetch_add(appends as u64, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.group_sizes.add(appends as u64);
-        self.group_micros.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.group_micros.took(took);
     }
 
     pub(super) fn read(&self, waiting: usize) -> JournalMetrics {
@@ -122,21 +82,4 @@ pub(super) fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
     let began = Instant::now();
     let done = act();
     (done, began.elapsed())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_counts_below_every_bound_that_is_not_smaller() {
-        let buckets = Buckets::default();
-        for value in [0, 1, 2, 3, 4, 5, u64::from(u32::MAX)] {
-            buckets.add(value);
-        }
-        let read = buckets.read();
-        assert_eq!(read.at_most[..4], [(1, 2), (2, 3), (4, 5), (8, 6)]);
-        assert_eq!((read.at_most.last().unwrap().1, read.count), (6, 7), "what is above all bounds is in the count");
-        assert_eq!(read.sum, 15 + u64::from(u32::MAX));
-    }
 }

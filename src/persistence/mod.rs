@@ -35,7 +35,7 @@ pub use journal::{
     AppendDone, AppendError, Journal, PartitionId, ReadError, Refusal, ReopenError, StreamHead, StreamId,
 };
 pub use memory::MemoryStore;
-pub use metrics::{Histogram, JournalMetrics};
+pub use metrics::JournalMetrics;
 pub use open::{Backend, Elsewhere, OpenError, OpenReport, Placed, Storage, StorageConfig, TornTail, Unit, open};
 pub use projections::{Cursor, MAX_CLEARED, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};

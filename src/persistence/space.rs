@@ -49,6 +49,17 @@ impl Disk for FileSystem {
     }
 }
 
+/// Bytes of the files in `dir` and below, as far as they can be looked at.
+pub(super) fn bytes_below(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(about) if about.is_dir() => bytes_below(&entry.path()),
+        Ok(about) => about.len(),
+        Err(_) => 0, // it was removed meanwhile
+    });
+    bytes.sum()
+}
+
 /// Whether there is room for writes, as journals see it.
 #[derive(Debug)]
 pub(super) struct Room {

@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod acceptance;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod bulkheads;
+#[cfg(test)]
+mod chain;
 #[cfg(test)]
 #[path = "../common/mod.rs"]
 mod common;
@@ -37,6 +41,8 @@ mod limits;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod openapi;
@@ -52,6 +58,8 @@ mod receiver;
 mod resources;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod scrape;
 #[cfg(test)]
 mod script;
 #[cfg(test)]

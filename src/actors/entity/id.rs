@@ -123,8 +123,9 @@ impl fmt::Display for Number {
 }
 
 /// Identifies one command for ever: the same id again gets the first answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct CommandId(u128);
 
 impl CommandId {

@@ -24,6 +24,7 @@ use super::{
     lane::Lane,
     limits::EntityLimits,
     mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult, Watch},
+    meters::KindMeter,
     numbers::Directory,
     service::{OWN, ServiceRuntime},
     unit::UnitRuntime,
@@ -41,6 +42,7 @@ pub(crate) struct Host<E: Entity> {
     pub(crate) directory: Directory,
     pub(crate) config: EntityLimits,
     pub(crate) kinds: Kinds,
+    pub(crate) meter: KindMeter,
     shards: Box<[Shard<E>]>,
     /// Cells that are there for a probe only, at most one.
     pub(super) probing: AtomicUsize,
@@ -68,6 +70,7 @@ impl<E: Entity> Host<E> {
             directory,
             config,
             kinds,
+            meter: KindMeter::default(),
             shards,
             probing: AtomicUsize::new(0),
         })
@@ -117,6 +120,14 @@ impl<E: Entity> Host<E> {
         all.saturating_sub(self.probing.load(Ordering::Relaxed))
     }
 
+    /// How many cells are in quarantine.
+    pub(crate) fn in_quarantine_now(&self) -> usize {
+        let is_in = |cell: &&Arc<Cell<E>>| matches!(cell.lock().phase, Phase::Quarantined(_));
+        let of =
+            |shard: &Shard<E>| shard.0.lock().unwrap_or_else(PoisonError::into_inner).values().filter(is_in).count();
+        self.shards.iter().map(of).sum()
+    }
+
     /// Drops the cells that `leave` says may go. Called under the shard's lock: quick.
     pub(crate) fn retain(&self, mut stay: impl FnMut(&Arc<Cell<E>>) -> bool) {
         for shard in &self.shards {
@@ -162,8 +173,10 @@ impl<E: Entity> Host<E> {
         if lane == Lane::New {
             self.service.is_in_time(deadline).map_err(AskError::Unavailable)?;
         }
-        let room = self.service.budget.take(bytes, lane).ok_or(AskError::Overloaded { retry_after: MAILBOX_RETRY })?;
-        let (permit, under_way) = room;
+        let Some((permit, under_way)) = self.service.budget.take(bytes, lane) else {
+            self.meter.no_room();
+            return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
+        };
         let (mut port, answer, claim) = ReplyPort::new(under_way);
         if self.service.places.is_limited() && matches!(body, Body::Command(_)) {
             let place = match lane {
@@ -239,6 +252,7 @@ impl<E: Entity> Host<E> {
             let asks_too_much = inner.asks.len() >= OPEN_ASKS && matches!(envelope.body, Body::Command(_));
             let lane = Lane::of(&envelope.body, &envelope.meta);
             if !inner.queue.has_room(lane, self.config.mailbox) || asks_too_much {
+                self.meter.no_room();
                 return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
             }
             if inner.phase != Phase::Idle {
@@ -286,12 +300,20 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
         expecting: Option<u64>,
     ) -> TurnResult<E> {
+        let meter = matches!(body, Body::Command(_)).then(|| self.meter.command());
         // The one look whether anything is injected.
-        if matches!(body, Body::Command(_)) && self.unit.faults.any() {
-            return Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await;
+        let answer = if meter.is_some() && self.unit.faults.any() {
+            Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await
+        } else {
+            match self.send(key, body, meta, deadline, expecting, Watch::No).await {
+                Ok(sent) => Self::answer(sent, deadline).await,
+                Err(refused) => Err(refused),
+            }
+        };
+        if let Some(meter) = meter {
+            meter.ended(answer.as_ref().map(|reply| reply.replayed));
         }
-        let sent = self.send(key, body, meta, deadline, expecting, Watch::No).await?;
-        Self::answer(sent, deadline).await
+        answer
     }
 
     async fn answer((mut answer, claim): Sent<E>, deadline: Instant) -> TurnResult<E> {

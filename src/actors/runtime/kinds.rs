@@ -23,6 +23,7 @@ use super::{
     known::{CommandOutcome, OUTCOME_RETRY, OutcomeError},
     link::Links,
     mailbox::{Body, Meta},
+    meters::KindMeter,
     probe::NoAnswer,
     quarantine::QuarantinedEntity,
     recovery::NotRecovered,
@@ -76,6 +77,10 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn sweep(self: Arc<Self>);
     /// Entities in memory.
     fn live(&self) -> usize;
+    /// Entities in quarantine.
+    fn in_quarantine_now(&self) -> usize;
+    /// What is counted of it.
+    fn meter(&self) -> &KindMeter;
     /// What became of a command.
     fn outcome(
         self: Arc<Self>,
@@ -299,6 +304,14 @@ impl<E: Entity> KindHost for Host<E> {
 
     fn live(&self) -> usize {
         self.in_memory()
+    }
+
+    fn in_quarantine_now(&self) -> usize {
+        Host::in_quarantine_now(self)
+    }
+
+    fn meter(&self) -> &KindMeter {
+        &self.meter
     }
 
     fn outcome(

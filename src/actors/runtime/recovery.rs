@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use tokio::time::Instant;
+
 use super::{
     book::{Book, load, migrate, save},
     cell::Active,
@@ -46,8 +48,10 @@ impl<E: Entity> Host<E> {
             let book = Book::new(incarnation, self.service.keys.clone());
             return Ok(Box::new(Active { state: E::default(), book, epoch, gate: None }));
         }
-        let (host, key) = (self.clone(), key.clone());
-        match off_thread(move || host.read_back(&key, incarnation, epoch)).await {
+        let (host, key, begun) = (self.clone(), key.clone(), Instant::now());
+        let read = off_thread(move || host.read_back(&key, incarnation, epoch)).await;
+        self.meter.recoveries.took(begun.elapsed());
+        match read {
             Ok(read) => read,
             Err(error) => Err(NotRecovered::ForNow(error.to_string().into())),
         }

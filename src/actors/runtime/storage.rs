@@ -1,7 +1,10 @@
 //! The storage part of the tree: who notices that a journal takes no more writes and opens it again, and who saves
 //! snapshots.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::Mutex;
@@ -151,10 +154,13 @@ async fn save_all(unit: Arc<UnitRuntime>, queue: Arc<Mutex<SnapshotQueue>>, stop
             }
             () = stop.requested() => return Ok(()),
         }
-        let snapshots = unit.snapshots.clone();
+        let (snapshots, count, meter) = (unit.snapshots.clone(), batch.len() as u64, &unit.snapshot_meter);
         match tokio::task::spawn_blocking(move || snapshots.save(batch)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(unit = unit.name.as_ref(), %error, "snapshots not saved"),
+            Ok(Ok(())) => drop(meter.saved.fetch_add(count, Ordering::Relaxed)),
+            Ok(Err(error)) => {
+                meter.failed.fetch_add(count, Ordering::Relaxed);
+                tracing::warn!(unit = unit.name.as_ref(), %error, "snapshots not saved");
+            }
             Err(error) => return Err(Failure::new(format!("snapshot writer: {error}"))),
         }
     }

@@ -20,6 +20,7 @@ use super::{
     entities::Entities,
     faults::FaultControl,
     kinds::{KindHost, Kinds},
+    meters::RequestMeters,
     probe::Vitals,
     projector::{Rebuild, Views},
     reload::ConfigurationSource,
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(super) storage: Storage,
     pub(super) kinds: Kinds,
     pub(super) faults: Arc<FaultControl>,
+    pub(super) requests: RequestMeters,
     pub(crate) units: Vec<Arc<UnitRuntime>>,
     pub(crate) services: Vec<Arc<ServiceRuntime>>,
     /// What the probes of each service say, by its full name.

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{faults::FaultControl, feed::Feed, skips::Refusals};
+use super::{faults::FaultControl, feed::Feed, meters::SnapshotMeter, skips::Refusals};
 use crate::persistence::{
     Append, AppendDone, Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit,
 };
@@ -31,6 +31,8 @@ pub(crate) struct UnitRuntime {
     pub(crate) refusals: Refusals,
     /// What is injected on purpose, here and elsewhere.
     pub(crate) faults: Arc<FaultControl>,
+    /// What became of its snapshots.
+    pub(crate) snapshot_meter: SnapshotMeter,
     to_save: mpsc::Sender<(StreamId, StoredSnapshot)>,
     incarnations: AtomicU64,
 }
@@ -47,8 +49,19 @@ impl UnitRuntime {
         let incarnations = AtomicU64::new(1);
         let forgetful = unit.forgetful;
         let refusals = Refusals::default();
-        let unit =
-            Self { name, journal, snapshots, projections, feed, forgetful, refusals, faults, to_save, incarnations };
+        let unit = Self {
+            name,
+            journal,
+            snapshots,
+            projections,
+            feed,
+            forgetful,
+            refusals,
+            faults,
+            snapshot_meter: SnapshotMeter::default(),
+            to_save,
+            incarnations,
+        };
         (Arc::new(unit), queue)
     }
 
@@ -81,6 +94,7 @@ impl UnitRuntime {
     /// Has a snapshot saved some time soon, or never.
     pub(crate) fn save_later(&self, stream: StreamId, snapshot: StoredSnapshot) {
         if self.to_save.try_send((stream, snapshot)).is_err() {
+            self.snapshot_meter.left_out.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(unit = self.name.as_ref(), "snapshot writer is busy; one snapshot is left out");
         }
     }

@@ -1,12 +1,16 @@
 //! What operators ask: the tree, services, consumers, bulkheads, events, dead letters, one entity, one command, faults.
 
+mod chain;
 mod commands;
 mod entities;
 mod events;
 mod faults;
 mod letters;
+mod metrics;
 mod services;
 mod views;
+
+use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
 use http::{Method, StatusCode, header};
@@ -17,13 +21,16 @@ use serde_json::Value;
 use super::{
     Problem, admin_contract,
     gateway::reading,
-    health::Health,
+    health::{self, Health},
     openapi::{Document, OPENAPI, Told, page},
     request::{JSON, Request, Response, json as json_response},
     routes::Routes,
     table::Table,
 };
-use crate::{BulkheadStatus, ConsumerStatus, LinkStatus, Reloaded, ServiceStatus, System, TreeNode, WaitingLetter};
+use crate::{
+    BulkheadStatus, Chain, ConsumerStatus, LinkStatus, Reloaded, RouteMeter, ServiceStatus, System, TreeNode,
+    WaitingLetter,
+};
 
 /// The routes of the operators' listener.
 #[derive(Debug)]
@@ -33,11 +40,17 @@ pub(crate) struct Admin {
     health: Health,
     /// Whether only this machine can reach it.
     loopback: bool,
+    probe: Arc<RouteMeter>,
+    /// The counters of the contract.
+    contract: Arc<RouteMeter>,
 }
 
 impl Admin {
     pub(crate) fn new(system: System, health: Health, loopback: bool) -> Self {
-        Self { table: table(), system, health, loopback }
+        let meters = system.requests();
+        let own = |route| meters.route("", "", route);
+        let (probe, contract) = (own(health::ROUTE), own("/openapi.json"));
+        Self { table: table().counting(&meters), system, health, loopback, probe, contract }
     }
 }
 
@@ -52,6 +65,8 @@ pub(crate) fn describe(document: &mut Document) {
 fn table() -> Table<System> {
     let (get, post) = (Method::GET, Method::POST);
     let table = Table::<System>::new()
+        .on(get.clone(), "/metrics", metrics::show)
+        .says(Told::text("The figures, for Prometheus", "in its text format"))
         .on(get.clone(), "/admin/tree", |system: System, _| async move { Ok(ok(&system.tree().await)) }.boxed())
         .says(Told::with::<TreeNode>("The supervision tree", "the guardian and all below it"))
         .on(get.clone(), "/admin/services", services::list)
@@ -76,6 +91,8 @@ fn table() -> Table<System> {
         .says(Told::with::<Vec<BulkheadStatus>>("The bulkheads", "each bulkhead"))
         .on(get.clone(), "/admin/events", events::page)
         .says(events::told())
+        .on(get.clone(), "/admin/chain/{correlation}", chain::show)
+        .says(Told::with::<Chain>("What a request led to", "in order").refused(&[404]))
         .on(get.clone(), "/admin/commands/{id}", commands::show)
         .says(commands::told())
         .on(get.clone(), "/admin/quiesce", events::quiesce)
@@ -115,13 +132,16 @@ impl Routes for Admin {
         async move {
             let segments = request.segments().unwrap_or_default();
             if let Some(response) = self.health.answer(&segments).await {
+                request.is_of(Some(&self.probe));
                 return reading(request, || response);
             }
             admitted(request, self.loopback)?;
             if segments == [OPENAPI] {
+                request.is_of(Some(&self.contract));
                 return reading(request, || ok(&admin_contract()));
             }
             if let Some(response) = page(request, &segments, false) {
+                request.is_of(Some(&self.contract));
                 return response;
             }
             self.table.answer(&self.system, request, &segments).await

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     reference,
     refusals::{self, Condition},
+    with,
 };
 
 /// One method of one path.
@@ -18,7 +19,8 @@ pub(crate) struct Entry {
     summary: String,
     about: Option<String>,
     parameters: Vec<Value>,
-    body: Option<Value>,
+    /// Schemas by media type; empty when it takes none.
+    body: Map<String, Value>,
     responses: BTreeMap<u16, Value>,
 }
 
@@ -46,7 +48,7 @@ impl Answer {
 
     /// In this media type, beside those before.
     pub(crate) fn or(mut self, media: &'static str, schema: Value) -> Self {
-        self.content.insert(media.into(), json!({ "schema": schema }));
+        self.content.insert(media.into(), with(json!({}), "schema", schema));
         self
     }
 
@@ -84,7 +86,15 @@ impl Entry {
     pub(crate) fn new(tag: impl Into<String>, id: impl Into<String>, summary: impl Into<String>) -> Self {
         let (parameters, responses) =
             (vec![reference("parameters", "X-Request-Id"), reference("parameters", "traceparent")], BTreeMap::new());
-        Self { tag: tag.into(), id: id.into(), summary: summary.into(), about: None, parameters, body: None, responses }
+        Self {
+            tag: tag.into(),
+            id: id.into(),
+            summary: summary.into(),
+            about: None,
+            parameters,
+            body: Map::new(),
+            responses,
+        }
     }
 
     pub(super) fn tag(&self) -> &str {
@@ -113,10 +123,8 @@ impl Entry {
 
     /// A body in any of these media types.
     pub(crate) fn body(mut self, media: &[&str], schema: &Value) -> Self {
-        let body = self.body.get_or_insert_with(|| json!({ "required": true, "content": {} }));
-        for media in media {
-            body["content"][*media] = json!({ "schema": schema });
-        }
+        let written = media.iter().map(|media| ((*media).to_owned(), json!({ "schema": schema })));
+        self.body.extend(written);
         self
     }
 
@@ -155,7 +163,9 @@ impl Entry {
         });
         if let Some(members) = written.as_object_mut() {
             members.extend(self.about.map(|about| ("description".to_owned(), about.into())));
-            members.extend(self.body.map(|body| ("requestBody".to_owned(), body)));
+            if !self.body.is_empty() {
+                members.insert("requestBody".into(), json!({ "required": true, "content": self.body }));
+            }
         }
         written
     }
@@ -195,16 +205,17 @@ pub(super) fn headers() -> Map<String, Value> {
         headers.insert(name.into(), json!({ "description": about, "schema": { "type": "integer", "minimum": 0 } }));
     }
     for (name, header) in headers.clone() {
-        let mut header = header;
-        header["required"] = true.into();
-        headers.insert(format!("{name}{ALWAYS}"), header);
+        headers.insert(format!("{name}{ALWAYS}"), with(header, "required", true.into()));
     }
     headers
 }
 
 /// Headers of requests.
 pub(super) fn parameters() -> Map<String, Value> {
-    let header = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "header", "description": about, "schema": schema });
+    let header = |name: &str, about: &str, schema: Value| {
+        let header = json!({ "name": name, "in": "header", "description": about });
+        (name.to_owned(), with(header, "schema", schema))
+    };
     let text = || json!({ "type": "string" });
     let all = [
         header(
@@ -222,5 +233,5 @@ pub(super) fn parameters() -> Map<String, Value> {
         header("X-Request-Id", "1 to 128 visible ASCII characters; anything else is replaced.", text()),
         header("traceparent", "W3C trace context; anything else is replaced.", text()),
     ];
-    all.into_iter().map(|header| (header["name"].as_str().unwrap_or_default().to_owned(), header)).collect()
+    all.into_iter().collect()
 }

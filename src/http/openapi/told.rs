@@ -25,6 +25,8 @@ enum Says {
     Type(fn(&mut SchemaGenerator) -> Schema),
     /// Of what is put together by hand.
     Json(Value),
+    /// No JSON.
+    Text,
 }
 
 impl Told {
@@ -37,6 +39,13 @@ impl Told {
     pub(crate) fn json(summary: &'static str, what: &'static str, schema: Value) -> Self {
         let mut told = Self::new(summary);
         told.answers.push((StatusCode::OK, what, Says::Json(schema)));
+        told
+    }
+
+    /// 200 with a text.
+    pub(crate) fn text(summary: &'static str, what: &'static str) -> Self {
+        let mut told = Self::new(summary);
+        told.answers.push((StatusCode::OK, what, Says::Text));
         told
     }
 
@@ -107,11 +116,12 @@ impl Told {
             entry = entry.body(&["application/json"], body);
         }
         for (status, what, says) in &self.answers {
-            let schema = match says {
-                Says::Type(of) => of(&mut types).into(),
-                Says::Json(schema) => schema.clone(),
+            let answer = match says {
+                Says::Type(of) => Answer::json(what, of(&mut types).into()),
+                Says::Json(schema) => Answer::json(what, schema.clone()),
+                Says::Text => Answer::empty(what).or("text/plain", json!({ "type": "string" })),
             };
-            let answer = self.headers.iter().fold(Answer::json(what, schema), |answer, header| answer.with(header));
+            let answer = self.headers.iter().fold(answer, |answer, header| answer.with(header));
             entry = entry.answer(*status, answer);
         }
         document.add(pattern, method, entry);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Action, Change, Finder, Procedure, Resource};
 use crate::http::{
     Field,
-    openapi::{Answer, COMMAND, Condition, Document, EVERY, Entry, asked, in_path, reference, sent, shown},
+    openapi::{Answer, COMMAND, Condition, Document, EVERY, Entry, asked, in_path, reference, sent, shown, with},
 };
 
 /// What the body of a creation or a replacement may be written in.
@@ -240,22 +240,19 @@ enum Whole {
 
 /// Whatever else is in it is ignored, as the old front ends need it.
 fn object(fields: &[Field], required: &[&str]) -> Value {
-    let properties: Map<String, Value> = fields.iter().map(|field| (field.name.to_owned(), sent(field))).collect();
-    let mut schema = json!({ "type": "object", "properties": properties });
-    if !required.is_empty() {
-        schema["required"] = json!(required);
-    }
-    schema
+    written(fields, required, sent)
 }
 
 /// A form knows no null, and one without fields is no body.
 fn form(fields: &[Field], required: &[&str]) -> Value {
-    let mut schema = object(fields, required);
-    schema["minProperties"] = 1.into();
-    for field in fields.iter().filter(|field| !field.required) {
-        schema["properties"][field.name] = asked(field);
-    }
-    schema
+    let value = |field: &Field| if field.required { sent(field) } else { asked(field) };
+    with(written(fields, required, value), "minProperties", 1.into())
+}
+
+fn written(fields: &[Field], required: &[&str], value: impl Fn(&Field) -> Value) -> Value {
+    let properties: Map<String, Value> = fields.iter().map(|field| (field.name.to_owned(), value(field))).collect();
+    let schema = json!({ "type": "object", "properties": properties });
+    if required.is_empty() { schema } else { with(schema, "required", json!(required)) }
 }
 
 /// A command: it may come again, and may be finished later.

@@ -31,6 +31,7 @@ mod handle;
 mod perform;
 mod procedure;
 mod read;
+mod route;
 mod source;
 mod typed;
 mod views;
@@ -49,6 +50,7 @@ pub use filter::{Filter, Prepare, Wanted};
 pub use finder::{By, Find, FindKeys, Finder, Found};
 pub(crate) use handle::Target;
 pub use procedure::{Perform, Procedure, Said, perform};
+pub(crate) use route::ResourceRoutes;
 pub use source::{Keep, RowPage, Source};
 pub use typed::{
     Address, Tells, ask, by_key, by_number, by_stream, command, key_in, number_in, procedure, said, shown,

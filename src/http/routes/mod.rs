@@ -1,10 +1,16 @@
 //! The frame around every route: limits, correlation, CORS, panics. Inside it, routes only say yes or why not.
 
-use std::{convert::Infallible, fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use http::{HeaderMap, Method, StatusCode, header};
+use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument;
 use warp::{Filter, filters::path::FullPath};
@@ -16,7 +22,7 @@ use super::{
     request::{Request, Response, set},
     room::{Class, Room},
 };
-use crate::Timestamp;
+use crate::{RequestMeters, RouteMeter, Timestamp};
 
 /// A body that is too long is read and dropped up to here, so that a client that is still writing gets to
 /// read the refusal; then the connection is closed on it.
@@ -44,6 +50,9 @@ struct Inner {
     limits: HttpLimits,
     room: Room,
     now: Now,
+    meters: RequestMeters,
+    /// Of requests without a route.
+    unmatched: Arc<RouteMeter>,
 }
 
 impl fmt::Debug for Edge {
@@ -53,9 +62,16 @@ impl fmt::Debug for Edge {
 }
 
 impl Edge {
-    pub(crate) fn new(routes: impl Routes, cross_origin: bool, limits: HttpLimits, now: Now) -> Self {
-        let room = Room::new(limits.requests);
-        Self(Arc::new(Inner { routes: Box::new(routes), cross_origin, limits, room, now }))
+    /// Requests are counted in `meters`.
+    pub(crate) fn new(
+        routes: impl Routes,
+        cross_origin: bool,
+        limits: HttpLimits,
+        now: Now,
+        meters: RequestMeters,
+    ) -> Self {
+        let (room, unmatched) = (Room::new(limits.requests), meters.route("", "", RequestMeters::UNMATCHED));
+        Self(Arc::new(Inner { routes: Box::new(routes), cross_origin, limits, room, now, meters, unmatched }))
     }
 
     /// The limits that it keeps.
@@ -106,17 +122,30 @@ impl Edge {
         headers: HeaderMap,
         body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     ) -> Response {
-        let Inner { routes, cross_origin, limits, room, now } = &*self.0;
+        let Inner { routes, cross_origin, limits, room, now, meters, unmatched } = &*self.0;
+        let begun = Instant::now();
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
         let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
         let (head, origin) = (method == Method::HEAD, headers.get(header::ORIGIN).cloned());
-        let mut request = Request { method, path, query, headers, body: Bytes::new(), correlation, at: now() };
+        let mut request = Request {
+            method,
+            path,
+            query,
+            headers,
+            body: Bytes::new(),
+            correlation,
+            at: now(),
+            route: OnceLock::new(),
+        };
         let mut response = async {
             let place = room.enter(class);
             let admitted = match &place {
                 Ok(_) => admit(&mut request, limits, body).await,
-                Err(problem) => Err(problem.clone()),
+                Err(problem) => {
+                    meters.count_shed();
+                    Err(problem.clone())
+                }
             };
             let answered = match admitted {
                 Ok(()) => match cross_origin.then(|| cors::preflight(&request)).flatten() {
@@ -132,6 +161,8 @@ impl Edge {
         }
         .instrument(span)
         .await;
+        let route = request.route.get().unwrap_or(unmatched);
+        route.answered(request.method.as_str(), response.status().as_u16(), begun.elapsed());
         request.correlation.write(response.headers_mut());
         if let Some(origin) = origin.filter(|_| *cross_origin) {
             cors::allow(&origin, response.headers_mut());

@@ -16,7 +16,8 @@ use crate::{
 };
 
 fn edge_of(routes: impl Routes, limits: HttpLimits) -> Edge {
-    Edge::new(routes, true, limits, Arc::new(|| Timestamp::from_millis(1_625_721_994_123)))
+    let now = Arc::new(|| Timestamp::from_millis(1_625_721_994_123));
+    Edge::new(routes, true, limits, now, RequestMeters::default())
 }
 
 fn edge(systems: &[&'static str]) -> Edge {
@@ -85,7 +86,8 @@ fn port(service: &'static str, down: bool) -> Edge {
         if down { Err(stopped) } else { Ok(()) }
     });
     let gateway = Gateway::of_service("store", service, resources, healthy(), gate);
-    Edge::new(gateway, false, HttpLimits::default(), Arc::new(|| Timestamp::from_millis(1_625_721_994_123)))
+    let now = Arc::new(|| Timestamp::from_millis(1_625_721_994_123));
+    Edge::new(gateway, false, HttpLimits::default(), now, RequestMeters::default())
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ struct Running {
 async fn serving(limits: HttpLimits) -> Running {
     let (begun, release) = (Arc::<Notify>::default(), Arc::<Notify>::default());
     let routes = Paths { begun: begun.clone(), release: release.clone() };
-    let edge = Edge::new(routes, false, limits, Arc::new(Timestamp::default));
+    let edge = Edge::new(routes, false, limits, Arc::new(Timestamp::default), crate::RequestMeters::default());
     let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let server = HttpServer::new(listener, edge, Readiness::default());
     let stop = Stop::new();

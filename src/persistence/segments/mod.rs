@@ -54,7 +54,7 @@ use super::{
     codec::Names,
     heads::HeadStore,
     metrics::Counters,
-    space::Room,
+    space::{Room, bytes_below},
     sync::{lock, read, write},
 };
 
@@ -310,6 +310,10 @@ impl Journal for SegmentsJournal {
 
     fn metrics(&self) -> JournalMetrics {
         self.counters.read(self.run().shared.queue.waiting())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        bytes_below(&self.config.dir)
     }
 
     fn close(&self) {

@@ -79,12 +79,15 @@ pub(crate) struct Breaker {
     current: u128,
     in_a_row: u32,
     opened: u64,
+    half_opened: u64,
+    closed: u64,
 }
 
 impl Breaker {
     pub(crate) fn new(config: BreakerConfig) -> Self {
         let pieces = [Calls::default(); PIECES];
-        Self { config, phase: Phase::Closed, generation: 0, pieces, current: 0, in_a_row: 0, opened: 0 }
+        let (phase, opened, half_opened, closed) = (Phase::Closed, 0, 0, 0);
+        Self { config, phase, generation: 0, pieces, current: 0, in_a_row: 0, opened, half_opened, closed }
     }
 
     /// Goes on with other numbers. An open one is open for no longer than they say; what was counted in a window of
@@ -171,11 +174,15 @@ impl Breaker {
     }
 
     fn open(&mut self, now: Duration) {
-        self.opened += 1;
         self.enter(Phase::Open { until: now + self.config.open_for });
     }
 
     fn enter(&mut self, phase: Phase) {
+        match phase {
+            Phase::Open { .. } => self.opened += 1,
+            Phase::HalfOpen { .. } => self.half_opened += 1,
+            Phase::Closed => self.closed += 1,
+        }
         self.phase = phase;
         self.generation += 1;
         self.pieces = [Calls::default(); PIECES];
@@ -224,6 +231,16 @@ impl Breaker {
     /// How often it has opened.
     pub(crate) fn opened(&self) -> u64 {
         self.opened
+    }
+
+    /// How often it has let calls through to see how the callee is.
+    pub(crate) fn half_opened(&self) -> u64 {
+        self.half_opened
+    }
+
+    /// How often it has closed again.
+    pub(crate) fn closed(&self) -> u64 {
+        self.closed
     }
 }
 

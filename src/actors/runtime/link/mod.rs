@@ -29,9 +29,12 @@ use tokio::time::Instant;
 pub use self::breaker::BreakerState;
 use self::breaker::{Breaker, Permit, Verdict};
 use super::{bulkhead::Semaphore, kinds::KindHost, system::System};
-use crate::actors::{
-    entity::{AskError, Unavailable},
-    supervision::{LinkConfig, SupervisionConfig},
+use crate::{
+    actors::{
+        entity::{AskError, Unavailable},
+        supervision::{LinkConfig, SupervisionConfig},
+    },
+    measure::{Buckets, Histogram},
 };
 
 /// When another try has a chance while a link has no room: calls end all the time.
@@ -58,6 +61,7 @@ pub(crate) struct Link {
     retried: AtomicU64,
     refused_open: AtomicU64,
     refused_full: AtomicU64,
+    seconds: Buckets,
 }
 
 /// A link as operators see it.
@@ -92,6 +96,13 @@ pub struct LinkStatus {
     /// Calls since the start that were refused because too many were under way, or the callee had more to do than it can
     /// do in time.
     pub refused_full: u64,
+    /// How often its breaker let calls through again to see how the callee is, since the start.
+    pub half_opened: u64,
+    /// How often its breaker closed again since the start.
+    pub closed: u64,
+    /// How long calls took, in microseconds.
+    #[serde(skip)]
+    pub seconds: Histogram,
 }
 
 /// A call that is made. Dropped without an end it says nothing about the callee.
@@ -119,6 +130,7 @@ impl Link {
             retried: zero(),
             refused_open: zero(),
             refused_full: zero(),
+            seconds: Buckets::default(),
         })
     }
 
@@ -208,6 +220,9 @@ impl Link {
             retried: count(&self.retried),
             refused_open: count(&self.refused_open),
             refused_full: count(&self.refused_full),
+            half_opened: breaker.half_opened(),
+            closed: breaker.closed(),
+            seconds: self.seconds.read(),
         }
     }
 
@@ -248,10 +263,12 @@ impl Call {
         if verdict == Verdict::Failed {
             link.failed.fetch_add(1, Ordering::Relaxed);
         }
+        let took = self.begun.elapsed();
+        link.seconds.took(took);
         let now = link.now();
         let mut breaker = link.breaker();
         let before = breaker.state(now);
-        breaker.settle(permit, verdict, self.begun.elapsed(), now);
+        breaker.settle(permit, verdict, took, now);
         let after = breaker.state(now);
         drop(breaker);
         if before != after {

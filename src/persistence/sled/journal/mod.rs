@@ -45,7 +45,7 @@ use crate::persistence::{
         bases::{self, Bases},
         queue::{Done, NotQueued, Queue, Queued},
     },
-    space::Room,
+    space::{Room, bytes_below},
     sync::{lock, read},
 };
 
@@ -250,6 +250,10 @@ impl Journal for SledJournal {
     fn metrics(&self) -> JournalMetrics {
         let (truncations, deleted) = *lock(&self.counted);
         JournalMetrics { truncations, deleted, ..JournalMetrics::default() }
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        bytes_below(&self.dir)
     }
 
     fn close(&self) {

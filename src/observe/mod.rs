@@ -1,0 +1,10 @@
+//! What monitoring systems read: the figures of a [`System`](crate::System) in their formats.
+//!
+//! Nothing is counted here. The figures are gathered from where they stand when somebody asks, so whoever does not ask
+//! pays nothing. The crate that writes the text format is known in `families` alone.
+
+mod families;
+mod metrics;
+
+pub use families::CONTENT_TYPE;
+pub use metrics::metrics;
