@@ -55,6 +55,8 @@ mod rebuilds;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]
+mod redeploys;
+#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod scenarios;

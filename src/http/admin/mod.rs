@@ -69,6 +69,8 @@ fn table() -> Table<System> {
         .says(Told::text("The figures, for Prometheus", "in its text format"))
         .on(get.clone(), "/admin/tree", |system: System, _| async move { Ok(ok(&system.tree().await)) }.boxed())
         .says(Told::with::<TreeNode>("The supervision tree", "the guardian and all below it"))
+        .on(get.clone(), "/admin/process", |_: System, _| async move { Ok(ok(&process())) }.boxed())
+        .says(Told::with::<ProcessStatus>("Which process answers", "this one"))
         .on(get.clone(), "/admin/services", services::list)
         .says(Told::with::<Vec<ServiceStatus>>("The services", "in the order in which they start"))
         .on(post.clone(), "/admin/services/{system}/{service}/stop", services::stop)
@@ -77,6 +79,8 @@ fn table() -> Table<System> {
         .says(services::told("Starts a service"))
         .on(post.clone(), "/admin/services/{system}/{service}/restart", services::restart)
         .says(services::told("Stops a service and starts it"))
+        .on(post.clone(), "/admin/services/{system}/{service}/redeploy", services::redeploy)
+        .says(services::told("Replaces a service's incarnation without a refused request"))
         .on(get.clone(), "/admin/consumers", |system: System, _| {
             async move { Ok(ok(&system.consumers().await)) }.boxed()
         })
@@ -182,6 +186,19 @@ fn ok(body: &impl Serialize) -> Response {
 struct Done {
     /// What was done.
     status: &'static str,
+}
+
+/// Which process answers: whoever redeploys wants to hear another one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ProcessStatus {
+    /// The version of the program.
+    version: &'static str,
+    /// Its process id.
+    pid: u32,
+}
+
+fn process() -> ProcessStatus {
+    ProcessStatus { version: env!("CARGO_PKG_VERSION"), pid: std::process::id() }
 }
 
 /// A command without a result of its own.
