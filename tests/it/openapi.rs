@@ -44,16 +44,16 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 #[test]
 fn the_program_prints_what_it_serves() {
     let server = Setup::default().system("stay").start();
-    let served = server.client().json("/openapi.json");
-    assert_eq!(printed(&["--system", "stay"]), served);
-    assert!(served["paths"]["/bookings"]["post"].is_object());
+    let told = server.client().json("/openapi.json");
+    assert_eq!(printed(&["--system", "stay"]), told);
+    assert!(told["paths"]["/bookings"]["post"].is_object());
     assert_eq!(printed(&["--admin"]), server.admin().json("/openapi.json"));
     let all = Setup::default().system("all").start();
-    let served = all.client().json("/openapi.json");
-    assert_eq!(printed(&[]), served);
-    assert!(served["paths"]["/stay/bookings"]["post"].is_object() && served["paths"].get("/bookings").is_none());
+    let told = all.client().json("/openapi.json");
+    assert_eq!(printed(&[]), told);
+    assert!(told["paths"]["/stay/bookings"]["post"].is_object() && told["paths"].get("/bookings").is_none());
     // What is told of is there, and the other way round the root tells of it.
-    for (path, _, _) in operations(&served).iter().filter(|(path, method, _)| method == "get" && !path.contains('{')) {
+    for (path, _, _) in operations(&told).iter().filter(|(path, method, _)| method == "get" && !path.contains('{')) {
         let status = all.client().get(path).status;
         assert!([200, 400, 503].contains(&status), "{path}: {status}");
     }
