@@ -162,7 +162,7 @@ fn not_guarded(error: GuardError) -> Exit {
     Exit::Usage(error.into())
 }
 
-fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistence::StorageConfig {
+pub(super) fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistence::StorageConfig {
     let bytes = |count: steadfast::ByteCount| count.get();
     persistence::StorageConfig {
         data: config.data.clone(),

@@ -10,11 +10,13 @@ use super::{
     Audit, Edge, Field, Guard, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
     asks::{ASKS, Asks},
+    contract,
     guard::{may_command, may_read},
     hal::{Place, link, template},
     health::{self, Health, Ready},
+    openapi::{OPENAPI, is_page, page},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
-    resource::{ResourceRoutes, Target, document},
+    resource::{ResourceRoutes, Target},
     routes::Routes,
     status::{self, COMMANDS, Outcomes},
 };
@@ -128,9 +130,6 @@ fn now(system: &System) -> super::routes::Now {
     let clock = system.clock();
     Arc::new(move || clock.now())
 }
-
-/// Where the description for programs is, at the root and below each system.
-const OPENAPI: &str = "openapi.json";
 
 /// Resources by system and collection.
 pub(crate) struct Gateway {
@@ -256,6 +255,10 @@ impl Gateway {
             request.is_of(self.own.openapi.as_ref());
             return reading(request, || self.openapi(&self.systems));
         }
+        if let Some(response) = page(request, &segments, true) {
+            request.is_of(self.own.openapi.as_ref());
+            return response;
+        }
         if segments.is_empty() && !self.rooted {
             request.is_of(self.own.root.as_ref());
             return reading(request, || self.root(request));
@@ -272,6 +275,10 @@ impl Gateway {
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
         may_read(request.caller.as_ref(), catalog.system)?;
         let base = format!("{}{prefix}", request.origin());
+        if let Some(response) = page(request, rest, true) {
+            request.is_of(self.own.openapi.as_ref());
+            return response;
+        }
         match rest {
             [] => {
                 request.is_of(self.own.root.as_ref());
@@ -339,11 +346,10 @@ impl Gateway {
 
     /// What these systems' declarations say to programs, at the addresses that this listener has for them.
     fn openapi<'a>(&self, systems: impl IntoIterator<Item = &'a Catalog>) -> Response {
-        let prefix = |system| if self.rooted { String::new() } else { format!("/{system}") };
-        let resources = systems
-            .into_iter()
-            .flat_map(|catalog| catalog.resources.iter().map(move |resource| (resource, prefix(catalog.system))));
-        json_response(StatusCode::OK, JSON, &document(resources))
+        let systems: Vec<&Catalog> = systems.into_iter().collect();
+        let whole = self.rooted || systems.len() == self.systems.len();
+        let resources = systems.into_iter().flat_map(|catalog| &catalog.resources);
+        json_response(StatusCode::OK, JSON, &contract::of(resources, self.rooted, whole))
     }
 
     /// With several systems, the root lists them.
@@ -392,12 +398,12 @@ impl Routes for Gateway {
 
     fn is_open(&self, path: &str) -> bool {
         let is_system = |name: &str| self.systems.iter().any(|catalog| catalog.system.eq_ignore_ascii_case(name));
-        let is_open = |path: &str| match path.split_once('/') {
-            Some((system, document)) => document == OPENAPI && is_system(system),
-            None => path == OPENAPI || path == ASKS && self.asks.as_ref().is_some_and(Asks::has_token),
-        };
-        // no other path that ends like this: it may be an item's
-        self.is_control(path) || path.strip_prefix('/').is_some_and(is_open)
+        // these and no other path that ends like one of them: it may be an item's
+        let describes = |path: &str| path == OPENAPI || is_page(path);
+        let own = path.strip_prefix('/').unwrap_or(path);
+        let of_system = own.split_once('/').filter(|(system, _)| is_system(system)).map(|(_, rest)| rest);
+        let asks_itself = own == ASKS && self.asks.as_ref().is_some_and(Asks::has_token);
+        self.is_control(path) || asks_itself || describes(own) || of_system.is_some_and(describes)
     }
 }
 

@@ -86,6 +86,12 @@ fn a_token_says_who_somebody_is_and_his_roles_what_he_may_do() {
     for probe in ["/livez", "/readyz", "/actuator/health", "/openapi.json"] {
         client.get(probe).is(200);
     }
+    client.get("/swagger-ui/").is(200);
+    for path in
+        ["/orders/openapi.json", "/orders/swagger-ui/", "/store/orders/openapi.json", "/livezx", "/%6fpenapi.json"]
+    {
+        client.get(path).is(401);
+    }
     let refused = client.send(&product()).is(401);
     assert_eq!(challenge(&refused), "Bearer realm=\"steadfast\"");
     assert_eq!((&refused.json()["code"], &refused.json()["outcome"]), (&json!("UNAUTHORIZED"), &json!("not done")));

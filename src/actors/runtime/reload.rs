@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -60,7 +61,7 @@ pub trait Reloads: Send + Sync {
 pub type Prepared = Box<dyn FnOnce() -> Vec<String> + Send>;
 
 /// What a reload did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reloaded {
     /// The systems whose switches hold from now on.
     pub applied: Vec<&'static str>,
