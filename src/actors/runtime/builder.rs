@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use super::{
     bulkhead::{ActixHost, PoolSupervisor},
     clock::Clock,
+    configured::Configured,
     connector::{Channels, Connect, Connector},
     declare::{Assembly, Internal, Place, Service, add_progress, add_refused},
     faults::FaultControl,
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     actors::{
         entity::{AnySettings, Key},
-        supervision::{ConnectorConfig, NamedSection, Process, SupervisionConfig},
+        supervision::{ConnectorConfig, NamedSection, Process, ShownValue, SupervisionConfig},
     },
     persistence::{Elsewhere, Placed, Storage, StorageConfig},
 };
@@ -40,6 +41,7 @@ pub struct SystemBuilder {
     clock: Clock,
     settings: SystemSettings,
     source: Option<ConfigurationSource>,
+    shown: Vec<ShownValue>,
     services: Vec<(&'static str, Service)>,
     connect: Option<Connect>,
     edge: Vec<(String, Edge)>,
@@ -132,7 +134,17 @@ impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
         let settings = SystemSettings::default();
-        Self { storage, config, clock, settings, source: None, services: Vec::new(), connect: None, edge: Vec::new() }
+        Self {
+            storage,
+            config,
+            clock,
+            settings,
+            source: None,
+            shown: Vec::new(),
+            services: Vec::new(),
+            connect: None,
+            edge: Vec::new(),
+        }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -150,6 +162,12 @@ impl SystemBuilder {
     /// Sets the switches of a system; without them its decisions see the defaults.
     pub fn settings(self, settings: AnySettings) -> Self {
         self.settings.set(settings);
+        self
+    }
+
+    /// What operators are told that the configuration is, key by key.
+    pub fn shown(mut self, values: Vec<ShownValue>) -> Self {
+        self.shown = values;
         self
     }
 
@@ -243,6 +261,7 @@ impl SystemBuilder {
 
         let config = self.config;
         let inner = Arc::new(Inner {
+            configured: Configured::new(self.clock.now(), self.shown),
             clock: self.clock,
             settings: self.settings,
             source: self.source,

@@ -59,6 +59,7 @@ impl Admin {
             .on(get.clone(), "/admin/commands/{id}", commands::show)
             .on(get.clone(), "/admin/quiesce", events::quiesce)
             .on(post.clone(), "/admin/reload", services::reload)
+            .on(get.clone(), "/admin/config", |system, _| async move { Ok(ok(&system.configuration())) }.boxed())
             .on(get.clone(), "/admin/dead-letters", letters::list)
             .on(post.clone(), "/admin/dead-letters/{id}/retry", letters::retry)
             .on(post.clone(), "/admin/dead-letters/{id}/discard", letters::discard)
