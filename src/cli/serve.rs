@@ -125,6 +125,7 @@ async fn serve(
 
     let mut builder =
         System::builder(storage).supervision(config).source(source).shown(shown).connectors(outbound::connector);
+    builder = builder.remote(Arc::new(outbound::HttpAsks::default()));
     for known in fleet.iter() {
         builder = builder.system(known.name, (known.services)());
     }

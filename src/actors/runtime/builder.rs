@@ -16,6 +16,7 @@ use super::{
     meters::RequestMeters,
     probe::Vitals,
     reload::ConfigurationSource,
+    remote::{Carrier, Remote},
     service::{OWN, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
@@ -44,6 +45,7 @@ pub struct SystemBuilder {
     shown: Vec<ShownValue>,
     services: Vec<(&'static str, Service)>,
     connect: Option<Connect>,
+    remote: Carrier,
     edge: Vec<(String, Edge)>,
 }
 
@@ -143,6 +145,7 @@ impl SystemBuilder {
             shown: Vec::new(),
             services: Vec::new(),
             connect: None,
+            remote: None,
             edge: Vec::new(),
         }
     }
@@ -193,6 +196,12 @@ impl SystemBuilder {
     /// histories, and are told from the first one on by the first start with connectors.
     pub fn connectors(mut self, connect: impl Fn(&ConnectorConfig) -> Arc<dyn Connector> + Send + 'static) -> Self {
         self.connect = Some(Box::new(connect));
+        self
+    }
+
+    /// Says what carries asks to other processes. Without this a link whose target is one reaches nobody.
+    pub fn remote(mut self, remote: Arc<dyn Remote>) -> Self {
+        self.remote = Some(remote);
         self
     }
 
@@ -251,7 +260,7 @@ impl SystemBuilder {
         check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().into_iter().flat_map(Internal::hosts));
-        assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &self.config));
+        assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &assembly.asked, &self.config, &self.remote));
         let homes = placed(&services, &assembly.hosts);
         check_places(&units, &homes)?;
         self.storage.place(&homes)?;
@@ -277,6 +286,7 @@ impl SystemBuilder {
             hosts: assembly.hosts,
             consumers: assembly.consumers,
             retries: assembly.retries,
+            asked: assembly.asked,
             rebuilds: assembly.rebuilds,
             bulkheads: assembly.channels.bulkheads().map(|(_, bulkhead)| bulkhead.clone()).collect(),
             handles: assembly.handles,
