@@ -2,13 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::reload::Reloaded;
 use crate::actors::{entity::Timestamp, supervision::ShownValue};
 
 /// Who had the configuration read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ReadBy {
@@ -23,7 +24,7 @@ pub enum ReadBy {
 }
 
 /// The configuration of a running system as operators see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConfigurationStatus {
     /// When what holds now was read.
     pub read_at: Timestamp,
@@ -42,7 +43,7 @@ pub struct ConfigurationStatus {
 }
 
 /// A configuration that was not taken.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RefusedReading {
     /// When it was read.
     pub at: Timestamp,

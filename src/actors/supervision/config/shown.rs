@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -16,7 +17,7 @@ const DEFAULTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/superv
 const HIDDEN: &str = "\"***\"";
 
 /// One key of the effective configuration.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct ShownValue {
     /// With its sections: `storage.partitions`, `supervisor.edge.at_most`.
     pub key: String,
@@ -95,7 +96,12 @@ fn flatten(above: &str, table: Table, flat: &mut Flat) {
                     flatten(&format!("{path}.{name}"), below, flat);
                 }
             }
-            value => {
+            value @ (Value::Array(_)
+            | Value::Text(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Bool(_)
+            | Value::Untyped(_)) => {
                 flat.insert(path, (value.into_toml().to_string(), Some(entry.place)));
             }
         }
