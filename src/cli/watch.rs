@@ -1,7 +1,7 @@
 //! Whether the configuration file is another one: its content, looked at again and again.
 //!
 //! Not by the kernel's notifications: a rename over it, an editor that writes it in two pieces and the symlinks of a
-//! Kubernetes ConfigMap are each told in other words, and a network file system tells nothing. To read a small file once in
+//! Kubernetes `ConfigMap` are each told in other words, and a network file system tells nothing. To read a small file once in
 //! a second costs some ten microseconds.
 
 use std::{
@@ -126,7 +126,7 @@ mod tests {
         watch.changed().await;
         std::fs::write(&file, "two").unwrap();
         watch.changed().await;
-        let nothing = Duration::from_secs(60);
+        let nothing = Duration::from_mins(1);
         assert!(tokio::time::timeout(nothing, watch.changed()).await.is_err(), "nothing more");
         watch.begin(Duration::ZERO);
         std::fs::write(&file, "three").unwrap();
