@@ -8,13 +8,16 @@ mod fleet;
 mod hold;
 mod inherited;
 mod journal;
+mod layers;
 mod listeners;
 mod model;
 mod notify;
 mod openapi;
+mod papers;
 mod serve;
 mod token;
 mod tree;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -54,6 +57,10 @@ enum Command {
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(config::Config),
+    /// Prints completions for a shell.
+    Completions(papers::Completions),
+    /// Prints the manual page, or writes those of all commands.
+    Man(papers::Man),
 }
 
 /// Why the program ends other than well. The codes are part of its interface.
@@ -111,6 +118,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Token(token) => token.run(),
         Command::Tree(tree) => tree.run(),
         Command::Config(config) => config.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

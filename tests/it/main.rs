@@ -16,6 +16,8 @@ mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod configuration;
+#[cfg(test)]
 mod connectors;
 #[cfg(test)]
 mod contract;
@@ -52,6 +54,8 @@ mod openapi;
 mod operating;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod papers;
 #[cfg(test)]
 mod procurement;
 #[cfg(test)]

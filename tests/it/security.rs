@@ -207,8 +207,8 @@ fn who_asks_too_often_is_told_when_to_come_back() {
         assert_eq!(client.get(probe).is(200).header("ratelimit"), None, "probes are not counted");
     }
     server.reconfigure("[limits.rate]\nper_address = 5000\nwithin = \"1h\"\n");
-    let told = admin.post("/admin/reload").is(200).json();
-    assert_eq!(told["edge"], json!(["limits.rate"]));
+    // or by the watch, which may have been quicker
+    admin.post("/admin/reload").is(200);
     client.send(&product()).is(201);
 }
 

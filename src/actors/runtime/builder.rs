@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use super::{
     bulkhead::{ActixHost, PoolSupervisor},
     clock::Clock,
+    configured::Configured,
     connector::{Channels, Connect, Connector},
     declare::{Assembly, Internal, Place, Service, add_progress, add_refused},
     faults::FaultControl,
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     actors::{
         entity::{AnySettings, Key},
-        supervision::{ConnectorConfig, NamedSection, Process, SupervisionConfig},
+        supervision::{ConnectorConfig, NamedSection, Process, ShownValue, SupervisionConfig},
     },
     persistence::{Elsewhere, Placed, Storage, StorageConfig},
 };
@@ -42,6 +43,7 @@ pub struct SystemBuilder {
     settings: SystemSettings,
     source: Option<ConfigurationSource>,
     reloads: Vec<Arc<dyn Reloads>>,
+    shown: Vec<ShownValue>,
     services: Vec<(&'static str, Service)>,
     connect: Option<Connect>,
     remote: Carrier,
@@ -135,8 +137,19 @@ impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
         let settings = SystemSettings::default();
-        let (reloads, services, edge) = (Vec::new(), Vec::new(), Vec::new());
-        Self { storage, config, clock, settings, source: None, reloads, services, connect: None, remote: None, edge }
+        Self {
+            storage,
+            config,
+            clock,
+            settings,
+            source: None,
+            reloads: Vec::new(),
+            shown: Vec::new(),
+            services: Vec::new(),
+            connect: None,
+            remote: None,
+            edge: Vec::new(),
+        }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -154,6 +167,12 @@ impl SystemBuilder {
     /// Sets the switches of a system; without them its decisions see the defaults.
     pub fn settings(self, settings: AnySettings) -> Self {
         self.settings.set(settings);
+        self
+    }
+
+    /// What operators are told that the configuration is, key by key.
+    pub fn shown(mut self, values: Vec<ShownValue>) -> Self {
+        self.shown = values;
         self
     }
 
@@ -259,6 +278,7 @@ impl SystemBuilder {
 
         let config = self.config;
         let inner = Arc::new(Inner {
+            configured: Configured::new(self.clock.now(), self.shown),
             clock: self.clock,
             settings: self.settings,
             source: self.source,

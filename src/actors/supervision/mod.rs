@@ -32,9 +32,9 @@ pub use backoff::Backoff;
 pub use config::read_duration;
 pub use config::{
     AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError,
-    ConnectorConfig, ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, LinkTarget, NamedSection,
-    Place, PlacesConfig, ProbeConfig, Problem, RateConfig, Secret, ServerConfig, ServiceConfig, ServicePorts,
-    StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TlsConfig,
+    ConnectorConfig, ConnectorKind, EntityConfig, FlagValue, JournalKind, LimitsConfig, LinkConfig, LinkTarget,
+    NamedSection, Place, PlacesConfig, ProbeConfig, Problem, RateConfig, Secret, ServerConfig, ServiceConfig,
+    ServicePorts, ShownValue, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TlsConfig,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};

@@ -8,6 +8,7 @@ use super::{
     addresses::AddressRange,
     error::{ConfigError, Place, Problem},
     server::ServicePorts,
+    shown::discreet,
     units::{self, ByteCount},
     value::{Entry, Table, Value},
 };
@@ -182,7 +183,8 @@ impl<T: Show + PartialOrd> Placed<T> {
 }
 
 fn unreadable(place: Place, key: String, value: &Value, expected: &str) -> ConfigError {
-    let problem = Problem::Unreadable { key, value: value.describe(), expected: expected.to_owned() };
+    let value = discreet(&key, &value.describe());
+    let problem = Problem::Unreadable { key, value, expected: expected.to_owned() };
     ConfigError::refused(place, problem)
 }
 
