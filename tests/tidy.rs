@@ -125,11 +125,24 @@ const RULES: &[Rule] = &[
         &["ractor", "actix", "warp", "sled", "tokio", "async", "await", "crate::persistence", "crate::http"],
         "an outbound adapter blocks on a thread that is given to it, and knows notices only",
     ),
+    Rule {
+        under: "src/observe",
+        but: &["src/observe/otlp.rs"],
+        banned: &["ureq"],
+        why: "who exports traces sends them by itself",
+    },
     rule(
         "src/observe",
-        &["ractor", "actix", "sled", "warp", "ureq", "crate::persistence", "crate::http", "crate::outbound"],
+        &["ractor", "actix", "sled", "warp", "crate::persistence", "crate::http", "crate::outbound"],
         "figures are gathered through the crate's public API",
     ),
+    Rule {
+        under: "src",
+        but: &["src/observe/otlp.rs"],
+        banned: &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "opentelemetry_http"],
+        why: "the crates that export traces live in one file",
+    },
+    rule("src/spans.rs", &["actors", "http", "persistence", "tokio", "async"], "spans are a leaf"),
     Rule {
         under: "src",
         but: &["src/observe/families.rs"],

@@ -7,6 +7,7 @@ mod entity;
 mod fleet;
 mod journal;
 mod listeners;
+mod log;
 mod model;
 mod notify;
 mod serve;

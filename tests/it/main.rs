@@ -39,6 +39,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod metrics;
@@ -46,6 +48,8 @@ mod metrics;
 mod model;
 #[cfg(test)]
 mod operators;
+#[cfg(all(test, feature = "otlp"))]
+mod otlp;
 #[cfg(test)]
 mod procurement;
 #[cfg(test)]
