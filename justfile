@@ -10,6 +10,10 @@ fix:
     cargo fmt --all
     cargo clippy --all-targets --fix --allow-dirty
 
+# Known holes, licences, doubles and sources of every crate (CONTRIBUTING.md).
+deny:
+    cargo deny check
+
 # The benches and their peers (docs/performance.md).
 bench:
     cargo run --release --manifest-path benches/Cargo.toml

@@ -1,6 +1,11 @@
 //! Where a process listens: the sockets, bound before anything is opened, and how they are told.
 
-use std::{collections::BTreeMap, io::Write, net::SocketAddr, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+};
 
 use anyhow::Context;
 use serde_json::json;
@@ -9,6 +14,7 @@ use steadfast::{ServerConfig, ServicePorts, http::Listener};
 use super::{
     Exit,
     fleet::{Fleet, Known},
+    inherited::{ADMIN, Inherited, PUBLIC},
 };
 
 /// The sockets of a process.
@@ -26,35 +32,57 @@ pub(super) struct ServiceListener {
 }
 
 impl Listeners {
-    /// Binds everything that the configuration asks for.
+    /// Takes over what was inherited, and binds what the configuration asks for beside it.
     ///
     /// # Errors
-    /// An address that is in use, or that cannot be bound.
-    pub(super) fn bind(fleet: Fleet, config: &ServerConfig) -> Result<Self, Exit> {
+    /// An address that is in use, or that cannot be bound; an inherited socket that nobody here serves.
+    pub(super) fn bind(fleet: Fleet, config: &ServerConfig, mut inherited: Inherited) -> Result<Self, Exit> {
         let default = SocketAddr::from(([127, 0, 0, 1], fleet.port()));
-        let public = bind(config.listen.unwrap_or(default), "--listen")?;
-        let admin = bind(config.admin_listen, "--admin-listen")?;
+        let mut listener = |name: &str, address, flag| match inherited.take(name) {
+            Some(socket) => take_over(name, socket, address),
+            None => bind(address, flag),
+        };
+        let public = listener(PUBLIC, config.listen.unwrap_or(default), "--listen")?;
+        let admin = listener(ADMIN, config.admin_listen, "--admin-listen")?;
         let services = match config.service_ports {
             ServicePorts::Off => Vec::new(),
             ports @ (ServicePorts::Fixed | ServicePorts::Free) => {
                 let host = public.address().ip();
-                let bound = |(system, service, fixed)| {
+                let bound = |(system, service, fixed): (&'static Known, _, _)| {
                     let port = if ports == ServicePorts::Fixed { fixed } else { 0 };
-                    let listener = bind(SocketAddr::new(host, port), "--service-ports=free")?;
+                    let name = format!("{}/{service}", system.name);
+                    let listener = listener(&name, SocketAddr::new(host, port), "--service-ports=free")?;
                     Ok(ServiceListener { system, service, listener })
                 };
                 fleet.service_ports().map(bound).collect::<Result<_, _>>()?
             }
         };
+        let of_services = services.iter().map(ServiceListener::name);
+        inherited.finish(of_services)?;
         Ok(Self { public, admin, services })
     }
 
     /// Where they listen.
     pub(super) fn addresses(&self) -> Addresses {
-        let name = |port: &ServiceListener| format!("{}/{}", port.system.name, port.service);
-        let services = self.services.iter().map(|port| (name(port), port.listener.address().to_string()));
+        let services = self.services.iter().map(|port| (port.name(), port.listener.address().to_string()));
         Addresses { listen: self.public.address(), admin: self.admin.address(), services: services.collect() }
     }
+}
+
+impl ServiceListener {
+    /// `<system>/<service>`.
+    fn name(&self) -> String {
+        format!("{}/{}", self.system.name, self.service)
+    }
+}
+
+/// An inherited socket is where it is, whatever the configuration says.
+fn take_over(name: &str, socket: TcpListener, configured: SocketAddr) -> Result<Listener, Exit> {
+    let listener = Listener::inherited(socket)
+        .with_context(|| format!("the inherited socket `{name}` cannot be used"))
+        .map_err(Exit::Usage)?;
+    tracing::info!(name, address = %listener.address(), %configured, "listening on an inherited socket");
+    Ok(listener)
 }
 
 fn bind(address: SocketAddr, flag: &str) -> Result<Listener, Exit> {

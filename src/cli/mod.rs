@@ -5,6 +5,8 @@ mod config;
 mod data;
 mod entity;
 mod fleet;
+mod hold;
+mod inherited;
 mod journal;
 mod listeners;
 mod log;
@@ -28,6 +30,9 @@ struct Arguments {
 enum Command {
     /// Runs the systems.
     Serve(serve::Serve),
+    /// Holds the sockets of a server and runs it on them, one process after the other: redeploys without a refused
+    /// connection where there is no systemd.
+    Hold(hold::Hold),
     /// Shows what the systems consist of: commands, events, policies, views, links.
     Model(model::Model),
     /// Looks at the journals of a data directory, copies them, and brings copies back.
@@ -89,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Serve(serve) => serve.run(),
+        Command::Hold(hold) => hold.run(),
         Command::Model(model) => model.run(),
         Command::Journal(journal) => journal.run(),
         Command::Entity(entity) => entity.run(),

@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{
     Exit, complain,
     fleet::{self, Fleet},
+    inherited::Inherited,
     listeners::{Listeners, ServiceListener},
     log::{self, LogFormat},
     notify::Manager,
@@ -75,6 +76,7 @@ enum Journal {
 impl Serve {
     pub(super) fn run(self) -> Result<(), Exit> {
         let fleet = Fleet::named(&self.system);
+        let inherited = Inherited::of_environment()?;
         let again = self.clone();
         let source = ConfigurationSource::new(move || fleet.configure(again.supervision()?));
         let configuration = source.read().map_err(|error| Exit::Usage(error.into()))?;
@@ -94,7 +96,7 @@ impl Serve {
             .map_err(Exit::Other)?;
         let _guard = runtime.enter();
         // Addresses first: an occupied one is said before anything is opened.
-        let listeners = Listeners::bind(fleet, &config.server)?;
+        let listeners = Listeners::bind(fleet, &config.server, inherited)?;
         let storage = open(fleet, config)?;
         runtime.block_on(serve(fleet, configuration, source, storage, listeners))
     }
@@ -182,7 +184,8 @@ async fn serve(
     let readiness = Readiness::default();
     let limits = HttpLimits::of(&config);
     let access = access_log(&config)?;
-    let (drain, ready_file) = (config.server.drain, config.server.ready_file.clone());
+    let (ready_down, drain) = (config.server.ready_down, config.server.drain);
+    let ready_file = config.server.ready_file.clone();
 
     let mut builder = System::builder(storage).supervision(config).source(source).connectors(outbound::connector);
     for known in fleet.iter() {
@@ -243,6 +246,12 @@ async fn serve(
     }
     readiness.lower();
     manager.stopping();
+    tokio::select! {
+        () = tokio::time::sleep(ready_down) => {}
+        _ = terminate.recv() => tracing::info!("SIGTERM again: no more waiting for balancers"),
+        _ = interrupt.recv() => tracing::info!("SIGINT again: no more waiting for balancers"),
+        () = &mut watching => {}
+    }
     let report = tokio::select! {
         report = system.shutdown(drain + SHUTDOWN_MARGIN) => report,
         () = watching => unreachable!("it never ends"),

@@ -189,7 +189,7 @@ mod tests {
     }
 
     /// Writes nothing until it is told to.
-    struct Gated(std::sync::mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
+    struct Gated(Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Gated {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

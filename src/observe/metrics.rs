@@ -4,7 +4,7 @@ use super::families::{Families, Labels};
 use crate::{BreakerState, JournalFigures, KindFigures, System, TreeNode};
 
 /// What a service can be.
-const SERVICE_STATES: [&str; 5] = ["running", "stopping", "stopped", "backoff", "failed"];
+const SERVICE_STATES: [&str; 6] = ["running", "redeploying", "stopping", "stopped", "backoff", "failed"];
 
 /// What a breaker can be.
 const BREAKER_STATES: [&str; 3] = ["closed", "open", "half_open"];

@@ -47,6 +47,44 @@ fn the_kubernetes_manifests_match_their_schema() {
     assert!(!check(&["--strict"]).arg(wrong).output().unwrap().status.success());
 }
 
+/// systemd's own reader of units takes ours. Where it is missing, that is said; in CI it is an error.
+#[test]
+fn the_systemd_units_are_understood_and_belong_together() {
+    let scratch = tempfile::tempdir().unwrap();
+    let units: Vec<PathBuf> = fs::read_dir(deploy("systemd")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(units.len(), 3, "{units:?}");
+    let mut copies = Vec::new();
+    for unit in &units {
+        // the program is not installed here
+        let text =
+            fs::read_to_string(unit).unwrap().replace("/usr/local/bin/steadfast", env!("CARGO_BIN_EXE_steadfast"));
+        let copy = scratch.path().join(unit.file_name().unwrap());
+        fs::write(&copy, text).unwrap();
+        copies.push(copy);
+    }
+    let verify =
+        |copies: &[PathBuf]| Command::new("systemd-analyze").args(["verify", "--man=no"]).args(copies).output();
+    let Ok(output) = verify(&copies) else {
+        assert!(env::var_os("CI").is_none(), "systemd-analyze is not on the PATH, and CI is set");
+        writeln!(std::io::stderr(), "skipped: the systemd units: no `systemd-analyze` on the PATH").unwrap();
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    // And it would have said so.
+    let service = scratch.path().join("steadfast.service");
+    let whole = fs::read_to_string(&service).unwrap();
+    fs::write(&service, whole.replace("ExecStart=", "ExecStrat=")).unwrap();
+    let output = verify(&copies).unwrap();
+    assert!(!output.status.success() || !output.stderr.is_empty());
+    // The names that the sockets have are those that the program knows.
+    for (unit, name) in [("steadfast.socket", "public"), ("steadfast-admin.socket", "admin")] {
+        let text = fs::read_to_string(deploy("systemd").join(unit)).unwrap();
+        assert!(text.contains(&format!("FileDescriptorName={name}\n")), "{unit}");
+        assert!(whole.lines().any(|line| line.starts_with("Requires=") && line.contains(unit)), "{unit}");
+    }
+}
+
 #[test]
 fn the_config_map_is_a_configuration_that_the_program_takes() {
     let file = deploy("kubernetes").join("supervision.toml");

@@ -48,7 +48,8 @@ mod metrics;
 mod model;
 #[cfg(test)]
 mod operators;
-#[cfg(all(test, feature = "otlp"))]
+#[cfg(feature = "otlp")]
+#[cfg(test)]
 mod otlp;
 #[cfg(test)]
 mod procurement;
@@ -56,6 +57,8 @@ mod procurement;
 mod rebuilds;
 #[cfg(test)]
 mod receiver;
+#[cfg(test)]
+mod redeploys;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]

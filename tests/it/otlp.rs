@@ -109,7 +109,10 @@ fn varint(message: &mut &[u8]) -> u64 {
 }
 
 fn span(message: &[u8]) -> Span {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        let digit = |half: u8| char::from_digit(half.into(), 16).expect("a half of a byte");
+        bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect::<String>()
+    };
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut span = Span::default();
     for (field, value) in fields(message) {

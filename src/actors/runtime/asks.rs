@@ -117,7 +117,8 @@ impl<E: Entity> Host<E> {
         debug_assert!(E::ASKS.contains(&kind), "{kind} is missing in the ASKS of {}", E::KIND);
         let (correlation, patient) = (opened.correlation, opened.patient);
         let (origin, causation) = (Origin::Repeatable { fingerprint: 0 }, Causation::Command(opened.origin));
-        let meta = Meta { command, origin, correlation, causation, patient };
+        let is_inside = self.kinds.find(kind).is_some_and(|target| Arc::ptr_eq(target.service(), &self.service));
+        let meta = Meta { command, origin, correlation, causation, patient, is_inside };
         let (question, within, next) = (taken.question, taken.within, taken.next);
         let asking = Asking { kind, address, question, meta, within, earlier, step };
         let (host, cell, stopping) = (self.clone(), cell.clone(), self.service.stop_token());

@@ -30,17 +30,18 @@ struct Gauge {
 }
 
 impl Gauge {
-    /// Counts `n` more; false when that is too many for this lane, and they are counted all the same.
+    /// Counts `n` more; false when that is too many for this lane, and they are counted all the same. Sequentially
+    /// consistent: see [`Door::is_held`](super::door::Door::is_held).
     fn add(&self, n: usize, lane: Lane) -> bool {
-        self.now.fetch_add(n, Ordering::Relaxed) + n <= lane.share(self.most.load(Ordering::Relaxed))
+        self.now.fetch_add(n, Ordering::SeqCst) + n <= lane.share(self.most.load(Ordering::Relaxed))
     }
 
     fn sub(&self, n: usize) {
-        self.now.fetch_sub(n, Ordering::Relaxed);
+        self.now.fetch_sub(n, Ordering::Release);
     }
 
     fn now(&self) -> usize {
-        self.now.load(Ordering::Relaxed)
+        self.now.load(Ordering::SeqCst)
     }
 
     fn most(&self) -> usize {
@@ -113,6 +114,16 @@ impl Budget {
     /// Messages that wait now.
     pub(crate) fn waiting(&self) -> usize {
         self.messages.now()
+    }
+
+    /// Messages without an answer now.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.now()
+    }
+
+    /// Messages that may be without an answer.
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.in_flight.most()
     }
 
     /// The service's places, when nothing but this budget bounds them.

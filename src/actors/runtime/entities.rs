@@ -78,7 +78,8 @@ impl<E: Entity> Entities<E> {
     /// # Cancel safety
     /// Reads only.
     pub async fn get(&self, id: &E::Id) -> Result<Option<Current<E>>, AskError<E::Rejection>> {
-        self.0.service.intake().map_err(AskError::Unavailable)?;
+        let deadline = Instant::now() + self.0.config.deadline;
+        self.0.service.admits(deadline).await?;
         let key = match self.0.resolve(&id.address()) {
             Ok(key) => key,
             Err(AskError::NotFound { .. }) => return Ok(None),
@@ -89,7 +90,6 @@ impl<E: Entity> Entities<E> {
         if self.0.cell(&key).is_none() && self.0.unit.journal.head(&self.0.stream(&key)).is_none() {
             return Ok(None);
         }
-        let deadline = Instant::now() + self.0.config.deadline;
         let meta = Meta::fresh("");
         let reply = self.0.ask(&key, Body::Read, meta, deadline, None).await?;
         match reply.value {
@@ -176,14 +176,14 @@ impl<E: Entity, C: Command<E>> AskRequest<E, C> {
     /// Dropping the future gives up the reply, not the command.
     pub async fn answered(self) -> Result<Answered<C::Reply>, AskError<E::Rejection>> {
         // First, so that a stopped service tells nothing: not even that something is not there.
-        self.host.service.intake().map_err(AskError::Unavailable)?;
+        let deadline = Instant::now() + self.within;
+        self.host.service.admits(deadline).await?;
         let key = self.host.resolve(&self.to)?;
         let origin = if self.repeatable { Origin::Repeatable { fingerprint: self.fingerprint } } else { Origin::Fresh };
         let command = self.id.unwrap_or_else(|| CommandId::from_bits(fresh_bits()));
         let correlation = self.correlation.unwrap_or_else(|| made_up(command));
         let (causation, patient) = (Causation::Request, self.patient);
-        let meta = Meta { command, origin, correlation, causation, patient };
-        let deadline = Instant::now() + self.within;
+        let meta = Meta { command, origin, correlation, causation, patient, is_inside: false };
         let body = Body::Command(Box::new(self.command));
         let reply = self.host.ask(&key, body, meta, deadline, self.expecting).await?;
         let (replayed, number, sequence) = (reply.replayed, reply.number, reply.sequence);

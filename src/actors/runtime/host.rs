@@ -168,15 +168,28 @@ impl<E: Entity> Host<E> {
         expecting: Option<u64>,
         watch: Watch,
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
-        self.service.intake().map_err(AskError::Unavailable)?;
         let bytes = size_of::<Envelope<E>>() + body_bytes(&body);
         let lane = Lane::of(&body, &meta);
-        if lane == Lane::New {
-            self.service.is_in_time(deadline).map_err(AskError::Unavailable)?;
-        }
-        let Some((permit, under_way)) = self.service.budget.take(bytes, lane) else {
-            self.meter.no_room();
-            return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
+        let (permit, under_way) = loop {
+            let is_held = || !meta.is_inside && self.service.door.is_held();
+            if is_held() {
+                if lane == Lane::First {
+                    // Whoever sees it through tries again; waiting here it would hold up the stop of its own policy.
+                    return Err(AskError::Unavailable(stopped(&self.service.full_name)));
+                }
+                self.service.admits(deadline).await?;
+            }
+            self.service.intake().map_err(AskError::Unavailable)?;
+            if lane == Lane::New {
+                self.service.is_in_time(deadline).map_err(AskError::Unavailable)?;
+            }
+            let Some(room) = self.service.budget.take(bytes, lane) else {
+                self.meter.no_room();
+                return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
+            };
+            if !is_held() {
+                break room; // whoever holds the door from now on waits for it
+            }
         };
         let (mut port, answer, claim) = ReplyPort::new(under_way);
         if self.service.places.is_limited() && matches!(body, Body::Command(_)) {

@@ -137,7 +137,7 @@ impl<E: Entity> Host<E> {
         key: &Key,
         command: CommandId,
     ) -> Result<CommandOutcome, AskError<E::Rejection>> {
-        self.service.intake().map_err(AskError::Unavailable)?;
+        self.service.admits(Instant::now() + self.config.deadline).await?;
         let epoch = self.unit.epoch();
         let outcome = self.outcome_now(key, command).await?;
         if !matches!(outcome, CommandOutcome::Unknown | CommandOutcome::Ended) {

@@ -76,6 +76,8 @@ pub(crate) struct Meta {
     pub(crate) causation: Causation,
     /// Whether the asker wants it finished, however long another entity is away, and does not wait for that.
     pub(crate) patient: bool,
+    /// Whether an entity of the same service asks: that finishes first what it has begun, before it is replaced.
+    pub(crate) is_inside: bool,
 }
 
 impl Meta {
@@ -99,6 +101,7 @@ impl Meta {
             correlation: correlation.into(),
             causation: Causation::Request,
             patient: false,
+            is_inside: false,
         }
     }
 }

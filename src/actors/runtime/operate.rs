@@ -13,6 +13,7 @@ use super::{
     kinds::KindHost,
     probe::ProbeStatus,
     projector::ViewError,
+    service::ServiceRuntime,
     system::System,
 };
 use crate::actors::{
@@ -27,7 +28,7 @@ pub struct ServiceStatus {
     pub system: String,
     /// The service.
     pub service: String,
-    /// `running`, `stopping` or `stopped`; `backoff` when it failed and is about to be started again, `failed` when it
+    /// `running`, `redeploying`, `stopping` or `stopped`; `backoff` when it failed and is about to be started again, `failed` when it
     /// was given up until an operator starts it.
     pub state: &'static str,
     /// How often its supervisor started it again.
@@ -116,7 +117,7 @@ impl System {
         self.inner.services.iter().map(|place| self.service_status(place)).collect()
     }
 
-    fn service_status(&self, service: &super::service::ServiceRuntime) -> ServiceStatus {
+    fn service_status(&self, service: &ServiceRuntime) -> ServiceStatus {
         let hosts = self.inner.hosts.iter().filter(|host| std::ptr::eq(Arc::as_ptr(host.service()), service));
         let node = self.standing(&service.full_name);
         let state = match node.as_ref().map(|node| node.state) {
@@ -149,7 +150,7 @@ impl System {
     /// The services that are away while the others go on, each with its state and the reason.
     pub fn degraded(&self) -> Vec<String> {
         let services = self.inner.services.iter().map(|place| self.service_status(place));
-        let away = services.filter(|service| service.state != "running");
+        let away = services.filter(|service| !matches!(service.state, "running" | "redeploying"));
         let told = away.map(|ServiceStatus { system, service, state, last_reason, .. }| match last_reason {
             Some(reason) if state != "stopped" => format!("{system}/{service}: {state}: {reason}"),
             _ => format!("{system}/{service}: {state}"),
@@ -157,7 +158,7 @@ impl System {
         told.collect()
     }
 
-    /// Whether a service takes commands and reads now, its names in any case; nothing is said of a service
+    /// Whether a service takes commands and reads, now or once its redeploy is through, its names in any case; nothing is said of a service
     /// that is not there.
     ///
     /// # Errors
@@ -168,7 +169,7 @@ impl System {
             .services
             .iter()
             .find(|known| known.name.eq_ignore_ascii_case(service) && known.system.eq_ignore_ascii_case(system));
-        known.map_or(Ok(()), |known| known.intake())
+        known.map_or(Ok(()), |known| known.is_there())
     }
 
     /// Stops a service, `<system>/<service>` in any case: its commands and reads are refused, its policies
@@ -205,9 +206,13 @@ impl System {
         self.operate(name, Operation::Restart).await
     }
 
-    async fn operate(&self, name: &str, operation: Operation) -> Result<ServiceStatus, ServiceError> {
+    pub(super) fn service_named(&self, name: &str) -> Result<&Arc<ServiceRuntime>, ServiceError> {
         let known = self.inner.services.iter().find(|service| service.full_name.eq_ignore_ascii_case(name));
-        let service = known.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
+        known.ok_or_else(|| ServiceError::Unknown(name.to_owned()))
+    }
+
+    async fn operate(&self, name: &str, operation: Operation) -> Result<ServiceStatus, ServiceError> {
+        let service = self.service_named(name)?;
         let path = ["services", service.full_name.as_str()];
         let guardian = self.guardian().await;
         let done = match operation {

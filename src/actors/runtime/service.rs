@@ -22,6 +22,7 @@ use super::{
     bulkhead::{BulkheadStatus, LOOK_EVERY, Semaphore},
     clock::Clock,
     dedup::KeyBudget,
+    door::Door,
     entities::stopped,
     kinds::KindHost,
     limits::ServiceLimits,
@@ -32,7 +33,7 @@ use super::{
     unit::UnitRuntime,
 };
 use crate::actors::{
-    entity::{Key, Unavailable},
+    entity::{AskError, Key, Unavailable},
     supervision::{Failure, Process, Running, Stop},
 };
 
@@ -69,6 +70,7 @@ pub(crate) struct ServiceRuntime {
     pub(crate) recoveries: Semaphore,
     /// Where its commands are handled.
     pub(crate) places: Semaphore,
+    pub(crate) door: Arc<Door>,
     phase: AtomicU8,
     drain: Duration,
     started: Instant,
@@ -103,6 +105,7 @@ impl ServiceRuntime {
             numbers: Numbers::default(),
             recoveries: Semaphore::new(&format!("{full_name} recoveries"), Some(limits.recoveries)),
             places: Semaphore::new(&full_name, limits.places),
+            door: Arc::default(),
             full_name,
             phase: AtomicU8::new(STOPPED),
             drain: limits.drain,
@@ -143,8 +146,27 @@ impl ServiceRuntime {
         if self.phase.load(Ordering::Acquire) == RUNNING { Ok(()) } else { Err(stopped(&self.full_name)) }
     }
 
-    /// `running`, `stopping` or `stopped`.
+    /// As [`intake`](Self::intake), after waiting at a door that is held while the incarnation is replaced.
+    ///
+    /// # Errors
+    /// `Unavailable`, or it waited too long or beside too many.
+    pub(crate) async fn admits<R>(&self, deadline: Instant) -> Result<(), AskError<R>> {
+        if self.door.is_held() {
+            self.door.passed(self.budget.most_in_flight(), deadline).await?;
+        }
+        self.intake().map_err(AskError::Unavailable)
+    }
+
+    /// Whether it takes messages, or will in a moment: what it shows can be read.
+    pub(crate) fn is_there(&self) -> Result<(), Unavailable> {
+        if self.door.is_held() { Ok(()) } else { self.intake() }
+    }
+
+    /// `running`, `redeploying`, `stopping` or `stopped`.
     pub(crate) fn state(&self) -> &'static str {
+        if self.door.is_held() {
+            return "redeploying";
+        }
         match self.phase.load(Ordering::Acquire) {
             RUNNING => "running",
             STOPPING => "stopping",
@@ -223,6 +245,16 @@ impl ServiceRuntime {
         self.appends.load(Ordering::Acquire) + self.budget.waiting()
     }
 
+    /// Messages that have no answer yet, and appends that are not answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.budget.in_flight() + self.appends.load(Ordering::Acquire)
+    }
+
+    /// The time that a stop has for what was begun.
+    pub(crate) fn drain_limit(&self) -> Duration {
+        self.drain
+    }
+
     pub(crate) fn entity_failed(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
@@ -279,6 +311,7 @@ impl Process for Cells {
             service.failures.store(0, Ordering::Relaxed);
             service.places.open();
             service.phase.store(RUNNING, Ordering::Release);
+            service.door.open();
             wake_open_streams(&unit, &hosts);
             Ok(host_cells(service, hosts, stop).boxed())
         }

@@ -88,6 +88,7 @@ impl<E: Entity> Host<E> {
                     correlation: ask.opened.correlation.clone(),
                     causation: Causation::Command(ask.opened.origin),
                     patient: ask.opened.patient,
+                    is_inside: true,
                 };
                 let in_doubt = follow_up.in_doubt;
                 let asker = Asker { port: ask.port, meta, closes: Some(ask.opened), asked: ask.asked, in_doubt };

@@ -43,10 +43,12 @@ impl Admin {
         let table = Table::new(system)
             .on(get.clone(), "/metrics", metrics::show)
             .on(get.clone(), "/admin/tree", |system, _| async move { Ok(ok(&system.tree().await)) }.boxed())
+            .on(get.clone(), "/admin/process", |_, _| async move { Ok(ok(&process())) }.boxed())
             .on(get.clone(), "/admin/services", services::list)
             .on(post.clone(), "/admin/services/{system}/{service}/stop", services::stop)
             .on(post.clone(), "/admin/services/{system}/{service}/start", services::start)
             .on(post.clone(), "/admin/services/{system}/{service}/restart", services::restart)
+            .on(post.clone(), "/admin/services/{system}/{service}/redeploy", services::redeploy)
             .on(get.clone(), "/admin/consumers", |system, _| async move { Ok(ok(&system.consumers().await)) }.boxed())
             .on(post.clone(), "/admin/views/{system}/{view}/rebuild", views::rebuild)
             .on(get.clone(), "/admin/views/{system}/{view}/rebuild", views::last)
@@ -114,6 +116,11 @@ fn ok(body: &impl Serialize) -> Response {
             json_response(StatusCode::INTERNAL_SERVER_ERROR, JSON, &Value::Null)
         }
     }
+}
+
+/// Which process answers: whoever redeploys wants to hear another one.
+fn process() -> Value {
+    json!({ "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id() })
 }
 
 /// A command without a result of its own.

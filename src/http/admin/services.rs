@@ -25,6 +25,10 @@ pub(super) fn restart(system: System, vars: Vars) -> Answer {
     async move { told(&system, system.restart_service(&name(&vars)).await) }.boxed()
 }
 
+pub(super) fn redeploy(system: System, vars: Vars) -> Answer {
+    async move { told(&system, system.redeploy_service(&name(&vars)).await) }.boxed()
+}
+
 /// Reads the configuration again; a refused one changes nothing.
 pub(super) fn reload(system: System, _: Vars) -> Answer {
     async move {

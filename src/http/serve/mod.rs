@@ -1,13 +1,16 @@
 //! The accept loop: what a socket needs before a request is one, and how it ends.
 //!
-//! Starting binds (or takes the bound socket over); running accepts until stopped; then readiness goes
-//! down, the socket closes, what was just accepted gets [`SETTLE`] to send its request, and requests in
-//! flight get the drain limit.
+//! Starting takes the bound socket over; running accepts until stopped; then the socket closes, what was just
+//! accepted gets [`SETTLE`] to send its request, and requests in flight get the drain limit. From the moment when
+//! readiness is lowered, each answer tells its HTTP/1 connection to end, so that a client leaves by itself between
+//! two requests; an HTTP/2 connection is told by GOAWAY.
+
+mod listener;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Version, header};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -27,6 +30,7 @@ use tokio_util::{
 };
 use tower::Service;
 
+pub use self::listener::{BindError, Listener};
 use super::{AccessLog, Edge, HttpLimits, Readiness};
 use crate::{Failure, Process, Running, Stop};
 
@@ -37,65 +41,6 @@ const SETTLE: Duration = Duration::from_millis(250);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Between two looks at a beginning that may become an HTTP/2 preface.
 const PEEK_PAUSE: Duration = Duration::from_millis(20);
-
-/// An address could not be bound. Ask `source.kind()` whether it is in use.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct BindError {
-    /// What was asked for.
-    pub address: SocketAddr,
-    /// What the system says.
-    #[source]
-    pub source: io::Error,
-}
-
-/// A bound socket that outlives a failure of the server behind it: clients that connect meanwhile wait.
-#[derive(Debug)]
-pub struct Listener {
-    address: SocketAddr,
-    socket: std::sync::Mutex<Option<std::net::TcpListener>>,
-}
-
-impl Listener {
-    /// Binds `address` now; port 0 picks a free one.
-    ///
-    /// # Errors
-    /// What the system says, so that an occupied address is known before anything else is started.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bound = std::net::TcpListener::bind(address).and_then(|socket| {
-            socket.set_nonblocking(true)?;
-            Ok((socket.local_addr()?, socket))
-        });
-        let (address, socket) = bound.map_err(|source| BindError { address, source })?;
-        Ok(Self { address, socket: Some(socket).into() })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Whether only this machine can reach it.
-    pub fn is_loopback(&self) -> bool {
-        self.address.ip().is_loopback()
-    }
-
-    /// The socket for one run; bound again when the last run was stopped.
-    fn open(&self) -> Result<TcpListener, BindError> {
-        let mut socket = self.socket.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if socket.is_none() {
-            *socket = Self::bind(self.address)?.socket.into_inner().unwrap_or_default();
-        }
-        let cloned =
-            socket.as_ref().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), std::net::TcpListener::try_clone);
-        cloned.and_then(TcpListener::from_std).map_err(|source| BindError { address: self.address, source })
-    }
-
-    /// Lets the system refuse connections from now on.
-    fn close(&self) {
-        self.socket.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    }
-}
 
 /// One listener as a supervised process.
 #[derive(Clone, Debug)]
@@ -131,12 +76,12 @@ impl HttpServer {
 
     async fn run(self, socket: TcpListener, stop: Stop) {
         let limits = self.edge.limits().clone();
-        let connections = Connections::new(self.edge.clone(), limits.clone());
+        let leaving = Leaving { readiness: self.readiness.clone(), stop: stop.clone() };
+        let connections = Connections::new(self.edge.clone(), limits.clone(), leaving);
         tracing::info!(address = %self.address(), "listening");
         while let Some(accepted) = connections.accept(&socket, &stop).await {
             connections.serve(accepted);
         }
-        self.readiness.lower();
         drop(socket);
         self.listener.close();
         connections.drain(limits.drain).await;
@@ -160,10 +105,24 @@ impl Process for HttpServer {
     }
 }
 
+/// Whether connections are to end after their next answer.
+#[derive(Clone)]
+struct Leaving {
+    readiness: Readiness,
+    stop: Stop,
+}
+
+impl Leaving {
+    fn is_wanted(&self) -> bool {
+        self.readiness.is_lowered() || self.stop.is_requested()
+    }
+}
+
 /// The open connections of one run, and how new ones are served.
 struct Connections {
     edge: Edge,
     limits: HttpLimits,
+    leaving: Leaving,
     builder: auto::Builder<TokioExecutor>,
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -182,7 +141,7 @@ struct Accepted {
 }
 
 impl Connections {
-    fn new(edge: Edge, limits: HttpLimits) -> Self {
+    fn new(edge: Edge, limits: HttpLimits, leaving: Leaving) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         // room above our own limits, so that it is usually we who refuse, with a problem document
         let head = limits.headers.saturating_add(limits.url).saturating_mul(2).max(16 * 1024);
@@ -197,7 +156,7 @@ impl Connections {
         let slots = Arc::new(Semaphore::new(limits.connections));
         let (tasks, graceful) = (TaskTracker::new(), GracefulShutdown::new());
         let (closing, kill) = (CancellationToken::new(), CancellationToken::new().drop_guard());
-        Self { edge, limits, builder, slots, tasks, graceful, closing, kill }
+        Self { edge, limits, leaving, builder, slots, tasks, graceful, closing, kill }
     }
 
     /// The next connection; `None` when stopped.
@@ -228,6 +187,7 @@ impl Connections {
         }
         let (edge, builder, watcher) = (self.edge.clone(), self.builder.clone(), self.graceful.watcher());
         let (closing, kill, first) = (self.closing.clone(), self.kill.token().clone(), self.limits.header_read);
+        let leaving = self.leaving.clone();
         self.tasks.spawn(async move {
             let _slot = slot;
             let http2 = tokio::select! {
@@ -242,7 +202,7 @@ impl Connections {
             };
             tokio::select! {
                 () = kill.cancelled() => tracing::warn!(%peer, "closed with a request in flight"),
-                () = converse(builder, stream, edge, watcher) => {}
+                () = converse(builder, stream, edge, watcher, leaving) => {}
             }
         });
     }
@@ -284,9 +244,28 @@ async fn begins_http2(stream: &TcpStream) -> Option<bool> {
     }
 }
 
-async fn converse(builder: auto::Builder<TokioExecutor>, stream: TcpStream, edge: Edge, watcher: Watcher) {
+async fn converse(
+    builder: auto::Builder<TokioExecutor>,
+    stream: TcpStream,
+    edge: Edge,
+    watcher: Watcher,
+    leaving: Leaving,
+) {
     let service = edge.service::<Incoming>();
-    let service = hyper::service::service_fn(move |request| service.clone().call(with_host(request)));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let (leaving, is_http1) = (leaving.clone(), request.version() < Version::HTTP_2);
+        let answer = service.clone().call(with_host(request));
+        async move {
+            let mut answer = answer.await;
+            if let Ok(answer) = &mut answer
+                && is_http1
+                && leaving.is_wanted()
+            {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");

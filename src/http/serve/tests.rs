@@ -48,12 +48,15 @@ struct Running {
     release: Arc<Notify>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test awaits it")]
 async fn serving(limits: HttpLimits) -> Running {
+    serving_on(Listener::bind(([127, 0, 0, 1], 0).into()).unwrap(), limits).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test awaits it")]
+async fn serving_on(listener: Listener, limits: HttpLimits) -> Running {
     let (begun, release) = (Arc::<Notify>::default(), Arc::<Notify>::default());
     let routes = Paths { begun: begun.clone(), release: release.clone() };
     let edge = Edge::new(routes, false, limits, Arc::new(Timestamp::default), crate::RequestMeters::default());
-    let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let server = HttpServer::new(listener, edge, Readiness::default());
     let stop = Stop::new();
     let run = server.start(stop.clone()).await.unwrap();
@@ -147,11 +150,39 @@ async fn stopping_answers_what_is_in_flight_and_refuses_what_comes() {
     running.begun.notified().await;
     running.stop.request();
     assert!(rest(&mut idle).await.is_empty(), "an idle connection is closed");
-    assert!(running.server.readiness.is_lowered());
     assert!(TcpStream::connect(running.server.address()).await.is_err(), "the socket is closed");
     running.release.notify_one();
     answer(&mut busy, "/slow").await;
     running.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn once_readiness_is_lowered_each_answer_ends_its_connection_and_new_ones_are_still_served() {
+    let running = serving(HttpLimits::default()).await;
+    let mut kept = running.connect().await;
+    send(&mut kept, get("/a")).await;
+    assert!(!answer(&mut kept, "/a").await.contains("connection: close"));
+    running.server.readiness.lower();
+    send(&mut kept, get("/b")).await;
+    assert!(answer(&mut kept, "/b").await.contains("connection: close"));
+    assert!(rest(&mut kept).await.is_empty(), "and it is closed");
+    let mut fresh = running.connect().await;
+    send(&mut fresh, get("/c")).await;
+    assert!(answer(&mut fresh, "/c").await.contains("connection: close"));
+}
+
+#[tokio::test]
+async fn who_connects_to_an_inherited_socket_while_nobody_serves_waits_for_who_comes_next() {
+    let owner = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let inherit = || Listener::inherited(owner.try_clone().unwrap()).unwrap();
+    let first = serving_on(inherit(), HttpLimits::default()).await;
+    first.stop.request();
+    first.ended.await.unwrap().unwrap();
+    let mut waiting = TcpStream::connect(owner.local_addr().unwrap()).await.unwrap();
+    send(&mut waiting, get("/a")).await;
+    drop(first.server);
+    let _second = serving_on(inherit(), HttpLimits::default()).await;
+    assert!(answer(&mut waiting, "/a").await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ impl<V: View> Views<V> {
 
     /// Whether its rows are worth reading.
     fn intake(&self) -> Result<(), ViewError> {
-        self.service.intake().map_err(ViewError::Unavailable)?;
+        self.service.is_there().map_err(ViewError::Unavailable)?;
         self.consumer.why_refused().map_or(Ok(()), |reason| Err(ViewError::Incomplete(reason.to_string())))
     }
 

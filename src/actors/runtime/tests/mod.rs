@@ -20,6 +20,7 @@ mod places;
 mod probing;
 mod quarantining;
 mod rebuilding;
+mod redeploying;
 mod reopening;
 mod resting;
 mod storm;

@@ -19,6 +19,9 @@ pub struct ServerConfig {
     pub service_ports: ServicePorts,
     /// Where the bound addresses are written once the process serves. Default nowhere.
     pub ready_file: Option<PathBuf>,
+    /// How long it goes on serving after a signal to end while its readiness is down already, so that balancers notice.
+    /// Default 0 s, at most 10 min.
+    pub ready_down: Duration,
     /// The time that requests have to finish after the listener closed. Default 10 s, at most 10 min.
     pub drain: Duration,
     /// The time a client has to send its headers, from the first byte or the previous answer on. Default 10 s, from 100 ms to 10 min.
@@ -36,6 +39,7 @@ impl Default for ServerConfig {
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9900)),
             service_ports: ServicePorts::Off,
             ready_file: None,
+            ready_down: Duration::ZERO,
             drain: Duration::from_secs(10),
             header_deadline: Duration::from_secs(10),
             body_deadline: Duration::from_secs(30),
@@ -102,6 +106,7 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
         admin_listen: admin.value,
         service_ports: section.or("service_ports", default.service_ports)?.value,
         ready_file: section.optional("ready_file")?.map(|file| file.value),
+        ready_down: section.bounded("ready_down", default.ready_down, Duration::ZERO..=TEN_MINUTES)?.value,
         drain: drain.value,
         header_deadline: section.bounded("header_deadline", default.header_deadline, SHORTEST..=TEN_MINUTES)?.value,
         body_deadline: section.bounded("body_deadline", default.body_deadline, SHORTEST..=TEN_MINUTES)?.value,
