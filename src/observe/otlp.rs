@@ -56,8 +56,7 @@ pub struct OtlpError {
 pub struct Exporter(Arc<BatchSpanProcessor>);
 
 impl Exporter {
-    /// A collector at `endpoint`, as `http://127.0.0.1:4318`, and the share of traces that it gets: 0 to 1. A request
-    /// whose `traceparent` says that its caller keeps its trace is always among them.
+    /// A collector at `endpoint`, as `http://127.0.0.1:4318`, which knows this program as `service`.
     ///
     /// # Errors
     /// [`OtlpError`]: the address is none.
@@ -79,7 +78,8 @@ impl Exporter {
         Ok(Self(Arc::new(processor)))
     }
 
-    /// What takes the spans of this process, `share` of the traces.
+    /// What takes the spans of this process: this share of the traces, 0 to 1, and all whose `traceparent` says that the
+    /// caller keeps them.
     pub fn layer<S>(&self, share: f64) -> impl Layer<S> + Send + Sync + 'static
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -331,4 +331,49 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn traces(share: f64) -> Traces {
+        let exporter = Exporter::new("http://127.0.0.1:9", "tests").unwrap();
+        Traces { to: exporter.0.clone(), share, known: Mutex::default() }
+    }
+
+    fn request(correlation: &str, traceparent: &str) -> Fields {
+        Fields { correlation: correlation.to_owned(), traceparent: traceparent.to_owned(), ..Fields::default() }
+    }
+
+    #[test]
+    fn a_trace_follows_from_its_caller_else_from_the_correlation_and_the_newest_are_known() {
+        let traces = traces(1.0);
+        assert_eq!(traces.of(TRACE).id.to_string(), TRACE, "a correlation that is a trace id");
+        let later = traces.of("buy-1").id;
+        assert_eq!((later, later == traces.of("buy-2").id), (traces.of("buy-1").id, false));
+        let (trace, parent) = traces.arrived(&request("buy-1", &format!("00-{TRACE}-00f067aa0ba902b7-01")));
+        assert_eq!((trace.id.to_string().as_str(), parent.to_string().as_str()), (TRACE, "00f067aa0ba902b7"));
+        assert_eq!((traces.of("buy-1").id, traces.of("buy-1").span), (trace.id, trace.span));
+        for n in 0..KNOWN {
+            traces.arrived(&request(&format!("other-{n}"), ""));
+        }
+        assert_eq!(traces.of("buy-1").id, later, "it was forgotten");
+        let known = traces.known();
+        assert_eq!((known.by_correlation.len(), known.order.len()), (KNOWN, KNOWN));
+    }
+
+    #[test]
+    fn a_share_of_the_traces_is_kept_and_all_that_their_callers_keep() {
+        let kept = |share, flags: &str| {
+            let traces = traces(share);
+            let trace = |n: u32| follows(&format!("request-{n}"));
+            let parent = |n| format!("00-{}-00f067aa0ba902b7-{flags}", trace(n));
+            (0..1000).filter(|n| traces.arrived(&request(&n.to_string(), &parent(*n))).0.is_kept).count()
+        };
+        assert_eq!((kept(0.0, "00"), kept(1.0, "00"), kept(0.0, "01")), (0, 1000, 1000));
+        assert!((150..350).contains(&kept(0.25, "00")), "{}", kept(0.25, "00"));
+    }
 }
