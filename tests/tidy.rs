@@ -122,14 +122,20 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "src/outbound",
-        &["ractor", "actix", "warp", "sled", "tokio", "async", "await", "crate::persistence", "crate::http"],
-        "an outbound adapter blocks on a thread that is given to it, and knows notices only",
+        &["ractor", "actix", "warp", "sled", "crate::persistence", "crate::http"],
+        "an outbound adapter knows notices and asks only",
     ),
     Rule {
         under: "src/observe",
         but: &["src/observe/otlp.rs"],
         banned: &["ureq"],
         why: "who exports traces sends them by itself",
+    },
+    Rule {
+        under: "src/outbound",
+        but: &["src/outbound/remote.rs"],
+        banned: &["tokio", "async", "await", "hyper"],
+        why: "an adapter for notices blocks on a thread that is given to it",
     },
     rule(
         "src/observe",

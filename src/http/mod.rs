@@ -11,6 +11,7 @@
 mod access;
 mod admin;
 mod api;
+mod asks;
 mod body;
 mod coerce;
 mod correlation;

@@ -32,8 +32,8 @@ pub use backoff::Backoff;
 pub(crate) use config::read_duration;
 pub use config::{
     AdminConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
-    ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, LogConfig, NamedSection, Place, PlacesConfig,
-    ProbeConfig, Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig,
+    ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, LinkTarget, LogConfig, NamedSection, Place,
+    PlacesConfig, ProbeConfig, Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig,
     SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;
