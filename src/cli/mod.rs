@@ -12,6 +12,7 @@ mod listeners;
 mod log;
 mod model;
 mod notify;
+mod openapi;
 mod serve;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Command {
     Hold(hold::Hold),
     /// Shows what the systems consist of: commands, events, policies, views, links.
     Model(model::Model),
+    /// Prints the contract for programs: what each address takes and answers, as `OpenAPI` 3.1.
+    Openapi(openapi::Openapi),
     /// Looks at the journals of a data directory, copies them, and brings copies back.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -96,6 +99,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Hold(hold) => hold.run(),
         Command::Model(model) => model.run(),
+        Command::Openapi(openapi) => openapi.run(),
         Command::Journal(journal) => journal.run(),
         Command::Entity(entity) => entity.run(),
         Command::Bench(bench) => bench.run(),

@@ -140,7 +140,7 @@ fn open(fleet: Fleet, config: &SupervisionConfig) -> Result<Storage, Exit> {
     })
 }
 
-fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistence::StorageConfig {
+pub(super) fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistence::StorageConfig {
     let bytes = |count: steadfast::ByteCount| count.get();
     persistence::StorageConfig {
         data: config.data.clone(),

@@ -110,10 +110,18 @@ impl Field {
 
 fn integer(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64(),
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => text.trim().parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// `3.0` is an integer for JSON Schema and for many writers of JSON; beyond 2^53 nobody knows which.
+fn whole(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let is_whole = number.fract() == 0.0 && number.abs() <= EXACT;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and within 53 bits")]
+    is_whole.then_some(number as i64)
 }
 
 fn double(value: &Value) -> Option<f64> {
@@ -163,8 +171,10 @@ mod tests {
 
     #[test]
     fn integers() {
-        let accepted = [(json!(1), json!(1)), (json!(" 1 "), json!(1)), (json!("-3"), json!(-3))];
-        let refused = [json!("abc"), json!("1.5"), json!(1.5), json!(true), json!([1]), json!({}), json!(1e30)];
+        let accepted =
+            [(json!(1), json!(1)), (json!(" 1 "), json!(1)), (json!("-3"), json!(-3)), (json!(4.0), json!(4))];
+        let refused =
+            [json!("abc"), json!("1.5"), json!("1.0"), json!(1.5), json!(true), json!([1]), json!({}), json!(1e30)];
         check(Field::long("f"), &accepted, &refused);
         check(Field::int("f"), &accepted, &refused);
         let nothing = [json!(null), json!(""), json!(" ")];

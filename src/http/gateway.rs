@@ -10,10 +10,12 @@ use super::{
     Edge, Field, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
     asks::{ASKS, Asks},
+    contract,
     hal::{Place, link, template},
     health::{self, Health, Ready},
+    openapi::{OPENAPI, page},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
-    resource::{ResourceRoutes, Target, document},
+    resource::{ResourceRoutes, Target},
     routes::Routes,
     status::{self, COMMANDS, Outcomes},
 };
@@ -119,9 +121,6 @@ fn now(system: &System) -> super::routes::Now {
     let clock = system.clock();
     Arc::new(move || clock.now())
 }
-
-/// Where the description for programs is, at the root and below each system.
-const OPENAPI: &str = "openapi.json";
 
 /// Resources by system and collection.
 pub(crate) struct Gateway {
@@ -247,6 +246,10 @@ impl Gateway {
             request.is_of(self.own.openapi.as_ref());
             return reading(request, || self.openapi(&self.systems));
         }
+        if let Some(response) = page(request, &segments, true) {
+            request.is_of(self.own.openapi.as_ref());
+            return response;
+        }
         if segments.is_empty() && !self.rooted {
             request.is_of(self.own.root.as_ref());
             return reading(request, || self.root(request));
@@ -262,6 +265,10 @@ impl Gateway {
         }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
         let base = format!("{}{prefix}", request.origin());
+        if let Some(response) = page(request, rest, true) {
+            request.is_of(self.own.openapi.as_ref());
+            return response;
+        }
         match rest {
             [] => {
                 request.is_of(self.own.root.as_ref());
@@ -325,11 +332,10 @@ impl Gateway {
 
     /// What these systems' declarations say to programs, at the addresses that this listener has for them.
     fn openapi<'a>(&self, systems: impl IntoIterator<Item = &'a Catalog>) -> Response {
-        let prefix = |system| if self.rooted { String::new() } else { format!("/{system}") };
-        let resources = systems
-            .into_iter()
-            .flat_map(|catalog| catalog.resources.iter().map(move |resource| (resource, prefix(catalog.system))));
-        json_response(StatusCode::OK, JSON, &document(resources))
+        let systems: Vec<&Catalog> = systems.into_iter().collect();
+        let whole = self.rooted || systems.len() == self.systems.len();
+        let resources = systems.into_iter().flat_map(|catalog| &catalog.resources);
+        json_response(StatusCode::OK, JSON, &contract::of(resources, self.rooted, whole))
     }
 
     /// With several systems, the root lists them.

@@ -325,7 +325,7 @@ mod tests {
             Some(number) if number % 2 == 0 => Ok(()),
             _ => Err(Problem::field("even", "must be even")),
         };
-        let declared = [Declared::by(Field::long("even"), |_, _| true).checked(even)];
+        let declared = [Declared::by(Field::long("even"), |_, _| true).checked("[0-9]*[02468]", even)];
         assert!(Query::of("even=2", &orders(), &declared).is_ok());
         assert_eq!(Query::of("even=3", &orders(), &declared).unwrap_err().status(), 400);
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Problem, body,
+    openapi::{Document, Told},
     request::{Request, Response, empty, set},
 };
 use crate::{RequestMeters, RouteMeter};
@@ -47,41 +48,71 @@ type Handler<S> = fn(S, Vars) -> BoxFuture<'static, Result<Response, Problem>>;
 
 /// Routes in the order in which they are listed to a client that is lost.
 pub(crate) struct Table<S> {
-    state: S,
-    routes: Vec<(Method, &'static str, Handler<S>)>,
+    routes: Vec<Route<S>>,
     /// The counters of each, in the same order; none while they are not counted.
     meters: Vec<Arc<RouteMeter>>,
 }
 
+struct Route<S> {
+    method: Method,
+    pattern: &'static str,
+    handler: Handler<S>,
+    told: Option<Told>,
+}
+
 impl<S: Clone> Table<S> {
-    pub(crate) fn new(state: S) -> Self {
-        Self { state, routes: Vec::new(), meters: Vec::new() }
+    pub(crate) fn new() -> Self {
+        Self { routes: Vec::new(), meters: Vec::new() }
     }
 
     /// `pattern` has literal segments (any case) and variables (`{name}`).
     pub(crate) fn on(mut self, method: Method, pattern: &'static str, handler: Handler<S>) -> Self {
-        self.routes.push((method, pattern, handler));
+        self.routes.push(Route { method, pattern, handler, told: None });
         self
+    }
+
+    /// What the contract has of the route before this.
+    pub(crate) fn says(mut self, told: Told) -> Self {
+        if let Some(route) = self.routes.last_mut() {
+            route.told = Some(told);
+        }
+        self
+    }
+
+    /// Adds every route that says something.
+    pub(crate) fn describe(&self, document: &mut Document) {
+        for Route { method, pattern, told, .. } in &self.routes {
+            if let Some(told) = told {
+                told.describe(method, pattern, document);
+            }
+        }
+    }
+
+    /// The routes of which the contract has nothing.
+    #[cfg(test)]
+    pub(crate) fn untold(&self) -> Vec<&'static str> {
+        self.routes.iter().filter(|route| route.told.is_none()).map(|route| route.pattern).collect()
     }
 
     /// With its requests counted by pattern.
     pub(crate) fn counting(mut self, meters: &RequestMeters) -> Self {
-        self.meters = self.routes.iter().map(|(_, pattern, _)| meters.route("", "", *pattern)).collect();
+        self.meters = self.routes.iter().map(|route| meters.route("", "", route.pattern)).collect();
         self
     }
 
-    pub(crate) async fn answer(&self, request: &Request, segments: &[String]) -> Result<Response, Problem> {
+    pub(crate) async fn answer(&self, state: &S, request: &Request, segments: &[String]) -> Result<Response, Problem> {
         let query = body::pairs(request.query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
         let known: Vec<_> = self
             .routes
             .iter()
             .enumerate()
-            .filter_map(|(at, (method, pattern, handler))| {
+            .filter_map(|(at, Route { method, pattern, handler, .. })| {
                 matched(pattern, segments).map(|path| (method, path, handler, at))
             })
             .collect();
         if known.is_empty() {
-            let exist: Value = self.routes.iter().map(|(method, pattern, _)| format!("{method} {pattern}")).collect();
+            let exist: Value =
+                self.routes.iter().map(|Route { method, pattern, .. }| format!("{method} {pattern}")).collect();
             return Err(Problem::not_found(format!("{} does not exist", request.path)).with("available", exist));
         }
         request.is_of(known.first().and_then(|(.., at)| self.meters.get(*at)));
@@ -89,7 +120,7 @@ impl<S: Clone> Table<S> {
         if let Some((_, path, handler, _)) = known.iter().find(|(offered, ..)| *offered == method) {
             let (path, body) = (path.clone(), request.body.clone());
             let media = request.headers.get(header::CONTENT_TYPE).cloned();
-            return handler(self.state.clone(), Vars { path, query, body, media }).await;
+            return handler(state.clone(), Vars { path, query, body, media }).await;
         }
         let mut allow: Vec<&str> = known.iter().map(|(method, ..)| method.as_str()).collect();
         if allow.contains(&"GET") {
@@ -108,7 +139,7 @@ impl<S: Clone> Table<S> {
 
 impl<S> fmt::Debug for Table<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.routes.iter().map(|(method, pattern, _)| (method, pattern))).finish()
+        f.debug_list().entries(self.routes.iter().map(|route| (&route.method, route.pattern))).finish()
     }
 }
 
@@ -137,7 +168,7 @@ mod tests {
     use crate::http::request::{JSON, json, tests::request};
 
     fn table() -> Table<()> {
-        Table::new(()).on(Method::GET, "/admin/tree", |(), _| async { Ok(empty(StatusCode::OK)) }.boxed()).on(
+        Table::new().on(Method::GET, "/admin/tree", |(), _| async { Ok(empty(StatusCode::OK)) }.boxed()).on(
             Method::POST,
             "/admin/entities/{kind}/{id}/kill",
             |(), vars| {
@@ -152,7 +183,7 @@ mod tests {
 
     async fn answer(method: &str, url: &str) -> Result<Response, Response> {
         let request = request(method, url, &[], "");
-        let answer = table().answer(&request, &request.segments().unwrap()).await;
+        let answer = table().answer(&(), &request, &request.segments().unwrap()).await;
         answer.map_err(|problem| problem.respond(&request))
     }
 

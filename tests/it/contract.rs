@@ -153,7 +153,7 @@ fn values_are_coerced_as_the_old_services_did() {
     for zero in [json!(null), json!(""), json!("0"), json!(0)] {
         assert_eq!(quantity(zero.clone()), json!(0), "{zero}");
     }
-    for one in [json!("1"), json!(" 1 "), json!(1)] {
+    for one in [json!("1"), json!(" 1 "), json!(1), json!(1.0)] {
         assert_eq!(quantity(one.clone()), json!(1), "{one}");
     }
     assert_eq!(quantity(json!(2_147_483_647)), json!(2_147_483_647));
@@ -164,7 +164,7 @@ fn values_are_coerced_as_the_old_services_did() {
         json!("abc"),
         json!("1.5"),
         json!(1.5),
-        json!(1.0),
+        json!("1.0"),
         json!(true),
         json!([1]),
         json!({"a": 1}),

@@ -47,6 +47,8 @@ mod metrics;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod operators;
 #[cfg(feature = "otlp")]
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -81,7 +82,7 @@ impl EntityId for ProgressId {
 }
 
 /// A dispatch that was refused, or failed too often.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetter {
     /// Which dispatch of this policy and partition.
     pub id: DeadLetterId,
@@ -108,7 +109,7 @@ pub struct DeadLetter {
 }
 
 /// A dispatch of one policy and partition: the event's position and the dispatch's index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetterId {
     /// Position of the event within the partition.
     pub offset: u64,

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, hash::Hash, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -91,7 +92,7 @@ pub enum KeyError {
 }
 
 /// The public number of an entity, as in `/orders/1`. Counted from 1 per service, never reused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Number(u64);
 
@@ -122,8 +123,9 @@ impl fmt::Display for Number {
 }
 
 /// Identifies one command for ever: the same id again gets the first answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct CommandId(u128);
 
 impl CommandId {

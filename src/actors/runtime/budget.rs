@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{bulkhead::BulkheadStatus, lane::Lane};
@@ -50,7 +51,7 @@ impl Gauge {
 }
 
 /// The work of a service and its bounds as operators see them. Beyond a bound commands and reads are refused at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BudgetStatus {
     /// Messages that wait in its mailboxes, or for a place.
     pub messages: usize,

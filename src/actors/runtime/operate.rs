@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use crate::actors::{
 };
 
 /// A service as operators see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ServiceStatus {
     /// The system.
     pub system: String,
@@ -50,7 +51,7 @@ pub struct ServiceStatus {
 }
 
 /// One partition of one policy, view or connector.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConsumerStatus {
     /// The policy, view or outbound.
     pub name: String,
@@ -74,7 +75,7 @@ pub struct ConsumerStatus {
 }
 
 /// A dead letter with where it waits.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct WaitingLetter {
     /// What retry and discard take.
     pub id: String,

@@ -3,6 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -26,7 +27,7 @@ const TRIES: usize = 8;
 pub const QUARANTINE_LIST: usize = 1_000;
 
 /// A command on which an entity failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FailedCommand {
     /// Its id, 32 hexadecimal digits.
     pub id: String,
@@ -40,7 +41,7 @@ pub struct FailedCommand {
 }
 
 /// A failure of an entity, and what was done about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EntityFailure {
     /// When.
     pub at: Timestamp,
@@ -54,7 +55,7 @@ pub struct EntityFailure {
 }
 
 /// The failures of one entity since it was last well for the time that its restarts are counted in.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Trouble {
     /// How often it has failed.
     pub failures: u64,
@@ -65,7 +66,7 @@ pub struct Trouble {
 }
 
 /// An entity in quarantine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct QuarantinedEntity {
     /// Its kind.
     pub kind: String,

@@ -14,6 +14,7 @@ use std::{
 };
 
 use futures::future::{BoxFuture, FutureExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -47,7 +48,7 @@ impl RefusedCommands {
 }
 
 /// A command that an operator has refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedCommand {
     /// The kind of the entity that it is for.
     pub kind: String,

@@ -4,8 +4,25 @@ use serde_json::{Map, Value, json};
 use super::ok;
 use crate::{
     CommandOutcome, OutcomeError, System,
-    http::{Problem, request::Response, status, table::Vars},
+    http::{Problem, openapi::Told, request::Response, status, table::Vars},
 };
+
+pub(super) fn told() -> Told {
+    let text = || json!({ "type": "string" });
+    let outcome = json!({
+        "type": "object",
+        "properties": {
+            "status": { "type": "string", "enum": ["pending", "done", "refused", "not_done", "unknown"] },
+            "reply": {}, "number": {}, "sequence": { "type": "integer" }, "rejection": {},
+            "detail": { "type": ["string", "null"] },
+            "kind": text(), "key": text(), "command": text(),
+        },
+        "required": ["status", "kind", "key", "command"],
+    });
+    Told::json("What became of a command", "as its entity keeps it", outcome)
+        .about("The id is that of a status link: a command's bare id does not say which entity keeps it.")
+        .refused(&[400, 404])
+}
 
 /// What became of a command, as its entity keeps it. It takes the id of a status link: a command's bare id, or an
 /// `Idempotency-Key`, does not say which entity keeps it, and there is no index of all of them.

@@ -3,13 +3,16 @@ use std::time::Duration;
 use futures::{FutureExt, future::BoxFuture};
 
 use http::{HeaderName, StatusCode};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::{done, ok};
+use super::{Done, done, ok};
 use crate::{
-    InspectError, SkipError, System,
+    InspectError, QuarantinedEntity, RefusedCommand, SkipError, System,
     http::{
         Problem,
+        openapi::{Told, reference},
         request::{Response, set},
         table::Vars,
     },
@@ -17,6 +20,52 @@ use crate::{
 
 /// How many there are, where a list has not all of them.
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// What there is to say of a command to an entity.
+pub(super) fn told(summary: &'static str) -> Told {
+    Told::with::<Done>(summary, "done").refused(&[404])
+}
+
+pub(super) fn told_of_one() -> Told {
+    Told::json("One entity", "as it is now", reference("schemas", "Entity")).refused(&[404])
+}
+
+/// What is seen of an entity.
+pub(super) fn schema() -> Value {
+    let (text, number) = (|| json!({ "type": "string" }), || json!({ "type": "integer", "minimum": 0 }));
+    json!({
+        "type": "object",
+        "properties": {
+            "kind": text(), "key": text(), "number": number(), "sequence": number(), "phase": text(),
+            "openAsks": { "type": "array", "items": text() },
+            "state": { "description": "As its kind keeps it." },
+            "unreadable": { "type": "string", "description": "Why it has no state." },
+            "trouble": { "type": "object", "description": "Its failures, since it was last well." },
+        },
+        "required": ["kind", "key", "number", "sequence", "phase"],
+    })
+}
+
+pub(super) fn told_of_quarantine() -> Told {
+    Told::with::<Vec<QuarantinedEntity>>("Entities in quarantine", "those that have been in it longest")
+        .header("X-Total-Count")
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Skipped {
+    /// `skipped`.
+    status: &'static str,
+    /// The command that is refused from now on.
+    skipped: RefusedCommand,
+}
+
+pub(super) fn told_of_skipping() -> Told {
+    Told::with::<Skipped>(
+        "Takes an entity out of quarantine, without the command that it failed on",
+        "without this command",
+    )
+    .refused(&[404, 409])
+}
 
 pub(super) fn show(system: System, vars: Vars) -> BoxFuture<'static, Result<Response, Problem>> {
     async move { Ok(ok(&system.inspect(vars.segment(0), vars.segment(1)).await.map_err(|error| problem(&error))?)) }
@@ -64,7 +113,7 @@ pub(super) fn skip(system: System, vars: Vars) -> BoxFuture<'static, Result<Resp
                 SkipError::Unavailable(_) => Problem::unavailable("UNAVAILABLE", message, Duration::from_secs(1)),
             }
         })?;
-        Ok(ok(&json!({ "status": "skipped", "skipped": skipped })))
+        Ok(ok(&Skipped { status: "skipped", skipped }))
     }
     .boxed()
 }

@@ -2,12 +2,14 @@ use std::time::Duration;
 
 use futures::{FutureExt, future::BoxFuture};
 use http::header;
+use serde_json::{Value, json};
 
-use super::{done, ok};
+use super::{Done, done, ok};
 use crate::{
     EventQuery, EventsError, System,
     http::{
         Problem,
+        openapi::{Told, reference},
         request::{Response, percent_encode, set},
         table::Vars,
     },
@@ -18,6 +20,47 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 /// Longest wait for quiet: a request is no subscription.
 const MAX_WITHIN: Duration = Duration::from_mins(1);
+
+pub(super) fn told() -> Told {
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT });
+    let page = json!({ "type": "array", "items": reference("schemas", "Event") });
+    let after = json!({
+        "type": "string",
+        "pattern": "^([^._]+\\.[0-9]{1,4}\\.[0-9]{1,18}(_[^._]+\\.[0-9]{1,4}\\.[0-9]{1,18})*)?$",
+        "description": "Only what comes after an earlier page: `Link` has it.",
+    });
+    Told::json("A page of business events", "by time; in order within each partition", page)
+        .header("Link")
+        .query("system", text("Only of this system."))
+        .query("kind", text("Only of this kind, in full (`store.order`) or short (`order`)."))
+        .query("correlation", text("Only of this correlation id."))
+        .query("after", after)
+        .query("limit", limit)
+        .refused(&[400])
+}
+
+/// An event's envelope; beside this it has the fields of its type.
+pub(super) fn schema() -> Value {
+    let (text, number) = (|| json!({ "type": "string" }), || json!({ "type": "integer", "minimum": 0 }));
+    json!({
+        "type": "object",
+        "description": "The envelope. Beside it an event has the fields of its type.",
+        "properties": {
+            "eventType": text(),
+            "timestamp": { "type": "string", "pattern": "^[0-9]{14}$" },
+            "eventId": text(), "correlationId": text(), "sequence": number(), "kind": text(), "number": number(),
+            "unit": text(), "partition": number(), "position": number(),
+        },
+        "required": ["eventType", "timestamp", "eventId", "correlationId", "sequence", "kind", "unit", "partition", "position"],
+    })
+}
+
+pub(super) fn told_of_quiet() -> Told {
+    Told::with::<Done>("Waits until nothing is under way", "everybody is at the durable head, and nothing is open")
+        .query("within", json!({ "type": "string", "pattern": "^([0-9]{1,4}ms|([1-5]?[0-9]|60)s)$", "default": "5s" }))
+        .refused(&[400])
+}
 
 /// A page of business events, an array; `Link: <...>; rel="next"` leads to what comes after it.
 pub(super) fn page(system: System, vars: Vars) -> BoxFuture<'static, Result<Response, Problem>> {

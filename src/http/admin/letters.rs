@@ -3,11 +3,16 @@ use std::time::Duration;
 use futures::{FutureExt, future::BoxFuture};
 use http::StatusCode;
 
-use super::{done, ok};
+use super::{Done, done, ok};
 use crate::{
     LetterError, System,
-    http::{Problem, request::Response, table::Vars},
+    http::{Problem, openapi::Told, request::Response, table::Vars},
 };
+
+/// What there is to say of a command to a dead letter.
+pub(super) fn told(summary: &'static str) -> Told {
+    Told::with::<Done>(summary, "done").refused(&[404, 409])
+}
 
 type Answer = BoxFuture<'static, Result<Response, Problem>>;
 
@@ -16,14 +21,14 @@ pub(super) fn list(system: System, _: Vars) -> Answer {
 }
 
 pub(super) fn retry(system: System, vars: Vars) -> Answer {
-    async move { told(system.retry_dead_letter(vars.segment(0)).await, "delivered") }.boxed()
+    async move { answered(system.retry_dead_letter(vars.segment(0)).await, "delivered") }.boxed()
 }
 
 pub(super) fn discard(system: System, vars: Vars) -> Answer {
-    async move { told(system.discard_dead_letter(vars.segment(0)).await, "discarded") }.boxed()
+    async move { answered(system.discard_dead_letter(vars.segment(0)).await, "discarded") }.boxed()
 }
 
-fn told(result: Result<(), LetterError>, what: &str) -> Result<Response, Problem> {
+fn answered(result: Result<(), LetterError>, what: &'static str) -> Result<Response, Problem> {
     result.map(|()| done(what)).map_err(|error| {
         let message = error.to_string();
         match error {

@@ -4,8 +4,13 @@ use http::StatusCode;
 use super::ok;
 use crate::{
     ReloadError, ServiceError, ServiceStatus, System,
-    http::{Problem, request::Response, table::Vars},
+    http::{Problem, openapi::Told, request::Response, table::Vars},
 };
+
+/// What there is to say of a command to a service.
+pub(super) fn told(summary: &'static str) -> Told {
+    Told::with::<ServiceStatus>(summary, "as it is now").refused(&[404, 409])
+}
 
 type Answer = BoxFuture<'static, Result<Response, Problem>>;
 
@@ -14,19 +19,19 @@ pub(super) fn list(system: System, _: Vars) -> Answer {
 }
 
 pub(super) fn stop(system: System, vars: Vars) -> Answer {
-    async move { told(&system, system.stop_service(&name(&vars)).await) }.boxed()
+    async move { answered(&system, system.stop_service(&name(&vars)).await) }.boxed()
 }
 
 pub(super) fn start(system: System, vars: Vars) -> Answer {
-    async move { told(&system, system.start_service(&name(&vars)).await) }.boxed()
+    async move { answered(&system, system.start_service(&name(&vars)).await) }.boxed()
 }
 
 pub(super) fn restart(system: System, vars: Vars) -> Answer {
-    async move { told(&system, system.restart_service(&name(&vars)).await) }.boxed()
+    async move { answered(&system, system.restart_service(&name(&vars)).await) }.boxed()
 }
 
 pub(super) fn redeploy(system: System, vars: Vars) -> Answer {
-    async move { told(&system, system.redeploy_service(&name(&vars)).await) }.boxed()
+    async move { answered(&system, system.redeploy_service(&name(&vars)).await) }.boxed()
 }
 
 /// Reads the configuration again; a refused one changes nothing.
@@ -47,7 +52,7 @@ fn name(vars: &Vars) -> String {
     format!("{}/{}", vars.segment(0), vars.segment(1))
 }
 
-fn told(system: &System, result: Result<ServiceStatus, ServiceError>) -> Result<Response, Problem> {
+fn answered(system: &System, result: Result<ServiceStatus, ServiceError>) -> Result<Response, Problem> {
     match result {
         Ok(status) => Ok(ok(&status)),
         Err(error @ ServiceError::Unknown(_)) => {

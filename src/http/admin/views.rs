@@ -6,9 +6,14 @@ use serde_json::json;
 
 use super::ok;
 use crate::{
-    RebuildError, System,
-    http::{Problem, request::Response, table::Vars},
+    RebuildError, RebuildStatus, System,
+    http::{Problem, openapi::Told, request::Response, table::Vars},
 };
+
+/// What there is to say of a rebuild.
+pub(super) fn told(summary: &'static str) -> Told {
+    Told::with::<RebuildStatus>(summary, "how far it is").refused(&[404])
+}
 
 type Answer = BoxFuture<'static, Result<Response, Problem>>;
 

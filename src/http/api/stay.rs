@@ -45,10 +45,14 @@ fn rooms(system: &System) -> Resource {
         .filter(free_on(system))
 }
 
+/// A date, month by month, and the 29th of February of leap years.
+const DATE: &str = "[0-9]{4}((0[13578]|1[02])(0[1-9]|[12][0-9]|3[01])|(0[469]|11)(0[1-9]|[12][0-9]|30)|02(0[1-9]|1[0-9]|2[0-8]))\
+     |([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)0229";
+
 /// `GET /rooms?usedate=`: the rooms that nobody has booked on that date (D-7).
 fn free_on(system: &System) -> Filter {
     let occupied = Lookup::rows(system.views::<OccupiedDates>(), |value| Some(date(value)?.number().to_bytes()));
-    Filter::prepared(USEDATE, occupied.without(|_, row: &OccupiedDates| row.room_id.into())).checked(|value| {
+    Filter::prepared(USEDATE, occupied.without(|_, row: &OccupiedDates| row.room_id.into())).checked(DATE, |value| {
         date(value).map(drop).ok_or_else(|| Problem::field(USEDATE.name, "must be a date as yyyyMMdd"))
     })
 }

@@ -84,6 +84,8 @@ impl Done {
 pub struct Operation<T> {
     perform: Performing<T>,
     recall: Option<Recalling<T>>,
+    /// What may become of the item; empty when nobody said.
+    changes: &'static [Change],
 }
 
 type Performing<T> = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<T, Problem>> + Send + Sync>;
@@ -97,7 +99,7 @@ impl<T> Operation<T> {
     where
         F: Future<Output = Result<T, Problem>> + Send + 'static,
     {
-        Self { perform: Arc::new(move |call| perform(call).boxed()), recall: None }
+        Self { perform: Arc::new(move |call| perform(call).boxed()), recall: None, changes: &[] }
     }
 
     /// With what shows the first answer again: of what was kept of it, without the request. It says what the request
@@ -106,6 +108,17 @@ impl<T> Operation<T> {
     pub fn recalled_by(mut self, recall: impl Fn(&Recalled) -> Result<T, Problem> + Send + Sync + 'static) -> Self {
         self.recall = Some(Arc::new(recall));
         self
+    }
+
+    /// With what may become of the item, for the contract.
+    #[must_use]
+    pub(crate) fn leading_to(mut self, changes: &'static [Change]) -> Self {
+        self.changes = changes;
+        self
+    }
+
+    pub(crate) fn changes(&self) -> &'static [Change] {
+        self.changes
     }
 
     pub(crate) fn can_recall(&self) -> bool {
@@ -125,7 +138,7 @@ impl<T> Operation<T> {
 
 impl<T> Clone for Operation<T> {
     fn clone(&self) -> Self {
-        Self { perform: self.perform.clone(), recall: self.recall.clone() }
+        Self { perform: self.perform.clone(), recall: self.recall.clone(), changes: self.changes }
     }
 }
 
@@ -188,7 +201,7 @@ where
 
 /// `then` when the client sent the field, else `otherwise`.
 pub fn when_sent(field: &'static str, then: Action, otherwise: Action) -> Action {
-    let both = [then.recall.clone(), otherwise.recall.clone()];
+    let (both, changes) = ([then.recall.clone(), otherwise.recall.clone()], then.changes);
     let mut either =
         Operation::new(move |call: Call| if call.fields.has(field) { then.call(call) } else { otherwise.call(call) });
     either.recall = match both {
@@ -196,7 +209,7 @@ pub fn when_sent(field: &'static str, then: Action, otherwise: Action) -> Action
         [Some(then), Some(otherwise)] => Some(Arc::new(move |kept| then(kept).or_else(|_| otherwise(kept)))),
         [then, otherwise] => then.or(otherwise),
     };
-    either
+    either.leading_to(changes)
 }
 
 /// Answers with the item as it is: a merge that names nothing to change.
@@ -232,13 +245,13 @@ pub fn keyed(field: &'static str, perform: Action) -> Action {
         let key = item.fields.get(field).cloned().unwrap_or_default();
         Done { change, item: Item { key, sequence: None, fields: item.fields }, replayed }
     };
-    let recall = perform.recall.clone();
+    let (recall, changes) = (perform.recall.clone(), perform.changes);
     let mut keyed = action(move |call: Call| {
         let done = perform.call(call);
         async move { done.await.map(rekey) }
     });
     keyed.recall = recall.map(|recall| -> Recalling<Done> { Arc::new(move |kept| recall(kept).map(rekey)) });
-    keyed
+    keyed.leading_to(changes)
 }
 
 /// The item in the path, at the sequence that the client expects.

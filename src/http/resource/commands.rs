@@ -71,7 +71,8 @@ impl<E: Entity<Id: ClientId, Rejection: Refusal>> Commands<E> {
         C: Command<E>,
         F: Future<Output = Result<(E::Id, C), Problem>> + Send + 'static,
     {
-        let (entities, within, change) = (self.entities.clone(), self.within, std::sync::Arc::new(change));
+        let (entities, within, changes) = (self.entities.clone(), self.within, change.changes());
+        let change = std::sync::Arc::new(change);
         let recall = typed::recalled::<E, C>(change.clone());
         action(move |call: Call| {
             let (entities, change, prepared) = (entities.clone(), change.clone(), prepare(call.clone()));
@@ -82,6 +83,7 @@ impl<E: Entity<Id: ClientId, Rejection: Refusal>> Commands<E> {
             }
         })
         .recalled_by(recall)
+        .leading_to(changes)
     }
 
     /// A procedure: `true` or what else `say` makes of the reply; `false` with its code for every refusal that is

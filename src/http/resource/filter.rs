@@ -3,9 +3,9 @@
 use std::{cmp::Ordering, fmt, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::http::{Field, Item, Problem, query::compare};
+use crate::http::{Field, Item, Problem, openapi::asked, query::compare};
 
 /// A parameter of `GET /<collection>` that says which items are wanted.
 ///
@@ -15,6 +15,8 @@ pub struct Filter {
     /// The parameter.
     pub parameter: Field,
     check: fn(&Value) -> Result<(), Problem>,
+    /// What `check` lets pass, as a regular expression.
+    written: Option<&'static str>,
     prepare: Prepare,
 }
 
@@ -56,14 +58,23 @@ impl Filter {
 
     /// Items as `prepare` has it for the value, once for each request.
     pub fn prepared(parameter: Field, prepare: Prepare) -> Self {
-        Self { parameter, check: |_| Ok(()), prepare }
+        Self { parameter, check: |_| Ok(()), written: None, prepare }
     }
 
-    /// Refuses values that the parameter's type allows and its meaning does not.
+    /// Refuses values that the parameter's type allows and its meaning does not. `written` is the regular expression of
+    /// the texts that pass, for the contract.
     #[must_use]
-    pub fn checked(mut self, check: fn(&Value) -> Result<(), Problem>) -> Self {
-        self.check = check;
+    pub fn checked(mut self, written: &'static str, check: fn(&Value) -> Result<(), Problem>) -> Self {
+        (self.written, self.check) = (Some(written), check);
         self
+    }
+
+    /// What the parameter may be, for the contract.
+    pub(crate) fn schema(&self) -> Value {
+        match self.written {
+            Some(written) => json!({ "type": "string", "pattern": format!("^\\s*$|^({written})$") }),
+            None => asked(&self.parameter),
+        }
     }
 
     /// What the client wrote, understood; `None` for nothing.

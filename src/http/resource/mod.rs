@@ -23,11 +23,11 @@
 
 mod command;
 mod commands;
+mod describe;
 mod entities;
 mod filter;
 mod finder;
 mod handle;
-mod openapi;
 mod perform;
 mod procedure;
 mod read;
@@ -49,7 +49,6 @@ pub use entities::{ClientId, EntitySource, Segment, numeric};
 pub use filter::{Filter, Prepare, Wanted};
 pub use finder::{By, Find, FindKeys, Finder, Found};
 pub(crate) use handle::Target;
-pub(crate) use openapi::document;
 pub use procedure::{Perform, Procedure, Said, perform};
 pub(crate) use route::ResourceRoutes;
 pub use source::{Keep, RowPage, Source};

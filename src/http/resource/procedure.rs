@@ -19,6 +19,8 @@ pub struct Procedure {
     pub method: Method,
     /// What it takes; [`Field::required`] ones must be there.
     pub parameters: Vec<Field>,
+    /// Whether it says a text instead of `true` or `false`.
+    pub tells_text: bool,
     /// What it does.
     pub perform: Perform,
 }
@@ -47,12 +49,19 @@ pub(crate) enum Answer {
 impl Procedure {
     /// `POST /<collection>/<name>`; an empty name is the collection itself.
     pub fn post(name: &'static str, parameters: Vec<Field>, perform: Perform) -> Self {
-        Self { name, method: Method::POST, parameters, perform }
+        Self { name, method: Method::POST, parameters, tells_text: false, perform }
     }
 
     /// `GET /<collection>/<name>`, though it changes something.
     pub fn get(name: &'static str, parameters: Vec<Field>, perform: Perform) -> Self {
-        Self { name, method: Method::GET, parameters, perform }
+        Self { name, method: Method::GET, parameters, tells_text: false, perform }
+    }
+
+    /// It says a text: [`Said::text`].
+    #[must_use]
+    pub fn telling_text(mut self) -> Self {
+        self.tells_text = true;
+        self
     }
 }
 

@@ -6,6 +6,11 @@ use crate::http::{Item, Problem};
 
 /// Where the items of a resource come from.
 pub trait Source: Send + Sync + 'static {
+    /// Whether an item that is read alone has a sequence, and so an entity tag.
+    fn is_versioned(&self) -> bool {
+        true
+    }
+
     /// The item with this key, strongly consistent where the source is an entity; `None` when there is
     /// none, also for a text that can be no key.
     fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>>;

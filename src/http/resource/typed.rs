@@ -62,21 +62,34 @@ pub fn key_in(call: &Call, field: &str) -> Result<Key, Problem> {
     key.ok_or_else(|| Problem::not_found(format!("there is no such {field}")))
 }
 
-/// What a reply says about its item: a [`Change`] that is always the same, or a function of the answer.
+/// What a reply says about its item: a [`Change`] that is always the same, or a function of the answer that tells
+/// whether the item is new.
 pub trait Tells<R>: Send + Sync + 'static {
     /// What became of the item.
     fn change(&self, answered: &Answered<R>) -> Change;
+    /// All that may become of it.
+    fn changes(&self) -> &'static [Change];
 }
 
 impl<R> Tells<R> for Change {
     fn change(&self, _: &Answered<R>) -> Change {
         *self
     }
+    fn changes(&self) -> &'static [Change] {
+        match self {
+            Self::Created => &[Self::Created],
+            Self::Changed => &[Self::Changed],
+            Self::Removed => &[Self::Removed],
+        }
+    }
 }
 
 impl<R, F: Fn(&Answered<R>) -> Change + Send + Sync + 'static> Tells<R> for F {
     fn change(&self, answered: &Answered<R>) -> Change {
         self(answered)
+    }
+    fn changes(&self) -> &'static [Change] {
+        &[Change::Created, Change::Changed]
     }
 }
 
@@ -97,7 +110,7 @@ where
     E: Entity<Rejection: Refusal>,
     C: Command<E>,
 {
-    let change = std::sync::Arc::new(change);
+    let (changes, change) = (change.changes(), std::sync::Arc::new(change));
     let recall = recalled::<E, C>(change.clone());
     action(move |call: Call| {
         let prepared = address(&call).and_then(|id| Ok((id, make(&call.fields)?)));
@@ -109,6 +122,7 @@ where
         }
     })
     .recalled_by(recall)
+    .leading_to(changes)
 }
 
 /// Shows the kept reply of a command as its first answer did.

@@ -43,6 +43,10 @@ impl<V: View> ViewSource<V> {
 }
 
 impl<V: View> Source for ViewSource<V> {
+    fn is_versioned(&self) -> bool {
+        false
+    }
+
     fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
         let (rows, item, key) = (self.rows.clone(), self.item.clone(), (self.key)(key));
         async move {

@@ -23,6 +23,7 @@ mod threads;
 
 use std::{sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use self::{
@@ -60,7 +61,7 @@ pub(crate) enum BulkheadError {
 }
 
 /// A bulkhead as operators see it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct BulkheadStatus {
     /// Its name; the commands of a service run in the one of its name, `<system>/<service>`.
     pub name: String,

@@ -14,6 +14,7 @@ mod order;
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{codec, off_thread::off_thread, service::OWN, system::System, unit::UnitRuntime};
@@ -38,7 +39,7 @@ const PIECE: u64 = 2_048;
 const APPEND_MILLIS: u64 = 60_000;
 
 /// The chain of one correlation id.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Chain {
     /// The correlation id.
     pub correlation: String,
@@ -51,7 +52,7 @@ pub struct Chain {
 }
 
 /// One command that wrote something.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ChainLink {
     /// Its id.
     pub command: CommandId,
@@ -82,7 +83,7 @@ pub struct ChainLink {
 }
 
 /// One event of a [`ChainLink`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChainEvent {
     /// Its id, as in `/admin/events`: unit, partition, position.
     #[serde(rename = "eventId")]

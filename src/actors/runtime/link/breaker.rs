@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::actors::supervision::BreakerConfig;
@@ -24,7 +25,7 @@ const PIECES: usize = 10;
 const PROBED: Duration = Duration::from_millis(100);
 
 /// What a breaker does with calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// All are made.

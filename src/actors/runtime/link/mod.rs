@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -70,7 +71,7 @@ pub(crate) struct Link {
 }
 
 /// A link as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LinkStatus {
     /// `<system>.<caller>.<callee>`.
     pub link: String,

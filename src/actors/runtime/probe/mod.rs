@@ -20,6 +20,7 @@ use std::{
 };
 
 use futures::future::{BoxFuture, FutureExt, join_all};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -35,7 +36,7 @@ use crate::actors::{
 };
 
 /// What the probes of a service say of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProbeStatus {
     /// What the last one found.
     pub state: ProbeState,
@@ -54,7 +55,7 @@ pub struct ProbeStatus {
 }
 
 /// What the last probe of a service found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProbeState {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -14,7 +15,7 @@ use crate::actors::entity::Unavailable;
 const EXAMPLES: usize = 10;
 
 /// How far a rebuild is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RebuildState {
@@ -32,7 +33,7 @@ pub enum RebuildState {
 }
 
 /// What is known of the last rebuild of a view.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RebuildStatus {
     /// The view's system.

@@ -40,7 +40,7 @@ pub(super) fn orders(system: &System) -> Resource {
         .create(commands.prepared(Change::Created, placing(system)))
         .remove(commands.asking(link).remove(CancelOrder { within: link }))
         .procedure(Procedure::post("placeOrder", ORDER_FIELDS.to_vec(), place))
-        .procedure(Procedure::post("station", Vec::new(), station))
+        .procedure(Procedure::post("station", Vec::new(), station).telling_text())
 }
 
 /// Placing an order needs the day here and what headquarters knows of the product.

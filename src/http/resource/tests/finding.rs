@@ -1,6 +1,6 @@
 //! Each way of a finder, and filters that fetch something first.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -80,7 +80,7 @@ async fn a_filter_may_fetch_what_it_needs_once_and_pages_count_what_it_leaves() 
             async move { Ok(wanted) }.boxed()
         }),
     )
-    .checked(|date| match date.as_str() {
+    .checked("[0-9]{8}", |date: &Value| match date.as_str() {
         Some(date) if date.len() == 8 => Ok(()),
         _ => Err(Problem::field("usedate", "must be a date")),
     });

@@ -1,5 +1,7 @@
 //! Faults on purpose: injected, listed, ended. Off unless the configuration allows it.
 
+mod told;
+
 use std::time::Duration;
 
 use futures::{FutureExt, future::BoxFuture};
@@ -16,6 +18,8 @@ use crate::{
     },
     supervision::read_duration,
 };
+
+pub(super) use told::{schema, told, told_of_injecting, told_of_list};
 
 type Answer = BoxFuture<'static, Result<Response, Problem>>;
 
