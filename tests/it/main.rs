@@ -14,6 +14,8 @@ mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod configuration;
+#[cfg(test)]
 mod connectors;
 #[cfg(test)]
 mod contract;
@@ -53,6 +55,8 @@ mod operators;
 #[cfg(feature = "otlp")]
 #[cfg(test)]
 mod otlp;
+#[cfg(test)]
+mod papers;
 #[cfg(test)]
 mod procurement;
 #[cfg(test)]
