@@ -8,6 +8,7 @@
 //!
 //! No route rejects: every request ends in an answer, and every refusal is a [`Problem`]. What a resource looks like is declared ([`Resource`]), not programmed.
 
+mod access;
 mod admin;
 mod api;
 mod asks;
@@ -36,6 +37,7 @@ mod serve;
 mod status;
 mod table;
 
+pub use access::{AccessLog, AccessLogError};
 pub use admin::Audit;
 pub use api::{library, procurement, station, stay, store};
 pub use coerce::{Field, FieldType};

@@ -43,6 +43,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod metrics;
@@ -54,6 +56,9 @@ mod openapi;
 mod operating;
 #[cfg(test)]
 mod operators;
+#[cfg(feature = "otlp")]
+#[cfg(test)]
+mod otlp;
 #[cfg(test)]
 mod papers;
 #[cfg(test)]

@@ -33,8 +33,9 @@ pub use config::read_duration;
 pub use config::{
     AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError,
     ConnectorConfig, ConnectorKind, EntityConfig, FlagValue, JournalKind, LimitsConfig, LinkConfig, LinkTarget,
-    NamedSection, Place, PlacesConfig, ProbeConfig, Problem, RateConfig, Secret, ServerConfig, ServiceConfig,
-    ServicePorts, ShownValue, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TlsConfig,
+    LogConfig, NamedSection, Place, PlacesConfig, ProbeConfig, Problem, RateConfig, Secret, ServerConfig,
+    ServiceConfig, ServicePorts, ShownValue, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    TlsConfig,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};

@@ -17,14 +17,15 @@ use tracing::Instrument;
 use warp::{Filter, filters::path::FullPath};
 
 use super::{
-    HttpLimits, Problem,
+    AccessLog, HttpLimits, Problem,
+    access::Line,
     correlation::Correlation,
     cors::{self, Origins},
     guard::{Guard, Spent},
     request::{Request, Response, set},
     room::{Class, Room},
 };
-use crate::{RequestMeters, RouteMeter, Timestamp};
+use crate::{RequestMeters, RouteMeter, Timestamp, spans};
 
 /// A body that is too long is read and dropped up to here, so that a client that is still writing gets to
 /// read the refusal; then the connection is closed on it.
@@ -62,6 +63,7 @@ pub struct Edge {
     inner: Arc<Inner>,
     guard: Guard,
     origins: Origins,
+    access: Option<AccessLog>,
 }
 
 struct Inner {
@@ -92,7 +94,7 @@ impl Edge {
         let (room, unmatched) = (Room::new(limits.requests), meters.route("", "", RequestMeters::UNMATCHED));
         let origins = if cross_origin { Origins::Everybody } else { Origins::Nobody };
         let inner = Inner { routes: Box::new(routes), limits, room, now, meters, unmatched };
-        Self { inner: Arc::new(inner), guard: Guard::default(), origins }
+        Self { inner: Arc::new(inner), guard: Guard::default(), origins, access: None }
     }
 
     /// The guard before it.
@@ -106,6 +108,12 @@ impl Edge {
             self.origins = Origins::of(guard.origins(), loopback);
         }
         self.guard = guard.clone();
+        self
+    }
+
+    /// With a line for each request in `access`.
+    pub(crate) fn logging(mut self, access: AccessLog) -> Self {
+        self.access = Some(access);
         self
     }
 
@@ -163,7 +171,9 @@ impl Edge {
         let begun = Instant::now();
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
-        let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
+        // Of the highest level, so that it is there whatever is logged.
+        let span = tracing::error_span!("request", %method, path, correlation = &*correlation.id);
+        let traced = spans::request(&correlation.id, correlation.traceparent(), method.as_str());
         let secure = peer.is_some_and(|peer| peer.secure);
         let peer = peer.map(|peer| peer.address.to_canonical());
         let origin = headers.get(header::ORIGIN).filter(|origin| self.origins.have(origin)).cloned();
@@ -203,8 +213,23 @@ impl Edge {
         }
         .instrument(span)
         .await;
-        let route = request.route.get().unwrap_or(unmatched);
-        route.answered(request.method.as_str(), response.status().as_u16(), begun.elapsed());
+        let (route, status, took) =
+            (request.route.get().unwrap_or(unmatched), response.status().as_u16(), begun.elapsed());
+        route.answered(request.method.as_str(), status, took);
+        spans::answered(&traced, route.route(), status);
+        if let Some(access) = self.access.as_ref().filter(|access| access.wants(&request.correlation.id, status)) {
+            let line = Line {
+                at: request.at,
+                method: request.method.clone(),
+                path: std::mem::take(&mut request.path),
+                route: route.clone(),
+                status,
+                took,
+                bytes: response.body().len(),
+                correlation: request.correlation.id.clone(),
+            };
+            meters.count_line(access.take(line));
+        }
         request.correlation.write(response.headers_mut());
         Spent::write(&spent, &mut response);
         if let Some(origin) = origin {

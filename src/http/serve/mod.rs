@@ -39,7 +39,7 @@ use self::{
     connection::{Connection, open},
     crowd::Crowd,
 };
-use super::{Edge, Guard, HttpLimits, Readiness};
+use super::{AccessLog, Edge, Guard, HttpLimits, Readiness};
 use crate::{Failure, Process, Running, Stop};
 
 /// A connection accepted a moment ago may have its first request on the wire, and hyper would close it as
@@ -64,6 +64,15 @@ impl HttpServer {
     #[must_use]
     pub fn behind(mut self, guard: &Guard) -> Self {
         self.edge = self.edge.behind(guard, self.listener.is_loopback());
+        self
+    }
+
+    /// With a line for each of its requests in `access`.
+    #[must_use]
+    pub fn logging(mut self, access: Option<AccessLog>) -> Self {
+        if let Some(access) = access {
+            self.edge = self.edge.logging(access);
+        }
         self
     }
 

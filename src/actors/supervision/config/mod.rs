@@ -12,6 +12,7 @@ mod connector;
 mod entity;
 mod error;
 mod link;
+mod log;
 mod probe;
 mod rate;
 mod secret;
@@ -36,6 +37,7 @@ pub use connector::{ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig, LinkTarget};
+pub use log::LogConfig;
 pub use probe::ProbeConfig;
 pub use rate::RateConfig;
 pub use secret::Secret;
@@ -66,6 +68,8 @@ pub struct SupervisionConfig {
     pub rate: RateConfig,
     /// `[auth]`.
     pub auth: AuthConfig,
+    /// `[log]`.
+    pub log: LogConfig,
     /// `[storage]`.
     pub storage: StorageConfig,
     /// `[[supervisor]]`.
@@ -172,6 +176,7 @@ impl SupervisionConfig {
             limits,
             rate,
             auth: auth::auth(root.section("auth")?)?,
+            log: log::log(root.section("log")?)?,
             storage: storage::storage(root.section("storage")?)?,
             supervisors: supervisors::supervisors(root.sections("supervisor")?, &drain)?,
             systems: switches,
@@ -230,6 +235,7 @@ impl SupervisionConfig {
             ("admin", self.admin.fixed() != other.admin.fixed()),
             ("limits", self.limits != other.limits),
             ("auth", self.auth.open != other.auth.open || self.auth.is_on() != other.auth.is_on()),
+            ("log", self.log != other.log),
             ("storage", self.storage != other.storage),
             ("supervisor", self.supervisors != other.supervisors),
             ("entity", self.entity != other.entity || self.entities != other.entities),
