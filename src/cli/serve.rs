@@ -184,7 +184,7 @@ async fn serve(
 ) -> Result<(), Exit> {
     let Configuration { supervision: config, settings } = configuration;
     let addresses = listeners.addresses();
-    let Listeners { public, admin, services } = listeners;
+    let Listeners { public, admin, services, grpc } = listeners;
     let readiness = Readiness::default();
     let limits = HttpLimits::of(&config);
     let (ready_down, drain) = (config.server.ready_down, config.server.drain);
@@ -208,6 +208,16 @@ async fn serve(
             Arc::new(http::service_port(listener, &system, known.name, service, resources, limits, readiness))
         });
     }
+    #[cfg(feature = "grpc")]
+    if let Some(listener) = grpc {
+        use steadfast::grpc::{GrpcServer, StoreService};
+        let limits = limits.clone();
+        builder = builder.edge("grpc", move |system| -> Arc<dyn Process> {
+            Arc::new(GrpcServer::new(listener, StoreService::of(&system), limits))
+        });
+    }
+    #[cfg(not(feature = "grpc"))]
+    drop(grpc);
     let edge = (limits, readiness.clone());
     let system = builder
         .edge("http", move |system| -> Arc<dyn Process> {
