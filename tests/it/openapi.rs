@@ -225,7 +225,7 @@ fn a_promise_that_is_not_kept_is_found() {
     assert!(kept, "{said}");
     document["paths"]["/products/{id}"]["get"]["responses"].as_object_mut().unwrap().remove("404");
     let (kept, said) = asked(&document);
-    assert!(!kept && said.contains("Undocumented HTTP status code"), "{said}");
+    assert!(!kept && said.contains("Undocumented status code"), "{said}");
 }
 
 /// What a browser makes of a page, which may ask nobody but this machine for anything.
