@@ -6,7 +6,6 @@ fn main() {
 }
 
 #[cfg(feature = "grpc")]
-#[expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
 fn grpc() {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(["proto/store.proto"], ["proto"]).expect("proto/store.proto is well formed");

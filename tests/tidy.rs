@@ -125,12 +125,7 @@ const RULES: &[Rule] = &[
         &["ractor", "actix", "sled", "warp", "ureq", "crate::persistence", "crate::outbound"],
         "an inbound adapter talks to the system only",
     ),
-    Rule {
-        under: "src",
-        but: &["src/grpc"],
-        banned: &["tonic", "prost"],
-        why: "gRPC lives in one folder",
-    },
+    Rule { under: "src", but: &["src/grpc"], banned: &["tonic", "prost"], why: "gRPC lives in one folder" },
     rule(
         "src/outbound",
         &["ractor", "actix", "warp", "sled", "tokio", "async", "await", "crate::persistence", "crate::http"],

@@ -68,7 +68,8 @@ impl Listeners {
     /// Where they listen.
     pub(super) fn addresses(&self) -> Addresses {
         let services = self.services.iter().map(|port| (port.name(), port.listener.address().to_string()));
-        let (listen, admin, grpc) = (self.public.address(), self.admin.address(), self.grpc.as_ref().map(Listener::address));
+        let (listen, admin, grpc) =
+            (self.public.address(), self.admin.address(), self.grpc.as_ref().map(Listener::address));
         Addresses { listen, admin, services: services.collect(), grpc }
     }
 }

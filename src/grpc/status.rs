@@ -43,9 +43,12 @@ pub(super) fn of_ask<R: Refusal>(error: AskError<R>, address: Option<CommandAddr
     let command = address.filter(|_| outcome == Outcome::Unknown).map(|address| text(&address));
     let retry_after = retry_after.map(|after| whole_seconds(after).to_string());
     let mut refused = Status::new(status, message);
-    for (name, value) in
-        [("code", Some(code.to_owned())), ("outcome", Some(told.to_owned())), ("retry-after", retry_after), ("command-id", command)]
-    {
+    for (name, value) in [
+        ("code", Some(code.to_owned())),
+        ("outcome", Some(told.to_owned())),
+        ("retry-after", retry_after),
+        ("command-id", command),
+    ] {
         if let Some(value) = value.and_then(|value| value.parse().ok()) {
             refused.metadata_mut().insert(name, value);
         }

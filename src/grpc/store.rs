@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     origin::Origin,
     status::{address, of_ask, of_outcome, of_view},
-    v1::{self, store_server::Store},
+    v1::{self, command::State, store_server::Store},
 };
 use crate::{
     AskRequest, Command, CommandOutcome, Entities, Entity, Listing, NumberedId, Refusal, System, Views,
@@ -130,16 +130,18 @@ impl Store for StoreService {
             return Err(Status::not_found("this is no command of the store"));
         }
         let outcome = self.system.outcome(&address).await.map_err(|error| of_outcome(&error))?;
-        let state = |state: v1::command::State, detail: &str| v1::Command { state: state.into(), detail: detail.into(), number: 0 };
-        use v1::command::State;
+        let state = |state: State, detail: &str| v1::Command { state: state.into(), detail: detail.into(), number: 0 };
         Ok(Response::new(match outcome {
             CommandOutcome::Done { number, .. } => v1::Command { number: number.get(), ..state(State::Done, "") },
             CommandOutcome::Refused { message, .. } => state(State::Refused, &message),
             CommandOutcome::NotDone(why) => state(State::NotDone, &why.map(|why| why.to_string()).unwrap_or_default()),
             CommandOutcome::Pending => state(State::Pending, "it is not finished yet"),
-            CommandOutcome::Ended => state(State::Unknown, "it is over, and how it ended was not written: look at the item"),
+            CommandOutcome::Ended => {
+                state(State::Unknown, "it is over, and how it ended was not written: look at the item")
+            }
             CommandOutcome::Unknown => {
-                let message = "there is no record of it: it wrote nothing and may be sent again, or it is older than 24 hours";
+                let message =
+                    "there is no record of it: it wrote nothing and may be sent again, or it is older than 24 hours";
                 return Err(Status::not_found(message));
             }
         }))

@@ -104,7 +104,10 @@ async fn a_key_is_done_once_also_across_a_crash_and_another_request_under_it_is_
     let again = client.place_order(keyed(place(3), "k-1")).await.unwrap().into_inner();
     assert_eq!((first.id, again.id), (1, 1));
     let other = client.place_order(keyed(place(4), "k-1")).await.unwrap_err();
-    assert_eq!((other.code(), told(&other, "code").as_deref()), (Code::InvalidArgument, Some("IDEMPOTENCY_KEY_REUSED")));
+    assert_eq!(
+        (other.code(), told(&other, "code").as_deref()),
+        (Code::InvalidArgument, Some("IDEMPOTENCY_KEY_REUSED"))
+    );
     let listed = client.list_orders(ListOrdersRequest::default()).await.unwrap().into_inner();
     assert_eq!(listed.orders.len(), 1, "{listed:?}");
 }
@@ -147,7 +150,8 @@ async fn what_is_not_known_yet_is_no_failure_and_is_told_later() {
 
 #[tokio::test]
 async fn an_overloaded_service_says_so() {
-    let config = "[server]\ngrpc_listen = \"127.0.0.1:0\"\n[admin]\nfaults = true\n[service.store.payment]\nin_flight = 8\n";
+    let config =
+        "[server]\ngrpc_listen = \"127.0.0.1:0\"\n[admin]\nfaults = true\n[service.store.payment]\nin_flight = 8\n";
     let server = Setup::default().config(config).start();
     let client = client(&server).await;
     let slow = json!({"target": "store/payment", "fault": {"latency": "300ms"}, "for": "30s"});
