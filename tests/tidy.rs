@@ -128,9 +128,15 @@ const RULES: &[Rule] = &[
     Rule { under: "src", but: &["src/grpc"], banned: &["tonic", "prost"], why: "gRPC lives in one folder" },
     rule(
         "src/outbound",
-        &["ractor", "actix", "warp", "sled", "tokio", "async", "await", "crate::persistence", "crate::http"],
-        "an outbound adapter blocks on a thread that is given to it, and knows notices only",
+        &["ractor", "actix", "warp", "sled", "crate::persistence", "crate::http"],
+        "an outbound adapter knows notices and asks only",
     ),
+    Rule {
+        under: "src/outbound",
+        but: &["src/outbound/remote.rs"],
+        banned: &["tokio", "async", "await", "hyper"],
+        why: "an adapter for notices blocks on a thread that is given to it",
+    },
     rule(
         "src/observe",
         &["ractor", "actix", "sled", "warp", "ureq", "crate::persistence", "crate::http", "crate::outbound"],

@@ -191,6 +191,7 @@ async fn serve(
     let ready_file = config.server.ready_file.clone();
 
     let mut builder = System::builder(storage).supervision(config).source(source).connectors(outbound::connector);
+    builder = builder.remote(Arc::new(outbound::HttpAsks::default()));
     for known in fleet.iter() {
         builder = builder.system(known.name, (known.services)());
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Edge, Field, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
+    asks::{ASKS, Asks},
     contract,
     hal::{Place, link, template},
     health::{self, Health, Ready},
@@ -31,7 +32,8 @@ pub fn public(
     readiness: Readiness,
 ) -> HttpServer {
     let health = Health::new(readiness.clone(), ready(system));
-    let gateway = Gateway::new(resources, rooted, health, gate(system)).telling(outcomes(system));
+    let gateway =
+        Gateway::new(resources, rooted, health, gate(system)).telling(outcomes(system)).answering(Asks::of(system));
     let gateway = gateway.counting(&system.requests());
     HttpServer::new(listener, Edge::new(gateway, true, limits, now(system), system.requests()), readiness)
 }
@@ -49,7 +51,7 @@ pub fn service_port(
 ) -> HttpServer {
     let health = Health::new(readiness.clone(), service_ready(system, system_name, service_name));
     let gateway = Gateway::of_service(system_name, service_name, resources, health, gate(system));
-    let gateway = gateway.telling(outcomes(system)).counting(&system.requests());
+    let gateway = gateway.telling(outcomes(system)).answering(Asks::of(system)).counting(&system.requests());
     HttpServer::new(listener, Edge::new(gateway, false, limits, now(system), system.requests()), readiness)
 }
 
@@ -127,6 +129,7 @@ pub(crate) struct Gateway {
     health: Health,
     gate: Gate,
     outcomes: Outcomes,
+    asks: Option<Asks>,
     own: OwnRoutes,
 }
 
@@ -138,6 +141,7 @@ struct OwnRoutes {
     openapi: Option<Arc<RouteMeter>>,
     profile: Option<Arc<RouteMeter>>,
     status: Option<Arc<RouteMeter>>,
+    asks: Option<Arc<RouteMeter>>,
 }
 
 /// The resources of one system, in order of declaration, and by lower-case name.
@@ -164,7 +168,7 @@ impl Gateway {
             }
         }
         let rooted = rooted && systems.len() == 1;
-        Self { systems, rooted, health, gate, outcomes: untold(), own: OwnRoutes::default() }
+        Self { systems, rooted, health, gate, outcomes: untold(), asks: None, own: OwnRoutes::default() }
     }
 
     /// Of the resources, those of one service; at the root, also when there are none.
@@ -178,12 +182,26 @@ impl Gateway {
         let mut catalog = Catalog::new(system);
         let is_own = |resource: &Resource| resource.system == system && resource.service.eq_ignore_ascii_case(service);
         resources.into_iter().filter(is_own).for_each(|resource| catalog.add(resource));
-        Self { systems: vec![catalog], rooted: true, health, gate, outcomes: untold(), own: OwnRoutes::default() }
+        Self {
+            systems: vec![catalog],
+            rooted: true,
+            health,
+            gate,
+            outcomes: untold(),
+            asks: None,
+            own: OwnRoutes::default(),
+        }
     }
 
     /// With whoever knows what became of commands; without, all of them are unknown.
     pub(crate) fn telling(mut self, outcomes: Outcomes) -> Self {
         self.outcomes = outcomes;
+        self
+    }
+
+    /// With whoever answers other processes.
+    pub(crate) fn answering(mut self, asks: Asks) -> Self {
+        self.asks = Some(asks);
         self
     }
 
@@ -199,6 +217,7 @@ impl Gateway {
             openapi: own("/openapi.json"),
             profile: own("/profile/{collection}"),
             status: own("/commands/{id}"),
+            asks: own("/asks"),
         };
         self
     }
@@ -239,6 +258,10 @@ impl Gateway {
             && commands == COMMANDS
         {
             return self.status(request, id, None).await;
+        }
+        if let Some(asks) = self.asks.as_ref().filter(|_| segments == [ASKS]) {
+            request.is_of(self.own.asks.as_ref());
+            return asks.answer(request).await;
         }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
         let base = format!("{}{prefix}", request.origin());

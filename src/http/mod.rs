@@ -10,6 +10,7 @@
 
 mod admin;
 mod api;
+mod asks;
 mod body;
 mod coerce;
 mod contract;

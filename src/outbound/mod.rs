@@ -1,4 +1,4 @@
-//! The outbound adapters: what carries a system's notices to somebody outside.
+//! The outbound adapters: what carries a system's notices to somebody outside, and its asks to other processes.
 //!
 //! | kind | a notice becomes | delivered | refused: a dead letter at once | anything else |
 //! |---|---|---|---|---|
@@ -6,13 +6,16 @@
 //! | webhook | a POST | 2xx | 4xx but 408, 425, 429 | tried again, Retry-After is heeded |
 //! | command | a run of a program | exit code 0 | 65, 67, 68, 77 of `sysexits.h` | tried again |
 //!
-//! Each blocks: it runs on a thread of a bulkhead. Ids, order, retries and dead letters are the runtime's.
+//! Each of these blocks: it runs on a thread of a bulkhead. Asks ([`HttpAsks`]) wait without one. Ids, order, retries and dead letters are the runtime's.
 
 mod command;
 mod log;
+mod remote;
 mod webhook;
 
 use std::sync::Arc;
+
+pub use remote::HttpAsks;
 
 use crate::{Connector, ConnectorConfig, ConnectorKind};
 

@@ -1,4 +1,4 @@
-//! Notices as HTTP POSTs. The only file that sends HTTP requests.
+//! Notices as HTTP POSTs.
 
 use std::{
     io::{self, Read},

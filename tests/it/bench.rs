@@ -173,5 +173,7 @@ fn at_four_times_what_it_can_do_a_service_refuses_before_it_writes_and_does_what
     assert!(count(before, "ok") > 0 && count(after, "ok") > 0 && count(few, "ok") > 0, "{report:#}");
     assert_eq!(count(few, "refused") + count(few, "failed"), 0, "{few:#}");
     assert!(slow(&report) >= count(beyond, "ok"), "{report:#}");
+    let memory = report["peak_memory"].as_u64().expect("of a server of our own");
+    assert!(memory < 400 << 20, "four times too much to do is not four times as much memory: {memory} bytes");
     agrees(&report, &["rents"]);
 }

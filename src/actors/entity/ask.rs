@@ -1,6 +1,8 @@
 use std::{any::Any, fmt, marker::PhantomData, time::Duration};
 
-use super::{Address, AnyCommand, AskError, Command, Entity, EntityId, Key};
+use serde_json::Value;
+
+use super::{Address, AnyCommand, AskError, Command, EncodeError, Entity, EntityId, Key};
 
 /// Names one attempt of one step within the asking entity: the step's name and its round.
 ///
@@ -65,13 +67,7 @@ impl<T: Entity, C: Command<T>> Ask<T, C> {
                 step: self.step,
                 kind: T::KIND,
                 address,
-                command_name: C::NAME,
-                command: Box::new(self.command),
-                into_target: |command| {
-                    let command = command.downcast_ref::<C>().expect("the command was boxed as this type above");
-                    let command: Box<dyn AnyCommand<T>> = Box::new(command.clone());
-                    Box::new(command)
-                },
+                question: Question::of::<T, C>(self.command),
                 within: self.within,
                 next: Box::new(move |answer| Box::new(next(typed::<T, C>(answer)))),
             },
@@ -160,9 +156,7 @@ pub struct AnyContinuation<E: Entity> {
     step: Step,
     kind: &'static str,
     address: Option<Address>,
-    command_name: &'static str,
-    command: Box<dyn Any + Send>,
-    into_target: IntoTarget,
+    question: Question,
     within: Duration,
     next: FollowUp<E>,
 }
@@ -183,11 +177,50 @@ pub(crate) struct TakenUp<E: Entity> {
 
 /// A command for a target whose type is forgotten. It can be asked more than once.
 pub(crate) struct Question {
+    name: &'static str,
     command: Box<dyn Any + Send>,
     into_target: IntoTarget,
+    encode: fn(&(dyn Any + Send)) -> Result<Value, EncodeError>,
+    rejection: fn(AskError<Value>) -> AskError<Box<dyn Any + Send>>,
 }
 
 impl Question {
+    fn of<T: Entity, C: Command<T>>(command: C) -> Self {
+        fn own<C: 'static>(command: &(dyn Any + Send)) -> &C {
+            command.downcast_ref().expect("the command was boxed as this type")
+        }
+        Self {
+            name: C::NAME,
+            command: Box::new(command),
+            into_target: |command| {
+                let command: Box<dyn AnyCommand<T>> = Box::new(own::<C>(command).clone());
+                Box::new(command)
+            },
+            encode: |command| AnyCommand::<T>::encode(own::<C>(command)),
+            rejection: |error| error.read::<T::Rejection>().map(|no| Box::new(no) as Box<dyn Any + Send>),
+        }
+    }
+
+    /// [`Command::NAME`].
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The command as a target in another process reads it.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when serde refuses.
+    pub(crate) fn encode(&self) -> Result<Value, EncodeError> {
+        (self.encode)(self.command.as_ref())
+    }
+
+    /// What a target in another process has answered.
+    pub(crate) fn decode(&self, answer: Result<Value, AskError<Value>>) -> AskedAnswer {
+        let reply = answer.map_err(self.rejection)?;
+        let unreadable = |error: serde_json::Error| AskError::Unreadable { reason: error.to_string() };
+        serde_json::to_vec(&reply).map(ReplyValue::Recorded).map_err(unreadable)
+    }
+
     /// A `Box<dyn AnyCommand<T>>` for the target's kind `T`.
     pub(crate) fn command(&self) -> Box<dyn Any + Send> {
         (self.into_target)(self.command.as_ref())
@@ -217,7 +250,7 @@ impl<E: Entity> AnyContinuation<E> {
 
     /// The command that is asked, when it is a `C`.
     pub fn command<C: 'static>(&self) -> Option<&C> {
-        self.command.downcast_ref()
+        self.question.command.downcast_ref()
     }
 
     /// The follow-up that this answer would lead to.
@@ -231,7 +264,7 @@ impl<E: Entity> AnyContinuation<E> {
             kind: self.kind,
             address: self.address,
             within: self.within,
-            question: Question { command: self.command, into_target: self.into_target },
+            question: self.question,
             next: self.next,
         }
     }
@@ -243,7 +276,7 @@ impl<E: Entity> fmt::Debug for AnyContinuation<E> {
             .field("step", &self.step)
             .field("kind", &self.kind)
             .field("address", &self.address)
-            .field("command", &self.command_name)
+            .field("command", &self.question.name)
             .finish_non_exhaustive()
     }
 }

@@ -20,6 +20,11 @@ pub trait ServiceDeclaration: Sized {
     #[must_use]
     fn seed<E: Entity, C: Command<E>>(self, to: E::Id, command: C) -> Self;
 
+    /// An entity in another process may ask `E` for `C`, over a link that leads here. What nobody else asks need not be
+    /// said.
+    #[must_use]
+    fn asked<E: Entity, C: Command<E>>(self) -> Self;
+
     /// It runs a policy whose targets are entities of this service.
     #[must_use]
     fn policy<P: Policy>(self, policy: P) -> Self;

@@ -175,9 +175,47 @@ impl Unavailable {
         }
     }
 
+    /// What a step's asker is told when the step is over and an answer to it comes all the same.
+    pub fn given_up_before(partner: &str, retry_after: Duration) -> Self {
+        Self::Partner { partner: partner.to_owned(), reason: "this try was given up before".to_owned(), retry_after }
+    }
+
     /// Whether the entity failed: the same command may do that to it again.
     pub fn is_panic(&self) -> bool {
         matches!(self, Self::Panicked | Self::Injected { what: Injected::Panicked, .. })
+    }
+}
+
+impl<R: fmt::Display> AskError<R> {
+    /// This answer of `partner` as whoever asked for the step is told it: who is to blame, and when a new try has a chance,
+    /// which is `otherwise` where neither the link nor the partner has said it.
+    pub fn of_partner(&self, partner: &str, otherwise: Duration) -> Unavailable {
+        if let Self::Unavailable(why @ Unavailable::Partner { partner: known, .. }) = self
+            && known == partner
+        {
+            return why.clone();
+        }
+        let retry_after = if let Self::Overloaded { retry_after }
+        | Self::Unavailable(
+            Unavailable::Partner { retry_after, .. } | Unavailable::Storage { retry_after, .. },
+        ) = self
+        {
+            *retry_after
+        } else {
+            otherwise
+        };
+        Unavailable::Partner { partner: partner.to_owned(), reason: self.to_string(), retry_after }
+    }
+}
+
+impl AskError<serde_json::Value> {
+    /// With the rejection that its JSON stands for; [`Unreadable`](Self::Unreadable) when it stands for none.
+    pub(crate) fn read<R: serde::de::DeserializeOwned>(self) -> AskError<R> {
+        if let Self::Rejected(no) = self {
+            let unreadable = |error: serde_json::Error| AskError::Unreadable { reason: error.to_string() };
+            return serde_json::from_value(no).map_or_else(unreadable, AskError::Rejected);
+        }
+        self.map(|_| unreachable!("a rejection is treated above"))
     }
 }
 
@@ -234,5 +272,28 @@ impl<R> AskError<R> {
             Self::Unsettled { reason } => AskError::Unsettled { reason },
             Self::Unreadable { reason } => AskError::Unreadable { reason },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_partner_said_is_told_once_and_with_the_time_that_it_or_the_link_gave() {
+        let (second, otherwise) = (Duration::from_secs(1), Duration::from_secs(5));
+        let partner = |reason: &str, retry_after| {
+            let (partner, reason) = ("stay/pay".to_owned(), reason.to_owned());
+            Unavailable::Partner { partner, reason, retry_after }
+        };
+        let of = |error: AskError<String>| error.of_partner("stay/pay", otherwise);
+        let open = partner("its breaker is open", 3 * second);
+        assert_eq!(of(AskError::Unavailable(open.clone())), open, "not told twice");
+        assert_eq!(of(AskError::Overloaded { retry_after: second }), partner("too busy, try again in 1s", second));
+        assert_eq!(of(AskError::Rejected("no".to_owned())), partner("no", otherwise));
+        let stopped = Unavailable::ServiceStopped { service: "stay/pay".to_owned() };
+        assert_eq!(of(AskError::Unavailable(stopped.clone())), partner(&stopped.to_string(), otherwise));
+        let own = Unavailable::Partner { partner: "bank".to_owned(), reason: "away".to_owned(), retry_after: second };
+        assert_eq!(of(AskError::Unavailable(own)), partner("bank is not available: away", second));
     }
 }

@@ -195,7 +195,8 @@ fn digest(purpose: &str, parts: &[&[u8]]) -> u128 {
 }
 
 /// What an id stands for: a stream's key, or a number that the runtime looks up.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Address {
     /// The stream with this key, which a first command may create.
     Key(Key),

@@ -29,6 +29,8 @@ pub struct EntityModel {
     pub commands: &'static [&'static str],
     /// [`DomainEvent::PUBLIC`].
     pub events: &'static [&'static str],
+    /// The commands that entities in other processes may ask of it.
+    pub asked: Vec<&'static str>,
     /// [`Entity::ASKS`]: the synchronous links.
     pub asks: &'static [&'static str],
     /// Whether it can be listed.
@@ -91,6 +93,7 @@ impl ServiceDeclaration for ServiceModel {
             commands: E::COMMANDS,
             events: E::Event::PUBLIC,
             asks: E::ASKS,
+            asked: Vec::new(),
             is_listed: false,
             seeds: Vec::new(),
         });
@@ -103,6 +106,10 @@ impl ServiceDeclaration for ServiceModel {
 
     fn seed<E: Entity, C: Command<E>>(self, _: E::Id, _: C) -> Self {
         self.with(E::KIND, |entity| entity.seeds.push(C::NAME))
+    }
+
+    fn asked<E: Entity, C: Command<E>>(self) -> Self {
+        self.with(E::KIND, |entity| entity.asked.push(C::NAME))
     }
 
     fn policy<P: Policy>(mut self, _: P) -> Self {

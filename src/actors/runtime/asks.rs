@@ -8,7 +8,7 @@
 //! A patient step has no such time: its asker is told that it was accepted, and the partner is asked until it says
 //! yes or no. So nothing of it is ever taken back because the partner was away.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -19,6 +19,7 @@ use super::{
     link::Link,
     mailbox::Meta,
     outcome::panic_text,
+    remote::Encoded,
     turn::step_command,
 };
 use crate::{
@@ -42,6 +43,21 @@ struct Asking {
     within: Duration,
     earlier: Earlier,
     step: Step,
+}
+
+/// What came of one try.
+struct Try {
+    answer: AskedAnswer,
+    /// Whether the answer is the callee's.
+    is_reached: bool,
+    /// Whether the callee is to blame that it is not.
+    is_away: bool,
+}
+
+impl Try {
+    fn not_made(why: Unavailable) -> Self {
+        Self { answer: Err(AskError::Unavailable(why)), is_reached: false, is_away: false }
+    }
 }
 
 /// Whether the command did not get as far as the memory of what was done before.
@@ -148,30 +164,38 @@ impl<E: Entity> Host<E> {
         let mut deadline = Instant::now() + within;
         let mut in_doubt = earlier == Earlier::InDoubt;
         let mut pause = FIRST_PAUSE;
-        let (link, mut tries) = (self.kinds.links().of(E::KIND, kind), 0);
+        let (link, mut tries) = (self.kinds.links().for_command(E::KIND, kind, question.name()), 0);
+        let elsewhere = link.and_then(|link| link.elsewhere());
         loop {
             let entered = link.map(Link::enter).transpose();
             let is_made = entered.is_ok();
             let mut is_reached = is_made;
-            let answer = match (entered, self.kinds.find(kind)) {
-                (Err(why), _) => Err(AskError::Unavailable(why)),
-                (Ok(_), None) => Err(AskError::Unavailable(Unavailable::ServiceStopped { service: kind.to_owned() })),
-                (Ok(entered), Some(target)) => {
+            let answer = match entered {
+                Err(why) => Err(AskError::Unavailable(why)),
+                Ok(entered) => {
                     let struck = match link {
                         Some(link) => self.fault_of(link, &cell.key, &meta.correlation, deadline).await,
                         None => None,
                     };
-                    let answer = match struck {
-                        None => target.ask_any(address.clone(), question.command(), meta.clone(), deadline).await,
-                        Some(why) => {
-                            is_reached = false;
-                            Err(AskError::Unavailable(why))
+                    let told = match (struck, &elsewhere) {
+                        (Some(why), _) => Try::not_made(why),
+                        (None, None) => self.ask_here(kind, address.clone(), question.command(), &meta, deadline).await,
+                        (None, Some(elsewhere)) => {
+                            let (name, body) = (question.name(), question.encode());
+                            let told =
+                                elsewhere.ask(address.clone(), Encoded { kind, name, body }, &meta, deadline).await;
+                            Try {
+                                is_away: !told.is_reached,
+                                is_reached: told.is_reached,
+                                answer: question.decode(told.answer),
+                            }
                         }
                     };
+                    is_reached = told.is_reached;
                     if let Some(entered) = entered {
-                        entered.end(&answer);
+                        if told.is_away { entered.missed() } else { entered.end(&told.answer) }
                     }
-                    answer
+                    told.answer
                 }
             };
             tries += 1;
@@ -205,6 +229,22 @@ impl<E: Entity> Host<E> {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Asks an entity of this process.
+    async fn ask_here(
+        &self,
+        kind: &'static str,
+        to: Address,
+        command: Box<dyn Any + Send>,
+        meta: &Meta,
+        deadline: Instant,
+    ) -> Try {
+        let answer = match self.kinds.find(kind) {
+            Some(target) => target.ask_any(to, command, meta.clone(), deadline).await,
+            None => Err(AskError::Unavailable(Unavailable::ServiceStopped { service: kind.to_owned() })),
+        };
+        Try { answer, is_reached: true, is_away: false }
     }
 
     /// What an injected fault of the link does to a call that was let through, before it is made.

@@ -94,8 +94,8 @@ impl Budget {
 
     /// Room for one message of `bytes` to wait, and for it to be under way; `None` when the service has enough to do for
     /// another in this lane.
-    pub(crate) fn take(self: &Arc<Self>, bytes: usize, lane: Lane) -> Option<(Permit, UnderWay)> {
-        let room = (Permit { budget: self.clone(), bytes }, UnderWay(self.clone()));
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize, lane: Lane) -> Option<Room> {
+        let room = Room { budget: self.clone(), waits: Some(bytes) };
         // All are counted, and dropping gives the room back.
         let fits = [self.messages.add(1, lane), self.bytes.add(bytes, lane), self.in_flight.add(1, lane)];
         if fits == [true; 3] {
@@ -106,10 +106,15 @@ impl Budget {
     }
 
     /// Room for one small message beside the bounds: whoever asks whether a service is well asks a full one too.
-    pub(crate) fn beside(self: &Arc<Self>) -> (Permit, UnderWay) {
+    pub(crate) fn beside(self: &Arc<Self>) -> Room {
         self.messages.add(1, Lane::Read);
         self.in_flight.add(1, Lane::Read);
-        (Permit { budget: self.clone(), bytes: 0 }, UnderWay(self.clone()))
+        Room { budget: self.clone(), waits: Some(0) }
+    }
+
+    fn leave(&self, bytes: usize) {
+        self.messages.sub(1);
+        self.bytes.sub(bytes);
     }
 
     /// Messages that wait now.
@@ -170,31 +175,50 @@ impl Budget {
     }
 }
 
-/// One message's share of what may wait.
-pub(crate) struct Permit {
+/// One message's share of what may wait, and of what may be under way; given back when this is dropped. One, because every
+/// command pays for each count that threads share.
+pub(crate) struct Room {
     budget: Arc<Budget>,
-    bytes: usize,
+    /// Its bytes, while it waits.
+    waits: Option<usize>,
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.budget.messages.sub(1);
-        self.budget.bytes.sub(self.bytes);
+impl Room {
+    /// The message's turn has come: it waits until that is over, and is under way until this is dropped. The budget is
+    /// that of its service.
+    pub(crate) fn turn<'a>(&mut self, of: &'a Budget) -> Turn<'a> {
+        debug_assert!(std::ptr::eq(of, self.budget.as_ref()), "a message has room in the service of its entity");
+        Turn { budget: of, waits: self.waits.take() }
     }
 }
 
-/// One message's share of what may be under way.
-pub(crate) struct UnderWay(Arc<Budget>);
-
-impl Drop for UnderWay {
+impl Drop for Room {
     fn drop(&mut self) {
-        self.0.in_flight.sub(1);
+        self.budget.in_flight.sub(1);
+        if let Some(bytes) = self.waits {
+            self.budget.leave(bytes);
+        }
     }
 }
 
-impl fmt::Debug for Permit {
+/// The turn of a message.
+#[must_use = "the message waits no longer when this is dropped"]
+pub(crate) struct Turn<'a> {
+    budget: &'a Budget,
+    waits: Option<usize>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(bytes) = self.waits {
+            self.budget.leave(bytes);
+        }
+    }
+}
+
+impl fmt::Debug for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Room").field("waits", &self.waits).finish_non_exhaustive()
     }
 }
 
@@ -205,17 +229,17 @@ mod tests {
     #[test]
     fn a_budget_refuses_the_message_above_its_limit_and_takes_one_again_later() {
         let budget = Budget::new(2, 100, 3);
-        let (first, first_under_way) = budget.take(40, Lane::First).expect("room");
+        let mut first = budget.take(40, Lane::First).expect("room");
         let second = budget.take(40, Lane::First).expect("room");
         assert!(budget.take(1, Lane::First).is_none(), "three messages");
-        drop(first);
+        drop(first.turn(&budget));
         assert!(budget.take(61, Lane::First).is_none(), "101 bytes");
-        let third = budget.take(60, Lane::First).expect("room");
-        drop(third.0);
+        let mut third = budget.take(60, Lane::First).expect("room");
+        drop(third.turn(&budget));
         assert!(budget.take(1, Lane::First).is_none(), "four without an answer");
-        drop(first_under_way);
+        drop(first);
         assert!(budget.take(1, Lane::First).is_some());
-        drop((second, third.1));
+        drop((second, third));
         assert_eq!((budget.waiting(), budget.bytes.now(), budget.in_flight.now()), (0, 0, 0));
         assert_eq!(budget.refused.load(Ordering::Relaxed), 3);
     }

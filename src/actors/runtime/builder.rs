@@ -15,6 +15,7 @@ use super::{
     meters::RequestMeters,
     probe::Vitals,
     reload::ConfigurationSource,
+    remote::{Carrier, Remote},
     service::{OWN, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
     storage::{JournalWatch, SnapshotWriter},
@@ -42,6 +43,7 @@ pub struct SystemBuilder {
     source: Option<ConfigurationSource>,
     services: Vec<(&'static str, Service)>,
     connect: Option<Connect>,
+    remote: Carrier,
     edge: Vec<(String, Edge)>,
 }
 
@@ -132,7 +134,8 @@ impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
         let settings = SystemSettings::default();
-        Self { storage, config, clock, settings, source: None, services: Vec::new(), connect: None, edge: Vec::new() }
+        let (services, edge) = (Vec::new(), Vec::new());
+        Self { storage, config, clock, settings, source: None, services, connect: None, remote: None, edge }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -175,6 +178,12 @@ impl SystemBuilder {
     /// histories, and are told from the first one on by the first start with connectors.
     pub fn connectors(mut self, connect: impl Fn(&ConnectorConfig) -> Arc<dyn Connector> + Send + 'static) -> Self {
         self.connect = Some(Box::new(connect));
+        self
+    }
+
+    /// Says what carries asks to other processes. Without this a link whose target is one reaches nobody.
+    pub fn remote(mut self, remote: Arc<dyn Remote>) -> Self {
+        self.remote = Some(remote);
         self
     }
 
@@ -233,7 +242,7 @@ impl SystemBuilder {
         check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
         let mut kinds = assembly.hosts.clone();
         kinds.extend(internal.first().into_iter().flat_map(Internal::hosts));
-        assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &self.config));
+        assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &assembly.asked, &self.config, &self.remote));
         let homes = placed(&services, &assembly.hosts);
         check_places(&units, &homes)?;
         self.storage.place(&homes)?;
@@ -258,6 +267,7 @@ impl SystemBuilder {
             hosts: assembly.hosts,
             consumers: assembly.consumers,
             retries: assembly.retries,
+            asked: assembly.asked,
             rebuilds: assembly.rebuilds,
             bulkheads: assembly.channels.bulkheads().map(|(_, bulkhead)| bulkhead.clone()).collect(),
             handles: assembly.handles,

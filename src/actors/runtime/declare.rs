@@ -20,6 +20,7 @@ use super::{
     kinds::{KindHost, Kinds},
     limits::EntityLimits,
     projector::{Projector, Rebuild, ViewRows, Views},
+    remote::{Answers, Askable},
     seeds::{self, Seed, Seeds},
     service::ServiceRuntime,
     skips::RefusedCommands,
@@ -40,6 +41,7 @@ pub struct Service {
     pub(crate) name: &'static str,
     codes: Vec<KindCode>,
     entities: Vec<Step>,
+    asked: Vec<Step>,
     seeds: Vec<Step>,
     followers: Vec<Step>,
 }
@@ -47,7 +49,14 @@ pub struct Service {
 impl Service {
     /// A service without content; `name` is unique within its system.
     pub fn new(name: &'static str) -> Self {
-        Self { name, codes: Vec::new(), entities: Vec::new(), seeds: Vec::new(), followers: Vec::new() }
+        Self {
+            name,
+            codes: Vec::new(),
+            entities: Vec::new(),
+            asked: Vec::new(),
+            seeds: Vec::new(),
+            followers: Vec::new(),
+        }
     }
 
     /// The code of its entities' kinds, for tools that look at data.
@@ -73,6 +82,11 @@ impl ServiceDeclaration for Service {
 
     fn seed<E: Entity, C: Command<E>>(mut self, to: E::Id, command: C) -> Self {
         self.seeds.push(Box::new(move |assembly, place| add_seed::<E, C>(assembly, place, to, command)));
+        self
+    }
+
+    fn asked<E: Entity, C: Command<E>>(mut self) -> Self {
+        self.asked.push(Box::new(add_asked::<E, C>));
         self
     }
 
@@ -134,6 +148,7 @@ pub(crate) struct Assembly {
     /// Whose turn it is to rebuild.
     turn: Arc<Semaphore>,
     pub(crate) channels: Channels,
+    pub(crate) asked: Askable,
     /// What each service asks for when it starts, by its full name.
     seeds: HashMap<String, Vec<Seed>>,
     /// Processes of each service, by its full name, in the order in which they start.
@@ -159,6 +174,7 @@ impl Assembly {
             rebuilds: Vec::new(),
             turn: Arc::new(Semaphore::new(1)),
             channels,
+            asked: Askable::new(),
             seeds: HashMap::new(),
             processes: HashMap::new(),
             names: HashSet::new(),
@@ -166,7 +182,8 @@ impl Assembly {
     }
 
     pub(crate) fn add_entities(&mut self, service: &mut Service, place: &Place) -> Result<(), StartError> {
-        std::mem::take(&mut service.entities).into_iter().try_for_each(|step| step(self, place))
+        let (entities, asked) = (std::mem::take(&mut service.entities), std::mem::take(&mut service.asked));
+        entities.into_iter().chain(asked).try_for_each(|step| step(self, place))
     }
 
     pub(crate) fn add_followers(&mut self, service: Service, place: &Place) -> Result<(), StartError> {
@@ -230,6 +247,16 @@ pub(crate) fn add_refused(assembly: &mut Assembly, place: &Place) -> Entities<Re
     let limits = (assembly.limits)(RefusedCommands::KIND);
     let (service, unit, kinds) = (place.service.clone(), place.unit.clone(), assembly.kinds.clone());
     Entities(Host::<RefusedCommands>::new(service, unit, limits, kinds))
+}
+
+fn add_asked<E: Entity, C: Command<E>>(assembly: &mut Assembly, place: &Place) -> Result<(), StartError> {
+    let target = assembly.host::<E>().filter(|host| Arc::ptr_eq(&host.service, &place.service));
+    let Some(target) = target else {
+        let (policy, target, service) = (C::NAME, E::KIND, place.service.full_name.clone());
+        return Err(StartError::ForeignTarget { policy, target, service });
+    };
+    assembly.asked.insert((E::KIND, C::NAME), Arc::new(Answers::<E, C>::of(target)));
+    Ok(())
 }
 
 fn add_seed<E: Entity, C: Command<E>>(

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    budget::Room,
     bulkhead::BulkheadError,
     cell::{Cell, Phase},
     clock::Clock,
@@ -53,6 +54,16 @@ struct Shard<E: Entity>(Mutex<HashMap<Key, Arc<Cell<E>>>>);
 
 /// A message on its way: the answer to come, and the claim on it.
 pub(crate) type Sent<E> = (oneshot::Receiver<TurnResult<E>>, Arc<Claim>);
+
+/// A message at the door of its service.
+#[derive(Clone, Copy)]
+struct Comes {
+    lane: Lane,
+    bytes: usize,
+    /// Whether the service sends it to itself.
+    is_inside: bool,
+    deadline: Instant,
+}
 
 impl<E: Entity> Host<E> {
     pub(crate) fn new(
@@ -154,7 +165,8 @@ impl<E: Entity> Host<E> {
     }
 
     /// Puts a message into a mailbox, or decides it at once when the entity is idle in memory. A command waits before
-    /// for a place in its service's bulkhead, if that has one; it holds it until its events are durable.
+    /// for a place in its service's bulkhead, if that has one; it holds it until its events are durable. Waiting is boxed, so
+    /// that whoever need not wait does not carry what that needs.
     ///
     /// # Errors
     /// Nothing was taken: service stopped, bulkhead, mailbox or budget full, no place in time, entity quarantined.
@@ -167,39 +179,59 @@ impl<E: Entity> Host<E> {
         expecting: Option<u64>,
         watch: Watch,
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
-        let bytes = size_of::<Envelope<E>>() + body_bytes(&body);
-        let lane = Lane::of(&body, &meta);
-        let (permit, under_way) = loop {
-            let is_held = || !meta.is_inside && self.service.door.is_held();
-            if is_held() {
-                if lane == Lane::First {
-                    // Whoever sees it through tries again; waiting here it would hold up the stop of its own policy.
-                    return Err(AskError::Unavailable(stopped(&self.service.full_name)));
-                }
-                self.service.admits(deadline).await?;
-            }
-            self.service.intake().map_err(AskError::Unavailable)?;
-            if lane == Lane::New {
-                self.service.is_in_time(deadline).map_err(AskError::Unavailable)?;
-            }
-            let Some(room) = self.service.budget.take(bytes, lane) else {
-                self.meter.no_room();
-                return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
-            };
-            if !is_held() {
-                break room; // whoever holds the door from now on waits for it
-            }
+        let comes = Comes {
+            lane: Lane::of(&body, &meta),
+            bytes: size_of::<Envelope<E>>() + body_bytes(&body),
+            is_inside: meta.is_inside,
+            deadline,
         };
-        let (mut port, answer, claim) = ReplyPort::new(under_way);
+        let room = match self.enter(comes)? {
+            Some(room) => room,
+            None => Box::pin(self.wait_at_the_door(comes)).await?,
+        };
+        let (mut port, answer, claim) = ReplyPort::new(room);
         if self.service.places.is_limited() && matches!(body, Body::Command(_)) {
-            let place = match lane {
-                Lane::New => self.service.places.enter(deadline).await,
-                Lane::First | Lane::Read => self.service.places.enter_first(deadline).await,
-            };
-            port.holds(place.map_err(|error| self.no_place(&error))?);
+            let place = Box::pin(async {
+                match comes.lane {
+                    Lane::New => self.service.places.enter(deadline).await,
+                    Lane::First | Lane::Read => self.service.places.enter_first(deadline).await,
+                }
+            });
+            port.holds(place.await.map_err(|error| self.no_place(&error))?);
         }
-        self.push(key, Envelope { body, meta, port, deadline, expecting, permit, watch })?;
+        self.push(key, Envelope { body, meta, port, deadline, expecting, watch })?;
         Ok((answer, claim))
+    }
+
+    /// Lets a message into the service; `None` while its door is held.
+    fn enter(&self, comes: Comes) -> Result<Option<Room>, AskError<E::Rejection>> {
+        let is_held = || !comes.is_inside && self.service.door.is_held();
+        if is_held() {
+            if comes.lane == Lane::First {
+                // Whoever sees it through tries again; waiting here it would hold up the stop of its own policy.
+                return Err(AskError::Unavailable(stopped(&self.service.full_name)));
+            }
+            return Ok(None);
+        }
+        self.service.intake().map_err(AskError::Unavailable)?;
+        if comes.lane == Lane::New {
+            self.service.is_in_time(comes.deadline).map_err(AskError::Unavailable)?;
+        }
+        let Some(room) = self.service.budget.take(comes.bytes, comes.lane) else {
+            self.meter.no_room();
+            return Err(AskError::Overloaded { retry_after: MAILBOX_RETRY });
+        };
+        // Whoever holds the door from now on waits for it.
+        Ok(Some(room).filter(|_| !is_held()))
+    }
+
+    async fn wait_at_the_door(&self, comes: Comes) -> Result<Room, AskError<E::Rejection>> {
+        loop {
+            self.service.admits(comes.deadline).await?;
+            if let Some(room) = self.enter(comes)? {
+                return Ok(room);
+            }
+        }
     }
 
     /// Sends a probe to a cell of its own.
@@ -212,11 +244,10 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
         self.service.intake().map_err(AskError::Unavailable)?;
-        let (permit, under_way) = self.service.budget.beside();
-        let (port, answer, claim) = ReplyPort::new(under_way);
+        let (port, answer, claim) = ReplyPort::new(self.service.budget.beside());
         let meta = Meta::fresh("");
         let (body, watch) = (Body::Probe, Watch::No);
-        self.push(key, Envelope { body, meta, port, deadline, expecting: None, permit, watch })?;
+        self.push(key, Envelope { body, meta, port, deadline, expecting: None, watch })?;
         Ok((answer, claim))
     }
 
@@ -237,7 +268,8 @@ impl<E: Entity> Host<E> {
     fn no_place(&self, error: &BulkheadError) -> AskError<E::Rejection> {
         match error {
             BulkheadError::Overloaded { retry_after, .. } => AskError::Overloaded { retry_after: *retry_after },
-            BulkheadError::Expired(within) => AskError::Expired(*within),
+            // Not the entity was late: more is asked of the service than it can do.
+            BulkheadError::Expired(_) => AskError::Overloaded { retry_after: MAILBOX_RETRY },
             BulkheadError::Exhausted { .. }
             | BulkheadError::Stopped { .. }
             | BulkheadError::Stuck(_)

@@ -10,12 +10,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    budget::{Permit, UnderWay},
-    bulkhead::Permit as WorkPermit,
-    entities::fresh_bits,
-    faults::FaultId,
-};
+use super::{budget::Room, bulkhead::Permit as WorkPermit, entities::fresh_bits, faults::FaultId};
 use crate::{
     actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, Outcome, ReplyValue},
     persistence::{Causation, Origin},
@@ -36,8 +31,6 @@ pub(crate) struct Envelope<E: Entity> {
     pub(crate) deadline: Instant,
     /// `If-Match`: only when the entity is at this sequence.
     pub(crate) expecting: Option<u64>,
-    /// Returned to the service's budget when the message is done with.
-    pub(crate) permit: Permit,
     pub(crate) watch: Watch,
 }
 
@@ -173,15 +166,15 @@ pub(crate) struct ReplyPort<E: Entity> {
     /// asked. What that takes is bounded by the link; whoever holds a place here meanwhile would keep out others that
     /// need no partner, and two services that ask each other would wait for ever.
     work: WorkPermit,
-    #[expect(dead_code, reason = "it counts until it is dropped")]
-    under_way: UnderWay,
+    /// Its share of the service's budget.
+    pub(crate) room: Room,
 }
 
 impl<E: Entity> ReplyPort<E> {
-    pub(crate) fn new(under_way: UnderWay) -> (Self, oneshot::Receiver<TurnResult<E>>, Arc<Claim>) {
+    pub(crate) fn new(room: Room) -> (Self, oneshot::Receiver<TurnResult<E>>, Arc<Claim>) {
         let (tx, rx) = oneshot::channel();
         let (claim, work) = (Arc::new(Claim::default()), WorkPermit::default());
-        (Self { tx, claim: claim.clone(), work, under_way }, rx, claim)
+        (Self { tx, claim: claim.clone(), work, room }, rx, claim)
     }
 
     /// Takes the message's place over.

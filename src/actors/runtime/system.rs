@@ -24,6 +24,7 @@ use super::{
     probe::Vitals,
     projector::{Rebuild, Views},
     reload::ConfigurationSource,
+    remote::Askable,
     service::ServiceRuntime,
     settings::SystemSettings,
     skips::RefusedCommands,
@@ -64,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) hosts: Vec<Arc<dyn KindHost>>,
     pub(crate) consumers: Vec<Arc<Consumer>>,
     pub(crate) retries: BTreeMap<&'static str, Arc<dyn Retry>>,
+    /// What other processes may ask.
+    pub(crate) asked: Askable,
     pub(crate) rebuilds: Vec<(Arc<Consumer>, Arc<Rebuild>)>,
     pub(crate) bulkheads: Vec<ThreadPool>,
     pub(super) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,

@@ -109,9 +109,9 @@ impl<E: Entity> Host<E> {
         active: &mut Active<E>,
         envelope: Envelope<E>,
     ) -> Result<(), Panicked> {
-        let Envelope { body, mut meta, port, deadline, expecting, permit, watch } = envelope;
+        let Envelope { body, mut meta, mut port, deadline, expecting, watch } = envelope;
         // Given back when the turn is over, so that there is no moment at which nothing seems to be under way.
-        let _room = permit;
+        let _turn = port.room.turn(&self.service.budget);
         if !port.claim.take() || port.tx.is_closed() {
             return Ok(()); // withdrawn, or nobody waits: it was never begun
         }

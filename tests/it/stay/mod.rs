@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod decisions;
+mod elsewhere;
 mod races;
 mod scenarios;
 
@@ -117,17 +118,24 @@ fn page_becomes(client: &Client, booking: u64, status: &str) {
 /// Each booking that stands has one approval that was not cancelled, and no other booking has any.
 #[track_caller]
 fn one_approval_for_each_booking(client: &Client) {
-    let mut standing: Vec<u64> = rows(client, "bookings", "").iter().map(|row| row["id"].as_u64().unwrap()).collect();
+    if let Err(wrong) = stands_for(&rows(client, "bookings", ""), &rows(client, "payments", "")) {
+        panic!("{wrong}");
+    }
+}
+
+/// The same of the rows of both.
+fn stands_for(bookings: &[Value], payments: &[Value]) -> Result<(), String> {
+    let mut standing: Vec<u64> = bookings.iter().map(|row| row["id"].as_u64().unwrap()).collect();
     let (mut paid, mut returned) = (Vec::new(), Vec::new());
-    for row in rows(client, "payments", "") {
+    for row in payments {
         let list = if row["status"] == "PayApproved" { &mut paid } else { &mut returned };
         list.push(row["bookId"].as_u64().unwrap());
     }
     for id in returned {
-        let at = paid.iter().position(|paid| *paid == id).unwrap_or_else(|| panic!("{id} was returned and not paid"));
+        let at = paid.iter().position(|paid| *paid == id).ok_or(format!("{id} was returned and not paid"))?;
         paid.swap_remove(at);
     }
     paid.sort_unstable();
     standing.sort_unstable();
-    assert_eq!(paid, standing);
+    if paid == standing { Ok(()) } else { Err(format!("paid {paid:?}, standing {standing:?}")) }
 }

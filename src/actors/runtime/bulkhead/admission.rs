@@ -78,6 +78,11 @@ impl Admission {
         self.mean = if self.mean.is_zero() { time } else { self.mean / 8 * 7 + time / 8 };
     }
 
+    /// How long a place is held; zero while nobody knows.
+    pub(crate) fn mean(&self) -> Duration {
+        self.mean
+    }
+
     /// Somebody got one of `size` places after such a wait.
     pub(crate) fn entered(&mut self, now: Duration, waited: Duration, size: usize) {
         let window = &mut self.window;

@@ -5,13 +5,16 @@
 //! | busier than its target, by more than a tenth | as would be busy by the target, at most twice as many as before | at once |
 //! | as busy as its target, within a tenth | as there are | |
 //! | less busy | as would be busy by the target | once nothing more was wanted for [`Scale::idle`] |
-//! | in need of one more, because somebody waits | at least one more | at once |
+//! | in need of one more, because somebody waits or was turned away | at least one more | at once |
+//!
+//! What was turned away counts as if it had been worked ([`Load::asked`]): a pool that refuses what it cannot do in time is
+//! never too busy to see how much more is asked of it.
 //!
 //! Never fewer than [`Scale::min`], never more than [`Scale::max`].
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::meter::{Meter, Share};
+use super::meter::{Load, Meter, Share};
 
 /// How far from its target a share may be without anything changing: a tenth of it. Without this a pool would
 /// follow every flicker.
@@ -63,10 +66,10 @@ impl Autoscaler {
         Self { scale, wanted: VecDeque::new() }
     }
 
-    /// How many there should be from `now` on, when there were `current`, `share` busy, and somebody `waits`.
-    fn decide(&mut self, now: Duration, share: Share, waits: bool, current: usize) -> usize {
+    /// How many there should be from `now` on, when there were `current`, so much was asked of them, and somebody `waits`.
+    fn decide(&mut self, now: Duration, asked: Share, waits: bool, current: usize) -> usize {
         let Scale { min, max, idle, .. } = self.scale;
-        let wanted = self.wanted(share, waits, current).clamp(min, max);
+        let wanted = self.wanted(asked, waits, current).clamp(min, max);
         while self.wanted.back().is_some_and(|(_, earlier)| *earlier <= wanted) {
             self.wanted.pop_back();
         }
@@ -79,8 +82,8 @@ impl Autoscaler {
         next.clamp(min, max)
     }
 
-    fn wanted(&self, share: Share, waits: bool, current: usize) -> usize {
-        let (share, target) = (u64::from(share.basis_points()), u64::from(self.scale.busy_target) * 100);
+    fn wanted(&self, asked: Share, waits: bool, current: usize) -> usize {
+        let (share, target) = (u64::from(asked.basis_points()), u64::from(self.scale.busy_target) * 100);
         let is_near = share.abs_diff(target) * TOLERANCE <= target;
         let needed = (as_u64(current) * share).div_ceil(target);
         let wanted = if is_near { current } else { usize::try_from(needed).unwrap_or(usize::MAX) };
@@ -99,13 +102,15 @@ pub(crate) struct Sizer {
     scaler: Option<Autoscaler>,
     desired: usize,
     meter: Meter,
-    share: Share,
+    /// Whether anybody was turned away since the last look whose work is not known.
+    missed: bool,
+    load: Load,
 }
 
 impl Sizer {
     pub(crate) fn new(size: Size) -> Self {
         let (desired, _) = size.bounds();
-        Self { size, scaler: scaler(size), desired, meter: Meter::default(), share: Share::default() }
+        Self { size, scaler: scaler(size), desired, meter: Meter::default(), missed: false, load: Load::default() }
     }
 
     /// How many workers there should be.
@@ -115,7 +120,7 @@ impl Sizer {
 
     /// How busy they were between the last two looks.
     pub(crate) fn share(&self) -> Share {
-        self.share
+        self.load.busy
     }
 
     /// Another size from now on; one that follows its load stays where it is, as far as the bounds allow.
@@ -131,12 +136,19 @@ impl Sizer {
         self.meter.set(now, busy, self.desired);
     }
 
+    /// Somebody was turned away, whose work would take about so long; zero where nobody knows.
+    pub(crate) fn miss(&mut self, work: Duration) {
+        self.meter.miss(work);
+        self.missed |= work.is_zero();
+    }
+
     /// Closes the time since the last look, and decides how many there should be from now on.
     pub(crate) fn look(&mut self, now: Duration, busy: usize, waits: bool) {
         self.measure(now, busy);
-        self.share = self.meter.take();
+        self.load = self.meter.take();
+        let waits = std::mem::take(&mut self.missed) || waits;
         if let Some(scaler) = &mut self.scaler {
-            self.desired = scaler.decide(now, self.share, waits, self.desired);
+            self.desired = scaler.decide(now, self.load.asked, waits, self.desired);
             self.measure(now, busy);
         }
     }
@@ -209,6 +221,23 @@ mod tests {
     }
 
     #[test]
+    fn who_is_turned_away_is_room_that_is_missing_although_nobody_waits_and_few_are_busy() {
+        let mut sizer = Sizer::new(Size::Scaled(Scale { min: 2, max: 100, busy_target: 50, idle: seconds(30) }));
+        let grown: Vec<_> = (1..=6)
+            .map(|second| {
+                sizer.measure(seconds(second - 1), 1);
+                (0..20).for_each(|_| sizer.miss(Duration::from_millis(500)));
+                sizer.look(seconds(second), 1, false);
+                sizer.desired()
+            })
+            .collect();
+        assert_eq!(grown, [4, 8, 16, 22, 22, 22], "1 and 10 at a time, each half of its time");
+        sizer.miss(Duration::ZERO);
+        sizer.look(seconds(7), 1, false);
+        assert_eq!(sizer.desired(), 23, "one more, although nobody knows how long its work is");
+    }
+
+    #[test]
     fn another_size_holds_at_once_and_within_its_bounds() {
         let mut sizer = Sizer::new(Size::Fixed(7));
         sizer.look(seconds(1), 7, true);
@@ -243,7 +272,7 @@ mod tests {
                 let mut meter = Meter::default();
                 meter.set(Duration::ZERO, busy, 10);
                 meter.set(seconds(1), busy, 10);
-                scaler.decide(seconds(second), meter.take(), false, 10);
+                scaler.decide(seconds(second), meter.take().asked, false, 10);
                 prop_assert!(scaler.wanted.len() <= SCALE.max - SCALE.min + 1);
             }
         }

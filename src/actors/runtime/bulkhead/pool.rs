@@ -134,6 +134,9 @@ impl Pool {
         };
         if let Some(refusal) = refusal {
             books.refused += 1;
+            if matches!(refusal, BulkheadError::Overloaded { .. }) {
+                books.sizer.miss(Duration::ZERO);
+            }
             return Err(refusal);
         }
         books.queue.push_back(job);

@@ -79,10 +79,10 @@ struct Waiter {
     tell: oneshot::Sender<Permit>,
 }
 
-/// A place, given back when this is dropped. Without limits it is none.
+/// A place, given back when this is dropped. Without limits it is none. Small, for every message carries one.
 #[must_use = "the place is given back when this is dropped"]
 #[derive(Default)]
-pub(crate) struct Permit(Option<Held>);
+pub(crate) struct Permit(Option<Box<Held>>);
 
 struct Held {
     of: Arc<Inner>,
@@ -160,7 +160,7 @@ impl Semaphore {
         if let Ok(entered) = tokio::time::timeout_at(deadline, waiting).await {
             return entered;
         }
-        self.0.books().expired += 1;
+        self.0.books().expire();
         Err(BulkheadError::Expired(deadline.saturating_duration_since(asked)))
     }
 
@@ -375,17 +375,24 @@ impl Books {
         }
     }
 
+    /// Counts one that had waited until its deadline.
+    fn expire(&mut self) {
+        self.expired += 1;
+        self.sizer.miss(self.admission.mean());
+    }
+
     /// Counts a refusal. When another try has a chance: when those that wait now have their places.
     fn refuse(&mut self, why: NoRoom) -> Duration {
         self.refused += 1;
         self.late += u64::from(why == NoRoom::Late);
+        self.sizer.miss(self.admission.mean());
         self.admission.wait(self.waiting() + 1, self.sizer.desired()).clamp(LEAST_RETRY, LONGEST_RETRY)
     }
 }
 
 impl Permit {
     fn of(pool: &Arc<Inner>) -> Self {
-        Self(Some(Held { of: pool.clone(), since: Instant::now() }))
+        Self(Some(Box::new(Held { of: pool.clone(), since: Instant::now() })))
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
         host::Host,
         mailbox::{Body, Meta},
         outcome::panic_text,
+        remote::Encoded,
     },
     LetterError,
     carrier::{Carrier, Lane, Patience, Tried, Undelivered},
@@ -76,18 +77,11 @@ impl<P: Policy> Carrier for Commands<P> {
             Ok(dispatch) => dispatch,
             Err(reason) => return Tried::Failed { reason: reason.to_string(), pause: None },
         };
-        let key = match &dispatch.target {
-            DispatchTarget::Existing(address) => match self.target.resolve(address) {
-                Ok(key) => key,
-                Err(AskError::NotFound { .. }) if dispatch.may_be_unknown => return Tried::Done,
-                Err(error) => return classify::<P::Target>(error),
-            },
-            DispatchTarget::Created => created_key::<P>(event, index),
-        };
         let meta = meta::<P>(event, index, Origin::Dispatch(mark::<P>(event, index)), "dispatch");
-        let deadline = Instant::now() + TRY_LIMIT;
-        match self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await {
-            Ok(_) => Tried::Done,
+        let may_be_unknown = dispatch.may_be_unknown;
+        match self.ask(event, index, dispatch, meta, TRY_LIMIT).await {
+            Ok(()) => Tried::Done,
+            Err(AskError::NotFound { .. }) if may_be_unknown => Tried::Done,
             Err(error) => classify::<P::Target>(error),
         }
     }
@@ -119,17 +113,10 @@ impl<P: Policy> Carrier for Commands<P> {
     async fn retry(&self, event: &Recorded<P::Source>, index: u16) -> Result<(), LetterError> {
         let unavailable = |reason: String| LetterError::Unavailable(reason);
         let dispatch = self.dispatch(event, index).map_err(|reason| unavailable(reason.to_string()))?;
-        let key = match &dispatch.target {
-            DispatchTarget::Existing(address) => {
-                self.target.resolve(address).map_err(|error| LetterError::StillRefused(error.to_string()))?
-            }
-            DispatchTarget::Created => created_key::<P>(event, index),
-        };
         // Not as a dispatch: later ones for the same target may have been applied since.
         let meta = meta::<P>(event, index, Origin::Repeatable { fingerprint: 0 }, "dead-letter");
-        let deadline = Instant::now() + self.target.config.deadline;
-        match self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await {
-            Ok(_) => Ok(()),
+        match self.ask(event, index, dispatch, meta, self.target.config.deadline).await {
+            Ok(()) => Ok(()),
             Err(AskError::Rejected(no)) => Err(LetterError::StillRefused(no.to_string())),
             Err(error) if error.outcome() == Outcome::Refused => Err(LetterError::StillRefused(error.to_string())),
             Err(error) => Err(unavailable(error.to_string())),
@@ -138,6 +125,31 @@ impl<P: Policy> Carrier for Commands<P> {
 }
 
 impl<P: Policy> Commands<P> {
+    /// Asks the target, where it is: what a link leads to another process for is commanded there, too.
+    async fn ask(
+        &self,
+        event: &Recorded<P::Source>,
+        index: u16,
+        dispatch: Dispatch<P::Target>,
+        meta: Meta,
+        within: Duration,
+    ) -> Result<(), AskError<<P::Target as Entity>::Rejection>> {
+        let deadline = Instant::now() + within;
+        let address = match dispatch.target {
+            DispatchTarget::Existing(address) => address,
+            DispatchTarget::Created => Address::Key(created_key::<P>(event, index)),
+        };
+        let link = self.target.kinds.links().for_command(P::Source::KIND, P::Target::KIND, dispatch.command.name());
+        if let Some(elsewhere) = link.and_then(|link| link.elsewhere()) {
+            let (name, body) = (dispatch.command.name(), dispatch.command.encode());
+            let command = Encoded { kind: P::Target::KIND, name, body };
+            let told = elsewhere.ask(address, command, &meta, deadline).await;
+            return told.answer.map(drop).map_err(AskError::read);
+        }
+        let key = self.target.resolve(&address)?;
+        self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await.map(drop)
+    }
+
     fn dispatches(&self, event: &Recorded<P::Source>) -> Result<Vec<Dispatch<P::Target>>, Arc<str>> {
         catch_unwind(AssertUnwindSafe(|| self.policy.react(event))).map_err(|panic| panic_text(panic.as_ref()))
     }

@@ -14,7 +14,7 @@ mod breaker;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -28,7 +28,12 @@ use tokio::time::Instant;
 
 pub use self::breaker::BreakerState;
 use self::breaker::{Breaker, Permit, Verdict};
-use super::{bulkhead::Semaphore, kinds::KindHost, system::System};
+use super::{
+    bulkhead::Semaphore,
+    kinds::KindHost,
+    remote::{Askable, Carrier, Elsewhere, RemoteTarget},
+    system::System,
+};
 use crate::{
     actors::{
         entity::{AskError, Unavailable},
@@ -51,7 +56,8 @@ pub(crate) struct Link {
     callee: String,
     /// Replaced as a whole by a reload.
     config: RwLock<LinkConfig>,
-    /// The callee's.
+    carrier: Carrier,
+    /// The callee's, when it is in this process.
     places: Semaphore,
     begun: Instant,
     breaker: Mutex<Breaker>,
@@ -69,6 +75,8 @@ pub(crate) struct Link {
 pub struct LinkStatus {
     /// `<system>.<caller>.<callee>`.
     pub link: String,
+    /// Where the callee is: `local`, or the address of another process.
+    pub target: String,
     /// What its breaker does with calls.
     pub state: BreakerState,
     /// When an open one tries a call again: milliseconds from now.
@@ -114,13 +122,14 @@ pub(crate) struct Call {
 }
 
 impl Link {
-    fn new(name: String, callee: String, config: LinkConfig, places: Semaphore) -> Arc<Self> {
+    fn new(name: String, callee: String, config: LinkConfig, places: Semaphore, carrier: Carrier) -> Arc<Self> {
         let breaker = Mutex::new(Breaker::new(config.breaker));
         let zero = || AtomicU64::new(0);
         Arc::new(Self {
             name,
             callee,
             config: RwLock::new(config),
+            carrier,
             places,
             begun: Instant::now(),
             breaker,
@@ -171,9 +180,18 @@ impl Link {
     /// Why a call that is new work would not be in time now, however it ends; `None` when it has a chance. Asked before
     /// anything is written: a step that is begun and refused costs two appends more.
     fn crowded(&self) -> Option<Unavailable> {
+        if self.elsewhere().is_some() {
+            return None;
+        }
         let within = self.config().timeout.unwrap_or(TIMEOUT);
         let retry_after = self.places.would_admit(within).err()?;
         Some(self.away(format!("more is asked of {} than it can do in time", self.callee), retry_after))
+    }
+
+    /// The other process that the callee is in, if it is.
+    pub(crate) fn elsewhere(&self) -> Option<Elsewhere> {
+        let target = RemoteTarget::of(&self.config())?;
+        Some(Elsewhere::new(target, self.carrier.clone(), self.callee.clone()))
     }
 
     /// Counts a call that was not even tried, because of what [`open`](Self::open) said.
@@ -207,6 +225,7 @@ impl Link {
         let wait = breaker.look(now).err();
         LinkStatus {
             link: self.name.clone(),
+            target: self.config().target.to_string(),
             state: breaker.state(now),
             retry_after_ms: wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             opened: breaker.opened(),
@@ -255,6 +274,11 @@ impl Call {
     /// Tells the breaker what came of it.
     pub(crate) fn end<T, R>(mut self, answer: &Result<T, AskError<R>>) {
         self.settle(verdict(answer));
+    }
+
+    /// Tells the breaker that the callee was not reached.
+    pub(crate) fn missed(mut self) {
+        self.settle(Verdict::Failed);
     }
 
     fn settle(&mut self, verdict: Verdict) {
@@ -325,12 +349,19 @@ pub(crate) struct Links {
     by_kinds: BTreeMap<(&'static str, &'static str), Arc<Link>>,
     /// By name, each once.
     all: Vec<Arc<Link>>,
+    /// Kinds and commands that may come from another process.
+    askable: BTreeSet<(&'static str, &'static str)>,
 }
 
 impl Links {
     /// The links between these kinds: one for each pair of services, however many kinds ask in it.
-    pub(crate) fn between(hosts: &[Arc<dyn KindHost>], config: &SupervisionConfig) -> Self {
-        let mut links = Self::default();
+    pub(crate) fn between(
+        hosts: &[Arc<dyn KindHost>],
+        askable: &Askable,
+        config: &SupervisionConfig,
+        carrier: &Carrier,
+    ) -> Self {
+        let mut links = Self { askable: askable.keys().copied().collect(), ..Self::default() };
         for caller in hosts {
             for kind in caller.asks() {
                 let Some(callee) = hosts.iter().find(|host| host.kind() == *kind) else { continue };
@@ -342,7 +373,7 @@ impl Links {
                 let known = links.all.iter().find(|link| link.name == name).cloned();
                 let link = known.unwrap_or_else(|| {
                     let config = config.link(from.system, from.name, to.name).clone();
-                    let link = Link::new(name, to.full_name.clone(), config, to.places.clone());
+                    let link = Link::new(name, to.full_name.clone(), config, to.places.clone(), carrier.clone());
                     links.all.push(link.clone());
                     link
                 });
@@ -365,6 +396,24 @@ impl Links {
 
     pub(crate) fn of(&self, from: &'static str, to: &'static str) -> Option<&Arc<Link>> {
         self.by_kinds.get(&(from, to))
+    }
+
+    /// As [`of`](Self::of), for a command. A kind that may be asked from other processes at all may be asked for all that
+    /// comes over its links: another one is a slip in the declaration of its service, which debug builds do not let pass.
+    pub(crate) fn for_command(
+        &self,
+        from: &'static str,
+        to: &'static str,
+        command: &'static str,
+    ) -> Option<&Arc<Link>> {
+        let link = self.of(from, to);
+        debug_assert!(
+            link.is_none()
+                || self.askable.contains(&(to, command))
+                || !self.askable.iter().any(|(kind, _)| *kind == to),
+            "`asked` is missing in the declaration of the service of {to}, for {command}"
+        );
+        link
     }
 
     /// Why a step of the kind `from` need not be begun: whomever of `asks` it would ask, that breaker is open, or that

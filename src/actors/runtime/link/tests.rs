@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_full_link_refuses_at_once_and_has_room_again_when_a_call_ends() {
     let config = LinkConfig { in_flight: 2, ..LinkConfig::default() };
-    let link = Link::new("t.a.b".to_owned(), "t/b".to_owned(), config, Semaphore::new("t/b", None));
+    let link = Link::new("t.a.b".to_owned(), "t/b".to_owned(), config, Semaphore::new("t/b", None), None);
     let calls: Vec<Call> = (0..2).map(|_| link.enter().expect("room")).collect();
     assert!(matches!(link.enter(), Err(Unavailable::Partner { .. })));
     assert_eq!((link.status().in_flight, link.status().refused_full), (2, 1));

@@ -1,11 +1,11 @@
 //! Two small services: tallies that are added to, and errands that add to a tally of the other service.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::super::{Clock, Service, System};
+use super::super::{Clock, Remote, Service, System, SystemBuilder};
 use crate::{
     actors::entity::{
         Ask, AskError, Command, CommandContext, Continuation, Decision, Dispatch, DomainEvent, Effects, Entity,
@@ -299,13 +299,20 @@ pub(in crate::actors::runtime) async fn start(storage: &Storage) -> System {
 
 /// With this configuration.
 pub(in crate::actors::runtime) async fn start_with(storage: &Storage, config: &str) -> System {
+    builder(storage, config).start().await.expect("starts")
+}
+
+/// With this configuration, and something that carries asks to other systems.
+pub(in crate::actors::runtime) async fn start_beside(storage: &Storage, config: &str, wire: Arc<dyn Remote>) -> System {
+    builder(storage, config).remote(wire).start().await.expect("starts")
+}
+
+fn builder(storage: &Storage, config: &str) -> SystemBuilder {
     let config = SupervisionConfig::parse(config, "test").expect("a configuration");
-    let tally = Service::new("tally").listed::<Tally>().policy(CountErrands).view::<AddCount>();
+    let tally = Service::new("tally").listed::<Tally>().asked::<Tally, Add>().policy(CountErrands).view::<AddCount>();
     let errand = Service::new("errand").entity::<Errand>();
     let clock = Clock::starting_at(Timestamp::from_millis(1_000_000));
-    let builder =
-        System::builder(storage.clone()).supervision(config).clock(clock).service("t", tally).service("t", errand);
-    builder.start().await.expect("starts")
+    System::builder(storage.clone()).supervision(config).clock(clock).service("t", tally).service("t", errand)
 }
 
 /// The same system as it comes back after `kill -9`.

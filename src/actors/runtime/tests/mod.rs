@@ -21,6 +21,7 @@ mod probing;
 mod quarantining;
 mod rebuilding;
 mod redeploying;
+mod remote;
 mod reopening;
 mod resting;
 mod storm;

@@ -1,15 +1,20 @@
 //! `[link]`: the synchronous calls from one service to another.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use super::{
     error::{ConfigError, Place, Problem},
-    section::Section,
+    section::{Read, Section},
+    value::Value,
 };
 
 /// `[link]` or `[link.<system>.<caller>.<callee>]`: a synchronous call between two services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkConfig {
+    /// Where the callee is. Default in this process.
+    pub target: LinkTarget,
+    /// The file with the token that a callee elsewhere wants to see; read anew for each call. Default none.
+    pub token_file: Option<PathBuf>,
     /// What all attempts of a call have together, from 1 ms to 10 min. `None`: what the system has for this
     /// link, 1 s for most.
     pub timeout: Option<Duration>,
@@ -21,6 +26,38 @@ pub struct LinkConfig {
     pub in_flight: u32,
     /// When calls are not made at all.
     pub breaker: BreakerConfig,
+}
+
+/// Where the callee of a link is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LinkTarget {
+    /// In this process.
+    Local,
+    /// In another one, whose public address or service port this is: `http://<host>[:<port>]`.
+    Elsewhere(String),
+}
+
+impl fmt::Display for LinkTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "local",
+            Self::Elsewhere(url) => url,
+        })
+    }
+}
+
+impl Read for LinkTarget {
+    const EXPECTED: &'static str = "\"local\" or an address as \"http://pay.example:8083\", without a path";
+    fn read(value: &Value) -> Option<Self> {
+        let text = String::read(value)?;
+        if text == "local" {
+            return Some(Self::Local);
+        }
+        let authority = text.strip_prefix("http://")?.trim_end_matches('/');
+        let is_plain = !authority.is_empty() && !authority.contains(['/', '?', '#', '@']);
+        let is_printable = authority.bytes().all(|byte| byte.is_ascii_graphic());
+        (is_plain && is_printable).then(|| Self::Elsewhere(format!("http://{authority}")))
+    }
 }
 
 /// `[link.breaker]`: when calls of a link are refused at once, because those before failed.
@@ -50,7 +87,8 @@ pub struct BreakerConfig {
 impl Default for LinkConfig {
     fn default() -> Self {
         let (pause, breaker) = (50 * MS, BreakerConfig::default());
-        Self { timeout: None, attempts: 1, pause, in_flight: 256, breaker }
+        let (target, token_file) = (LinkTarget::Local, None);
+        Self { target, token_file, timeout: None, attempts: 1, pause, in_flight: 256, breaker }
     }
 }
 
@@ -95,6 +133,8 @@ pub(super) fn links(mut section: Section<'_>) -> Result<(LinkConfig, BTreeMap<St
 
 fn link(section: &mut Section<'_>, default: &LinkConfig) -> Result<LinkConfig, ConfigError> {
     Ok(LinkConfig {
+        target: section.or("target", default.target.clone())?.value,
+        token_file: section.optional("token_file")?.map(|file| file.value).or_else(|| default.token_file.clone()),
         timeout: section.optionally_bounded("timeout", MS..=TEN_MINUTES)?.or(default.timeout),
         attempts: section.bounded("attempts", default.attempts, 1..=10)?.value,
         pause: section.bounded("pause", default.pause, MS..=TEN_SECONDS)?.value,

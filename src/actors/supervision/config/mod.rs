@@ -26,7 +26,7 @@ pub use bulkhead::{AutoscaleConfig, BulkheadConfig, PlacesConfig};
 pub use connector::{ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
-pub use link::{BreakerConfig, LinkConfig};
+pub use link::{BreakerConfig, LinkConfig, LinkTarget};
 pub use probe::ProbeConfig;
 pub use server::{AdminConfig, LimitsConfig, ServerConfig, ServicePorts};
 pub use storage::{JournalKind, StorageConfig};

@@ -30,6 +30,10 @@ pub struct ServerConfig {
     pub header_deadline: Duration,
     /// The time a client has to send a body. Default 30 s, from 100 ms to 10 min.
     pub body_deadline: Duration,
+    /// Whether other processes may ask the entities of this one, over a link that has it as its target. Default no.
+    pub accept_asks: bool,
+    /// The file with the token that they have to show; read anew for each call. Default none.
+    pub asks_token_file: Option<PathBuf>,
     /// Connections at a time, per listener. Default 1024, from 1 to 100 000.
     pub max_connections: u32,
 }
@@ -46,6 +50,8 @@ impl Default for ServerConfig {
             drain: Duration::from_secs(10),
             header_deadline: Duration::from_secs(10),
             body_deadline: Duration::from_secs(30),
+            accept_asks: false,
+            asks_token_file: None,
             max_connections: 1024,
         }
     }
@@ -114,6 +120,8 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
         drain: drain.value,
         header_deadline: section.bounded("header_deadline", default.header_deadline, SHORTEST..=TEN_MINUTES)?.value,
         body_deadline: section.bounded("body_deadline", default.body_deadline, SHORTEST..=TEN_MINUTES)?.value,
+        accept_asks: section.or("accept_asks", default.accept_asks)?.value,
+        asks_token_file: section.optional("asks_token_file")?.map(|file| file.value),
         max_connections: section.bounded("max_connections", default.max_connections, 1..=100_000)?.value,
     };
     section.finish()?;

@@ -59,7 +59,12 @@ pub const RENT_WITHIN: Duration = Duration::from_secs(1);
 /// Declares the library's services, in the order in which they start.
 pub fn services<S: ServiceDeclaration>() -> Vec<S> {
     vec![
-        S::service("rent").listed::<Rent>().policy(CancelRents),
+        S::service("rent")
+            .listed::<Rent>()
+            .asked::<Rent, CreateRent>()
+            .asked::<Rent, CancelRent>()
+            .asked::<Rent, VoidRent>()
+            .policy(CancelRents),
         S::service("order").listed::<Order>().policy(MarkShippedOrders),
         S::service("delivery").listed::<Delivery>().policy(DeliverRents),
         S::service("mypage").view::<Mypage>(),

@@ -78,6 +78,9 @@ use crate::actors::entity::ServiceDeclaration;
 /// The system's name: in paths, in names of services, in configuration.
 pub const NAME: &str = "station";
 
+/// The service that keeps the stock, as partners of it call it.
+const STATION: &str = "station/Station";
+
 /// How long POS and Order wait for the station unless the configuration says otherwise (D-8).
 pub const STATION_WITHIN: Duration = Duration::from_secs(1);
 
@@ -93,6 +96,9 @@ pub fn services<S: ServiceDeclaration>() -> Vec<S> {
             .listed::<Stock>()
             .listed::<ProductMaster>()
             .listed::<Account>()
+            .asked::<StockFlow, RecordFlow>()
+            .asked::<StockFlow, CallOffReceipt>()
+            .asked::<StockFlow, VoidSale>()
             .policy(UpdateMasters)
             .policy(ExpectShipments)
             .policy(ReturnCanceledSales)

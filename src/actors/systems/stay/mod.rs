@@ -80,7 +80,13 @@ pub const PAY_WITHIN: Duration = Duration::from_millis(610);
 pub fn services<S: ServiceDeclaration>() -> Vec<S> {
     vec![
         S::service("room").listed::<Room>().view::<OccupiedDates>(),
-        S::service("pay").listed::<Payment>().policy(SettlePayments).policy(RecordRefunds),
+        S::service("pay")
+            .listed::<Payment>()
+            .asked::<Payment, ApprovePayment>()
+            .asked::<Payment, RefundPayment>()
+            .asked::<Payment, VoidPayment>()
+            .policy(SettlePayments)
+            .policy(RecordRefunds),
         S::service("booking").entity::<Calendar>().listed::<Booking>().policy(KnowRooms).policy(FreeDates),
         S::service("mypage").view::<Mypage>(),
         S::service("alarm")

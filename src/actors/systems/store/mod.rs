@@ -76,7 +76,13 @@ pub const DELIVERY_WITHIN: Duration = Duration::from_secs(1);
 /// Declares the store's services, in the order in which they start.
 pub fn services<S: ServiceDeclaration>() -> Vec<S> {
     vec![
-        S::service("delivery").listed::<Delivery>().policy(VoidUnwantedDeliveries).view::<DeliveriesOfOrder>(),
+        S::service("delivery")
+            .listed::<Delivery>()
+            .asked::<Delivery, CreateDelivery>()
+            .asked::<Delivery, CancelDelivery>()
+            .asked::<Delivery, VoidDelivery>()
+            .policy(VoidUnwantedDeliveries)
+            .view::<DeliveriesOfOrder>(),
         S::service("order").listed::<Order>().policy(MarkDelivering).view::<OrderStatus>(),
         S::service("product")
             .listed::<Product>()

@@ -45,6 +45,10 @@ impl ServiceDeclaration for Cast {
         }));
         self
     }
+    /// In a cast everybody is in the same process.
+    fn asked<E: Entity, C: Command<E>>(self) -> Self {
+        self
+    }
     fn policy<P: Policy>(self, policy: P) -> Self {
         self.with(|service, world| world.policies.push(Follower::of(service, policy)))
     }

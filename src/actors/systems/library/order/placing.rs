@@ -1,6 +1,6 @@
 //! Placing: no order without its rent.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,7 @@ impl Command<Order> for FinishPlacing {
             Phase::Placing if ctx.answers.is_none_or(|answered| answered == order.placing_step()) => {}
             Phase::Placed | Phase::Cancelled => return Ok(Effects::reply(order.item_with(OrderStatus::Ordered))),
             Phase::New | Phase::Placing | Phase::GivenUp | Phase::Spent => {
-                return Ok(persist([]).not_done(no_rent("this try was given up before".to_owned())));
+                return Ok(persist([]).not_done(given_up_before()));
             }
         }
         match self.outcome {
@@ -87,12 +87,11 @@ impl Command<Order> for FinishPlacing {
                 Ok(persist([OrderEvent::PlacingGivenUp { reason, for_good: true }]).rejected(OrderRejection::GivenUp))
             }
             Err(error) => {
-                let reason = error.to_string();
-                let given_up = OrderEvent::PlacingGivenUp { reason: reason.clone(), for_good: false };
+                let given_up = OrderEvent::PlacingGivenUp { reason: error.to_string(), for_good: false };
                 let void = OrderEvent::RentVoidRequested { order_id: order.number.get(), round: order.round };
                 let may_stand = error.outcome() == Outcome::Unknown;
                 let events = if may_stand { vec![given_up, void] } else { vec![given_up] };
-                Ok(persist(events).not_done(no_rent(reason)))
+                Ok(persist(events).not_done(no_rent(&error)))
             }
         }
     }
@@ -117,6 +116,11 @@ impl Order {
 }
 
 /// "Take the request a little later": what clients get when the rent service is to blame.
-fn no_rent(reason: String) -> Unavailable {
-    Unavailable::Partner { partner: "library/rent".to_owned(), reason, retry_after: RETRY_AFTER }
+fn no_rent(error: &AskError<impl Display>) -> Unavailable {
+    error.of_partner("library/rent", RETRY_AFTER)
+}
+
+/// What is told to whoever comes with an answer to a try that is over.
+fn given_up_before() -> Unavailable {
+    Unavailable::given_up_before("library/rent", RETRY_AFTER)
 }

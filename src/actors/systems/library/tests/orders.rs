@@ -56,6 +56,7 @@ fn library_n1_d9_without_the_rent_service_nothing_is_ordered_and_nothing_announc
         AskError::Expired(LINK),
         AskError::Rejected(RentRejection::Voided),
     ] {
+        let retry_after = if let AskError::Overloaded { retry_after } = error { retry_after } else { RETRY_AFTER };
         let reason = error.to_string();
         let gave_up = given_up(&reason, false);
         assert!(!gave_up.is_public());
@@ -63,7 +64,7 @@ fn library_n1_d9_without_the_rent_service_nothing_is_ordered_and_nothing_announc
             .when(place())
             .answered::<Rent, CreateRent>(Err(error))
             .then_events([gave_up])
-            .then_not_done(RETRY_AFTER)
+            .then_not_done(retry_after)
             .then_resumes_nothing();
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DeliveryRequest, DeliveryRequestEvent, DeliveryRequestRejection, Live, OWN_WITHIN, OpenStep, RETRY_AFTER,
-    RequestAndResult, Wanted, is_late, no_partner, order_of,
+    RequestAndResult, Wanted, is_late, order_of,
 };
 use crate::actors::{
     entity::{
@@ -67,7 +67,7 @@ impl Command<DeliveryRequest> for FinishAnnouncement {
                 let (announcement, order) = (request.round, order.clone());
                 let void = DeliveryRequestEvent::ResultVoidRequested { announcement, order };
                 let events = if error.outcome() == Outcome::Unknown { vec![given_up, void] } else { vec![given_up] };
-                Ok(persist(events).not_done(no_partner(MANAGEMENT, error.to_string(), RETRY_AFTER)))
+                Ok(persist(events).not_done(error.of_partner(MANAGEMENT, RETRY_AFTER)))
             }
         }
     }
@@ -108,7 +108,7 @@ impl Command<DeliveryRequest> for FinishSearch {
             // A question leaves nothing behind, whatever became of it.
             Err(error) => {
                 let given_up = DeliveryRequestEvent::AnnouncementGivenUp { reason: error.to_string() };
-                Ok(persist([given_up]).not_done(no_partner(MANAGEMENT, error.to_string(), RETRY_AFTER)))
+                Ok(persist([given_up]).not_done(error.of_partner(MANAGEMENT, RETRY_AFTER)))
             }
         }
     }

@@ -284,7 +284,7 @@ fn is_late(ctx: &CommandContext, open: Step) -> bool {
 
 /// The answer to a follow-up of a step that is over.
 fn given_up_before() -> Unavailable {
-    no_partner("procurement/procurementrequest", "this try was given up before".to_owned(), RETRY_AFTER)
+    Unavailable::given_up_before("procurement/procurementrequest", RETRY_AFTER)
 }
 
 /// "Not done, come back later", and who is to blame.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DeliveryRequest, DeliveryRequestEvent, DeliveryRequestRejection, OWN_WITHIN, OpenStep, RequestAndResult,
-    STEP_RETRY, given_up_before, is_late, no_partner,
+    STEP_RETRY, given_up_before, is_late,
 };
 use crate::actors::{
     entity::{Ask, AskError, Command, CommandContext, Continuation, Decision, Effects, Key, NumberedId, Step, persist},
@@ -77,9 +77,8 @@ impl Command<DeliveryRequest> for FinishPosting {
             }
             // A number that was drawn all the same is never used.
             Err(error) => {
-                let reason = error.to_string();
-                let why = no_partner("procurement/procurementrequest", reason.clone(), STEP_RETRY);
-                Ok(persist([given_up(reason)]).not_done(why))
+                let why = error.of_partner("procurement/procurementrequest", STEP_RETRY);
+                Ok(persist([given_up(error.to_string())]).not_done(why))
             }
         }
     }

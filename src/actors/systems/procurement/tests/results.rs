@@ -129,11 +129,12 @@ fn procurement_n1_without_the_delivery_management_nothing_is_recorded() {
         AskError::Overloaded { retry_after: LINK },
         AskError::Rejected(ManagementRejection::Voided),
     ] {
+        let retry_after = if let AskError::Overloaded { retry_after } = error { retry_after } else { RETRY_AFTER };
         requested()
             .when(record(true))
             .answered::<DeliveryManagement, AnnounceResult>(Err(error.clone()))
             .then_events([given_up(&error)])
-            .then_not_done(RETRY_AFTER)
+            .then_not_done(retry_after)
             .then_resumes_nothing()
             .when(record(true))
             .then_step(Step("announce-result", 2));

@@ -1,6 +1,6 @@
 //! Moving the stock, and the rows that are written at once: sales, their cancellations, corrections.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::actors::{
         Unavailable, persist,
     },
     systems::station::{
-        NAME,
+        STATION,
         stock::{MoveStock, Stock, StockRejection},
         values::Milli,
     },
@@ -64,7 +64,7 @@ impl Command<StockFlow> for FinishMovement {
         let Some(entry) = flow.pending.clone().filter(|_| flow.is_waiting(Phase::Moving, ctx)) else {
             return match flow.item(ctx.number).filter(|_| flow.phase == Phase::Recorded) {
                 Some(item) => Ok(Effects::reply(item)),
-                None => Ok(persist([]).not_done(not_moved("this try was given up before".to_owned()))),
+                None => Ok(persist([]).not_done(Unavailable::given_up_before(STATION, RETRY_AFTER))),
             };
         };
         let error = match self.outcome {
@@ -78,12 +78,11 @@ impl Command<StockFlow> for FinishMovement {
         if error.outcome() == Outcome::Unknown {
             return Ok(persist([]).then(StockFlow::move_stock));
         }
-        let reason = error.to_string();
-        let given_up = persist([StockFlowEvent::MovementGivenUp { reason: reason.clone() }]);
+        let given_up = persist([StockFlowEvent::MovementGivenUp { reason: error.to_string() }]);
         Ok(if let AskError::Rejected(rejection) = error {
             given_up.rejected(rejection.into())
         } else {
-            given_up.not_done(not_moved(reason))
+            given_up.not_done(not_moved(&error))
         })
     }
 }
@@ -121,9 +120,10 @@ impl StockFlow {
 
 /// "Not done, come back later": the row is being written by another request.
 pub(super) fn under_way() -> Unavailable {
-    not_moved("another request is under way".to_owned())
+    let reason = "another request is under way".to_owned();
+    Unavailable::Partner { partner: STATION.to_owned(), reason, retry_after: RETRY_AFTER }
 }
 
-pub(super) fn not_moved(reason: String) -> Unavailable {
-    Unavailable::Partner { partner: format!("{NAME}/Station"), reason, retry_after: RETRY_AFTER }
+pub(super) fn not_moved(error: &AskError<impl Display>) -> Unavailable {
+    error.of_partner(STATION, RETRY_AFTER)
 }

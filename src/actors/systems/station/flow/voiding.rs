@@ -57,12 +57,11 @@ impl Command<StockFlow> for FinishReversal {
         if error.outcome() == Outcome::Unknown {
             return Ok(persist([]).then(StockFlow::reverse));
         }
-        let reason = error.to_string();
-        let given_up = persist([StockFlowEvent::ReversalGivenUp { reason: reason.clone() }]);
+        let given_up = persist([StockFlowEvent::ReversalGivenUp { reason: error.to_string() }]);
         Ok(if let AskError::Rejected(rejection) = error {
             given_up.rejected(rejection.into())
         } else {
-            given_up.not_done(not_moved(reason))
+            given_up.not_done(not_moved(&error))
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::actors::{
         Ask, AskError, Command, CommandContext, Continuation, Decision, Effects, Outcome, Step, Unavailable, persist,
     },
     systems::station::{
-        NAME,
+        STATION,
         flow::{CallOffReceipt, FlowEntry, StockFlow, StockFlowRejection},
         sale::RETRY_AFTER,
     },
@@ -55,7 +55,7 @@ impl Command<Order> for FinishCancellation {
             Phase::Canceling if ctx.answers.is_none_or(|answered| answered == order.step()) => {}
             Phase::Canceled => return Ok(Effects::reply(())),
             Phase::New | Phase::Placed | Phase::Canceling => {
-                return Ok(persist([]).not_done(no_station("this try was given up before".to_owned())));
+                return Ok(persist([]).not_done(Unavailable::given_up_before(STATION, RETRY_AFTER)));
             }
         }
         let error = match self.outcome {
@@ -66,12 +66,11 @@ impl Command<Order> for FinishCancellation {
         if error.outcome() == Outcome::Unknown {
             return Ok(persist([]).then(Order::call_off_receipt));
         }
-        let reason = error.to_string();
-        let given_up = persist([OrderEvent::CancellationGivenUp { reason: reason.clone() }]);
+        let given_up = persist([OrderEvent::CancellationGivenUp { reason: error.to_string() }]);
         Ok(if let AskError::Rejected(_) = error {
             given_up.rejected(OrderRejection::Confirmed)
         } else {
-            given_up.not_done(no_station(reason))
+            given_up.not_done(error.of_partner(STATION, RETRY_AFTER))
         })
     }
 }
@@ -87,9 +86,4 @@ impl Order {
         Ask::<StockFlow, _>::once(self.step(), receipt, CallOffReceipt, self.within)
             .then(|outcome| FinishCancellation { outcome })
     }
-}
-
-/// "Not done, come back later": what clients get when the station is to blame.
-fn no_station(reason: String) -> Unavailable {
-    Unavailable::Partner { partner: format!("{NAME}/Station"), reason, retry_after: RETRY_AFTER }
 }

@@ -10,7 +10,7 @@ use crate::actors::{
         Ask, AskError, Command, CommandContext, Continuation, Decision, Effects, Outcome, Step, Unavailable, persist,
     },
     systems::station::{
-        NAME,
+        STATION,
         flow::{FlowEntry, RecordFlow, StockFlow, StockFlowItem, StockFlowRejection},
         product::ProductItem,
         values::{Field, InvalidValue, Milli, positive},
@@ -74,14 +74,13 @@ impl Command<Sale> for FinishSale {
             Phase::Selling if ctx.answers.is_none_or(|answered| answered == sale.step()) => {}
             Phase::Sold | Phase::Canceled => return Ok(Effects::reply(item)),
             Phase::New | Phase::Selling | Phase::GivenUp => {
-                return Ok(persist([]).not_done(no_station("this try was given up before".to_owned())));
+                return Ok(persist([]).not_done(Unavailable::given_up_before(STATION, RETRY_AFTER)));
             }
         }
         let Err(error) = self.outcome else {
             return Ok(persist([SaleEvent::Sold(sale.ticket.clone())]).reply(item));
         };
-        let reason = error.to_string();
-        let mut events = vec![SaleEvent::SaleGivenUp { reason: reason.clone() }];
+        let mut events = vec![SaleEvent::SaleGivenUp { reason: error.to_string() }];
         if error.outcome() == Outcome::Unknown {
             let Ticket { product_id, qty, .. } = sale.ticket.clone();
             events.push(SaleEvent::SaleVoidRequested { product_id, qty, round: sale.round });
@@ -89,7 +88,7 @@ impl Command<Sale> for FinishSale {
         Ok(if let AskError::Rejected(rejection) = error {
             persist(events).rejected(SaleRejection::Refused(rejection))
         } else {
-            persist(events).not_done(no_station(reason))
+            persist(events).not_done(error.of_partner(STATION, RETRY_AFTER))
         })
     }
 }
@@ -107,9 +106,4 @@ impl Sale {
         Ask::<StockFlow, _>::once(self.step(), row, RecordFlow { entry }, self.within)
             .then(|outcome| FinishSale { outcome })
     }
-}
-
-/// "Not done, come back later": what clients get when the station is to blame (D-8).
-fn no_station(reason: String) -> Unavailable {
-    Unavailable::Partner { partner: format!("{NAME}/Station"), reason, retry_after: RETRY_AFTER }
 }

@@ -13,14 +13,15 @@
 //! book that date. A try that follows one that was given up has a number of its own for pay, since what was
 //! voided stays so.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{calendar::Calendar, payment::Payment, values::StayDetails};
 use crate::actors::{
     entity::{
-        AnyContinuation, Command, CommandContext, Entity, Listed, Number, NumberedId, Presence, Step, Unavailable,
+        AnyContinuation, AskError, Command, CommandContext, Entity, Listed, Number, NumberedId, Presence, Step,
+        Unavailable,
     },
     systems::{Refusal, RefusalClass},
 };
@@ -191,6 +192,11 @@ fn is_late(ctx: &CommandContext, open: Step) -> bool {
 }
 
 /// "Not done, come back later": what guests get when pay is to blame.
-fn no_payment(reason: String) -> Unavailable {
-    Unavailable::Partner { partner: "stay/pay".to_owned(), reason, retry_after: RETRY_AFTER }
+fn no_payment(error: &AskError<impl Display>) -> Unavailable {
+    error.of_partner("stay/pay", RETRY_AFTER)
+}
+
+/// What is told to whoever comes with an answer to a try that is over.
+fn given_up_before() -> Unavailable {
+    Unavailable::given_up_before("stay/pay", RETRY_AFTER)
 }

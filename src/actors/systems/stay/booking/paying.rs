@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Booking, BookingEvent, BookingItem, BookingRejection, Phase, is_late, no_payment};
+use super::{Booking, BookingEvent, BookingItem, BookingRejection, Phase, given_up_before, is_late, no_payment};
 use crate::actors::{
     entity::{Ask, AskError, Command, CommandContext, Continuation, Decision, Effects, Outcome, Step, persist},
     systems::stay::{
@@ -68,7 +68,7 @@ impl Command<Booking> for FinishPaying {
             Phase::Paying if !is_late(ctx, booking.paying_step()) => {}
             Phase::Booked | Phase::Freeing | Phase::Canceled => return Ok(Effects::reply(booking.booked())),
             Phase::New | Phase::Paying | Phase::GivenUp => {
-                return Ok(persist([]).not_done(no_payment("this try was given up before".to_owned())));
+                return Ok(persist([]).not_done(given_up_before()));
             }
         }
         let error = match self.outcome {
@@ -81,7 +81,7 @@ impl Command<Booking> for FinishPaying {
         let given_up = BookingEvent::PayingGivenUp { reason: error.to_string() };
         let void = BookingEvent::PaymentVoidRequested { attempt: booking.attempt };
         let events = if may_stand(&error) { vec![given_up, void] } else { vec![given_up] };
-        Ok(persist(events).not_done(no_payment(error.to_string())))
+        Ok(persist(events).not_done(no_payment(&error)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Order, OrderEvent, OrderRejection, Phase, is_late, no_delivery};
+use super::{Order, OrderEvent, OrderRejection, Phase, given_up_before, is_late, no_delivery};
 use crate::actors::{
     entity::{
         Ask, AskError, Command, CommandContext, Continuation, Decision, Effects, NumberedId, Outcome, Step, persist,
@@ -54,7 +54,7 @@ impl Command<Order> for FinishCancellation {
             Phase::Canceling if !is_late(ctx, order.canceling_step()) => {}
             Phase::Canceled => return Ok(Effects::reply(())),
             Phase::New | Phase::Placing | Phase::GivenUp | Phase::Placed | Phase::Canceling => {
-                return Ok(persist([]).not_done(no_delivery("this try was given up before".to_owned())));
+                return Ok(persist([]).not_done(given_up_before()));
             }
         }
         match self.outcome {
@@ -67,8 +67,8 @@ impl Command<Order> for FinishCancellation {
                 Ok(persist([again]).then(Order::cancel_delivery))
             }
             Err(error) => {
-                let reason = error.to_string();
-                Ok(persist([OrderEvent::CancellationGivenUp { reason: reason.clone() }]).not_done(no_delivery(reason)))
+                let given_up = OrderEvent::CancellationGivenUp { reason: error.to_string() };
+                Ok(persist([given_up]).not_done(no_delivery(&error)))
             }
         }
     }

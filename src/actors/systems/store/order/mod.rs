@@ -13,13 +13,13 @@
 //!
 //! Placing goes back when the delivery's outcome stays unknown; canceling goes forward.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::delivery::{Delivery, DeliveryStatus};
 use crate::actors::entity::{
-    AnyContinuation, Command, CommandContext, Entity, Listed, Number, NumberedId, Presence, Step, Unavailable,
+    AnyContinuation, AskError, Command, CommandContext, Entity, Listed, Number, NumberedId, Presence, Step, Unavailable,
 };
 
 mod canceling;
@@ -237,6 +237,11 @@ fn is_late(ctx: &CommandContext, open: Step) -> bool {
 }
 
 /// "Not done, come back later": what clients get when the delivery service is to blame (D-13).
-fn no_delivery(reason: String) -> Unavailable {
-    Unavailable::Partner { partner: "store/delivery".to_owned(), reason, retry_after: RETRY_AFTER }
+fn no_delivery(error: &AskError<impl Display>) -> Unavailable {
+    error.of_partner("store/delivery", RETRY_AFTER)
+}
+
+/// What is told to whoever comes with an answer to a try that is over.
+fn given_up_before() -> Unavailable {
+    Unavailable::given_up_before("store/delivery", RETRY_AFTER)
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Order, OrderEvent, OrderItem, OrderProgress, OrderRejection, Phase, is_late, no_delivery};
+use super::{
+    Order, OrderEvent, OrderItem, OrderProgress, OrderRejection, Phase, given_up_before, is_late, no_delivery,
+};
 use crate::actors::{
     entity::{Ask, AskError, Command, CommandContext, Continuation, Decision, Effects, Outcome, Step, persist},
     systems::store::{
@@ -64,7 +66,7 @@ impl Command<Order> for FinishPlacing {
             Phase::Placing if !is_late(ctx, order.placing_step()) => {}
             Phase::Placed | Phase::Canceling | Phase::Canceled => return Ok(Effects::reply(placed)),
             Phase::New | Phase::Placing | Phase::GivenUp => {
-                return Ok(persist([]).not_done(no_delivery("this try was given up before".to_owned())));
+                return Ok(persist([]).not_done(given_up_before()));
             }
         }
         let error = match self.outcome {
@@ -77,7 +79,7 @@ impl Command<Order> for FinishPlacing {
         let given_up = OrderEvent::PlacingGivenUp { reason: error.to_string() };
         let void = OrderEvent::DeliveryVoidRequested { round: order.placing_round };
         let events = if may_stand(&error) { vec![given_up, void] } else { vec![given_up] };
-        Ok(persist(events).not_done(no_delivery(error.to_string())))
+        Ok(persist(events).not_done(no_delivery(&error)))
     }
 }
 

@@ -85,12 +85,13 @@ fn n1_d13_placing_without_the_delivery_service_leaves_nothing() {
         AskError::Expired(LINK),
         AskError::Rejected(DeliveryRejection::Voided),
     ] {
+        let retry_after = if let AskError::Overloaded { retry_after } = error { retry_after } else { RETRY_AFTER };
         let reason = error.to_string();
         given::<Order>([])
             .when(place(3))
             .answered::<Delivery, CreateDelivery>(Err(error))
             .then_events([given_up(&reason)])
-            .then_not_done(RETRY_AFTER)
+            .then_not_done(retry_after)
             .then_resumes_nothing();
     }
 }
