@@ -32,15 +32,12 @@ impl Origin {
     pub(super) fn of<M: Message>(request: &Request<M>, method: &str) -> Result<Self, Status> {
         let metadata = request.metadata();
         let key = key(metadata)?;
-        let (command, stream) = match key {
-            Some(key) => {
-                let parts = [key.as_bytes(), method.as_bytes()];
-                (CommandId::derived("grpc", &parts), Key::derived("grpc", &parts))
-            }
-            None => {
-                let stream = format!("{:032x}", fastrand::u128(..));
-                (CommandId::from_bits(fastrand::u128(..)), Key::new(stream).expect("32 hexadecimal digits are a key"))
-            }
+        let (command, stream) = if let Some(key) = key {
+            let parts = [key.as_bytes(), method.as_bytes()];
+            (CommandId::derived("grpc", &parts), Key::derived("grpc", &parts))
+        } else {
+            let stream = format!("{:032x}", fastrand::u128(..));
+            (CommandId::from_bits(fastrand::u128(..)), Key::new(stream).expect("32 hexadecimal digits are a key"))
         };
         let hash = Sha256::digest(request.get_ref().encode_to_vec());
         let fingerprint = hash.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte));
