@@ -13,10 +13,10 @@ pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::{
     AdminConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
-    ConnectorKind, EntityConfig, Failure, Intensity, JournalKind, LimitsConfig, LinkConfig, LinkTarget, NodeKind,
-    NodeState, PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, Restart, Running, ServerConfig,
-    ServiceConfig, ServicePorts, Stop, StorageConfig, Strategy, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
-    TreeNode, process,
+    ConnectorKind, EntityConfig, Failure, FlagValue, Intensity, JournalKind, LimitsConfig, LinkConfig, LinkTarget,
+    NodeKind, NodeState, PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, Restart, Running,
+    ServerConfig, ServiceConfig, ServicePorts, ShownValue, Stop, StorageConfig, Strategy, SupervisionConfig,
+    SupervisorConfig, SupervisorConfigs, TreeNode, process,
 };
 pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, stay, store};
 pub use actors::{supervision, testkit};

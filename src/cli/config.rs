@@ -1,11 +1,16 @@
-//! `steadfast config`: is the file right?
+//! `steadfast config`: is the file right, and what holds?
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
-use steadfast::SupervisionConfig;
+use clap::{Args, Subcommand};
+use steadfast::{ShownValue, SupervisionConfig};
 
-use super::{Exit, say};
+use super::{
+    Exit,
+    fleet::{self, Fleet},
+    layers::Layers,
+    say,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
@@ -15,17 +20,57 @@ pub(super) enum Config {
         #[arg(default_value = "supervision.toml")]
         file: PathBuf,
     },
+    /// Shows every key with the value that a server started with these flags has, and where it comes from.
+    Show(Box<Show>),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    layers: Layers,
+    /// As a JSON array of objects.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Config {
     pub(super) fn run(self) -> Result<(), Exit> {
-        let Self::Check { file } = self;
-        // An absent file is an empty one when serving; whoever asks about a file means that there is one.
-        if !file.exists() {
-            return Err(Exit::Usage(anyhow::anyhow!("{} does not exist", file.display())));
+        match self {
+            Self::Check { file } => check(&file),
+            Self::Show(show) => show.run(),
         }
-        SupervisionConfig::load_with(&file, std::env::vars()).map_err(|error| Exit::Usage(error.into()))?;
-        say(&format!("{} is valid", file.display()));
+    }
+}
+
+/// All of it, also the switches of every system.
+fn check(file: &std::path::Path) -> Result<(), Exit> {
+    // An absent file is an empty one when serving; whoever asks about a file means that there is one.
+    if !file.exists() {
+        return Err(Exit::Usage(anyhow::anyhow!("{} does not exist", file.display())));
+    }
+    let config = SupervisionConfig::load_with(file, std::env::vars()).map_err(|error| Exit::Usage(error.into()))?;
+    fleet::refuse_unknown_switches(&config)?;
+    Fleet::named(fleet::ALL).configure(config, Vec::new()).map_err(|error| Exit::Usage(error.into()))?;
+    say(&format!("{} is valid", file.display()));
+    Ok(())
+}
+
+impl Show {
+    fn run(self) -> Result<(), Exit> {
+        let configuration = self.layers.read().map_err(|error| Exit::Usage(error.into()))?;
+        fleet::refuse_unknown_switches(&configuration.supervision)?;
+        if self.json {
+            let text = serde_json::to_string_pretty(&configuration.shown).map_err(|error| Exit::Other(error.into()))?;
+            say(&text);
+            return Ok(());
+        }
+        let lines: Vec<(String, &ShownValue)> =
+            configuration.shown.iter().map(|shown| (format!("{} = {}", shown.key, shown.value), shown)).collect();
+        // A long list would push all origins out of sight.
+        let width = lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width <= 72).max().unwrap_or(0);
+        for (line, shown) in &lines {
+            say(&format!("{line:width$}  # {}", shown.origin));
+        }
         Ok(())
     }
 }

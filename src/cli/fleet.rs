@@ -1,12 +1,16 @@
 //! The systems that this program runs: a row for each, and nothing else knows them all.
 
+use std::net::SocketAddr;
+
 use steadfast::{
-    AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, SupervisionConfig, System,
+    AnySettings, ConfigError, Configuration, Service, ServiceModel, Settings, ShownValue, SupervisionConfig, System,
     http::{self, Resource},
     library, procurement, station, stay, store,
 };
 
-type ReadSwitches = fn(&SupervisionConfig) -> Result<AnySettings, ConfigError>;
+use super::Exit;
+
+type ReadSwitches = fn(&SupervisionConfig) -> Result<(AnySettings, Vec<ShownValue>), ConfigError>;
 
 /// One system as the program sees it.
 pub(super) struct Known {
@@ -121,11 +125,16 @@ impl Fleet {
     }
 
     /// The public port unless another is given.
-    pub(super) fn port(self) -> u16 {
+    fn port(self) -> u16 {
         match self.0 {
             [only] => only.port,
             _ => ALL_PORT,
         }
+    }
+
+    /// The public address unless another is given.
+    pub(super) fn address(self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port()))
     }
 
     /// System, service and port of every service port.
@@ -142,14 +151,26 @@ impl Fleet {
         systems.into_iter().any(|system| self.0.iter().any(|known| known.name.eq_ignore_ascii_case(system)))
     }
 
-    /// The whole configuration: also what only the systems understand of it is read and checked.
+    /// The whole configuration: also what only the systems understand of it is read and checked, and `shown` with it.
     ///
     /// # Errors
     /// A switch that its system cannot read.
-    pub(super) fn configure(self, supervision: SupervisionConfig) -> Result<Configuration, ConfigError> {
-        let settings = self.0.iter().filter_map(|known| known.settings).map(|read| read(&supervision));
-        let settings = settings.collect::<Result<_, _>>()?;
-        Ok(Configuration { supervision, settings })
+    pub(super) fn configure(
+        self,
+        supervision: SupervisionConfig,
+        mut shown: Vec<ShownValue>,
+    ) -> Result<Configuration, ConfigError> {
+        let mut settings = Vec::new();
+        for read in self.0.iter().filter_map(|known| known.settings) {
+            let (switches, values) = read(&supervision)?;
+            settings.push(switches);
+            shown.extend(values);
+        }
+        if supervision.server.listen.is_none() {
+            shown.push(ShownValue::default_of("server.listen", format!("\"{}\"", self.address())));
+        }
+        shown.sort();
+        Ok(Configuration { supervision, settings, shown })
     }
 
     /// Every resource of every system.
@@ -158,12 +179,17 @@ impl Fleet {
     }
 }
 
+/// # Errors
 /// The first name in `[systems.<name>]` that no system of this program has switches under.
-pub(super) fn unknown_switches(config: &SupervisionConfig) -> Option<&str> {
-    config.switched().find(|name| !FLEET.iter().any(|known| known.name == *name && known.settings.is_some()))
+pub(super) fn refuse_unknown_switches(config: &SupervisionConfig) -> Result<(), Exit> {
+    let is_known = |name: &str| FLEET.iter().any(|known| known.name == name && known.settings.is_some());
+    let Some(name) = config.switched().find(|name| !is_known(name)) else { return Ok(()) };
+    let known = names().collect::<Vec<_>>().join(", ");
+    Err(Exit::Usage(anyhow::anyhow!("[systems.{name}]: no system of that name has switches ({known})")))
 }
 
 /// Reads the switches of one type, with the environment's own names for them.
-fn switches<S: Settings>(config: &SupervisionConfig) -> Result<AnySettings, ConfigError> {
-    config.settings::<S>(|name| std::env::var(name).ok()).map(AnySettings::of)
+fn switches<S: Settings>(config: &SupervisionConfig) -> Result<(AnySettings, Vec<ShownValue>), ConfigError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok((AnySettings::of(config.settings::<S>(variable)?), config.shown_settings::<S>(variable)?))
 }

@@ -39,12 +39,11 @@ impl Listeners {
     /// # Errors
     /// An address that is in use, or that cannot be bound; an inherited socket that nobody here serves.
     pub(super) fn bind(fleet: Fleet, config: &ServerConfig, mut inherited: Inherited) -> Result<Self, Exit> {
-        let default = SocketAddr::from(([127, 0, 0, 1], fleet.port()));
         let mut listener = |name: &str, address, flag| match inherited.take(name) {
             Some(socket) => take_over(name, socket, address),
             None => bind(address, flag),
         };
-        let public = listener(PUBLIC, config.listen.unwrap_or(default), "--listen")?;
+        let public = listener(PUBLIC, config.listen.unwrap_or_else(|| fleet.address()), "--listen")?;
         let admin = listener(ADMIN, config.admin_listen, "--admin-listen")?;
         let grpc = config.grpc_listen.map(|address| grpc(fleet, address)).transpose()?;
         let services = match config.service_ports {

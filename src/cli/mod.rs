@@ -8,11 +8,14 @@ mod fleet;
 mod hold;
 mod inherited;
 mod journal;
+mod layers;
 mod listeners;
 mod model;
 mod notify;
 mod openapi;
+mod papers;
 mod serve;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -48,6 +51,10 @@ enum Command {
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(config::Config),
+    /// Prints completions for a shell.
+    Completions(papers::Completions),
+    /// Prints the manual page, or writes those of all commands.
+    Man(papers::Man),
 }
 
 /// Why the program ends other than well. The codes are part of its interface.
@@ -103,6 +110,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Entity(entity) => entity.run(),
         Command::Bench(bench) => bench.run(),
         Command::Config(config) => config.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

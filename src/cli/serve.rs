@@ -1,12 +1,11 @@
 //! `steadfast serve`: runs the systems until a signal, or until the supervision tree gives up.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{io::IsTerminal, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::{Args, ValueEnum, builder::PossibleValuesParser};
+use clap::{Args, ValueEnum};
 use steadfast::{
-    ConfigError, Configuration, ConfigurationSource, JournalKind, Process, ServicePorts, StartError, SupervisionConfig,
-    System,
+    Configuration, ConfigurationSource, JournalKind, Process, ReadBy, StartError, SupervisionConfig, System,
     http::{self, HttpLimits, Readiness},
     outbound,
     persistence::{self, OpenError, Storage},
@@ -17,9 +16,11 @@ use super::{
     Exit, complain,
     fleet::{self, Fleet},
     inherited::Inherited,
+    layers::Layers,
     listeners::{Listeners, ServiceListener},
     notify::Manager,
     say,
+    watch::Watch,
 };
 
 /// What a shutdown may take beyond the edge's drain: services drain within theirs, the journal syncs.
@@ -27,49 +28,11 @@ const SHUTDOWN_MARGIN: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Serve {
-    /// Which system; its resources are then at the root as well.
-    #[arg(long, value_parser = PossibleValuesParser::new(fleet::names()), default_value = fleet::ALL)]
-    system: String,
-    /// The public address; port 0 takes a free one [default: 127.0.0.1 and the system's gateway port, 8088 for all].
-    #[arg(long)]
-    listen: Option<SocketAddr>,
-    /// The operators' address [default: 127.0.0.1:9900].
-    #[arg(long)]
-    admin_listen: Option<SocketAddr>,
-    /// The data directory [default: ./data].
-    #[arg(long)]
-    data: Option<PathBuf>,
-    /// The configuration; an absent file is an empty one.
-    #[arg(long, default_value = "supervision.toml")]
-    config: PathBuf,
-    /// A listener for each service as well, on the host of the public address [default when given: fixed].
-    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "fixed")]
-    service_ports: Option<Ports>,
-    /// What keeps the journal [default: segments].
-    #[arg(long, value_enum)]
-    journal: Option<Journal>,
+    #[command(flatten)]
+    layers: Layers,
     /// How log lines look; `RUST_LOG` says what is logged.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
-    /// Writes the bound addresses and the process id here, as JSON, once it serves.
-    #[arg(long)]
-    ready_file: Option<PathBuf>,
-}
-
-/// Listeners for each service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Ports {
-    /// On the ports of the old services; with all systems, 1000 apart.
-    Fixed,
-    /// On free ports, which the ready file tells.
-    Free,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Journal {
-    Segments,
-    Sled,
-    Memory,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -80,18 +43,14 @@ enum LogFormat {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Exit> {
-        let fleet = Fleet::named(&self.system);
+        let fleet = self.layers.fleet();
         let inherited = Inherited::of_environment()?;
-        let again = self.clone();
-        let source = ConfigurationSource::new(move || fleet.configure(again.supervision()?));
+        let watch = Watch::new(self.layers.file());
+        let layers = self.layers;
+        let source = ConfigurationSource::new(move || layers.read());
         let configuration = source.read().map_err(|error| Exit::Usage(error.into()))?;
         let config = &configuration.supervision;
-        if let Some(name) = fleet::unknown_switches(config) {
-            let known = fleet::names().collect::<Vec<_>>().join(", ");
-            return Err(Exit::Usage(anyhow::anyhow!(
-                "[systems.{name}]: no system of that name has switches ({known})"
-            )));
-        }
+        fleet::refuse_unknown_switches(config)?;
         start_log(self.log_format);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -102,36 +61,7 @@ impl Serve {
         // Addresses first: an occupied one is said before anything is opened.
         let listeners = Listeners::bind(fleet, &config.server, inherited)?;
         let storage = open(fleet, config)?;
-        runtime.block_on(serve(fleet, configuration, source, storage, listeners))
-    }
-
-    /// Defaults, file, environment, flags; later wins.
-    fn supervision(&self) -> Result<SupervisionConfig, ConfigError> {
-        let mut config = SupervisionConfig::load_with(&self.config, std::env::vars())?;
-        if let Some(listen) = self.listen {
-            config.server.listen = Some(listen);
-        }
-        if let Some(admin) = self.admin_listen {
-            config.server.admin_listen = admin;
-        }
-        if let Some(data) = &self.data {
-            config.storage.data.clone_from(data);
-        }
-        if let Some(file) = &self.ready_file {
-            config.server.ready_file = Some(file.clone());
-        }
-        match self.journal {
-            Some(Journal::Segments) => config.storage.journal = JournalKind::Segments,
-            Some(Journal::Sled) => config.storage.journal = JournalKind::Sled,
-            Some(Journal::Memory) => config.storage.journal = JournalKind::Memory,
-            None => {}
-        }
-        match self.service_ports {
-            Some(Ports::Fixed) => config.server.service_ports = ServicePorts::Fixed,
-            Some(Ports::Free) => config.server.service_ports = ServicePorts::Free,
-            None => {}
-        }
-        Ok(config)
+        runtime.block_on(serve(fleet, configuration, (source, watch), storage, listeners))
     }
 }
 
@@ -178,19 +108,23 @@ fn backend(kind: JournalKind) -> persistence::Backend {
 async fn serve(
     fleet: Fleet,
     configuration: Configuration,
-    source: ConfigurationSource,
+    (source, mut watch): (ConfigurationSource, Watch),
     storage: Storage,
     listeners: Listeners,
 ) -> Result<(), Exit> {
-    let Configuration { supervision: config, settings } = configuration;
+    let Configuration { supervision: config, settings, shown } = configuration;
     let addresses = listeners.addresses();
     let Listeners { public, admin, services, grpc } = listeners;
     let readiness = Readiness::default();
     let limits = HttpLimits::of(&config);
     let (ready_down, drain) = (config.server.ready_down, config.server.drain);
     let ready_file = config.server.ready_file.clone();
+    watch.begin(config.server.watch_config);
+    // Before it serves a reload waits; it is not the end of the process.
+    let mut hang_up = listen_for(SignalKind::hangup())?;
 
-    let mut builder = System::builder(storage).supervision(config).source(source).connectors(outbound::connector);
+    let mut builder =
+        System::builder(storage).supervision(config).source(source).shown(shown).connectors(outbound::connector);
     builder = builder.remote(Arc::new(outbound::HttpAsks::default()));
     for known in fleet.iter() {
         builder = builder.system(known.name, (known.services)());
@@ -231,7 +165,6 @@ async fn serve(
 
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
-    let mut hang_up = listen_for(SignalKind::hangup())?;
     let manager = Manager::of(|name| std::env::var_os(name))
         .context("NOTIFY_SOCKET names a service manager that cannot be told anything")
         .map_err(Exit::Usage)?;
@@ -246,11 +179,9 @@ async fn serve(
             () = &mut watching => {}
             _ = terminate.recv() => break tracing::info!("SIGTERM"),
             _ = interrupt.recv() => break tracing::info!("SIGINT"),
-            _ = hang_up.recv() => {
-                if let Err(error) = system.reload().await {
-                    tracing::error!(%error, "the configuration was not read again; what held goes on holding");
-                }
-            }
+            // A refused one is in the log, and in GET /admin/config.
+            _ = hang_up.recv() => drop(system.reload_by(ReadBy::Signal).await),
+            () = watch.changed() => drop(system.reload_by(ReadBy::File).await),
             reason = system.gave_up() => {
                 return Err(Exit::GaveUp(anyhow::anyhow!("the supervision tree gave up: {reason}")));
             }

@@ -4,7 +4,7 @@ use super::families::{Families, Labels};
 use crate::{BreakerState, JournalFigures, KindFigures, System, TreeNode};
 
 /// What a service can be.
-const SERVICE_STATES: [&str; 5] = ["running", "stopping", "stopped", "backoff", "failed"];
+const SERVICE_STATES: [&str; 6] = ["running", "redeploying", "stopping", "stopped", "backoff", "failed"];
 
 /// What a breaker can be.
 const BREAKER_STATES: [&str; 3] = ["closed", "open", "half_open"];
@@ -34,6 +34,10 @@ fn whole(families: &mut Families, system: &System, root: &TreeNode) {
     families.gauge("start_time_seconds", "When the system was started, since 1970.").level(&[], started);
     let ready = u64::from(system.not_ready().is_empty());
     families.gauge("ready", "Whether the process serves: 1 or 0.").level(&[], ready);
+    let read = system.configuration();
+    let mut reloads = families.counter("config_reloads_total", "How often the configuration was read again.");
+    reloads.count(&[("outcome", "taken")], read.reloads);
+    reloads.count(&[("outcome", "refused")], read.refusals);
     let active = system.faults().list().iter().filter(|fault| fault.ended.is_none()).count();
     families.gauge("faults_active", "Faults that are injected on purpose now.").level(&[], active as u64);
 }

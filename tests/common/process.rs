@@ -293,6 +293,8 @@ impl Server {
                 command.env(name, value);
             }
         }
+        // A file that a test replaces is read when the test says so.
+        command.env("STEADFAST__SERVER__WATCH_CONFIG", "0s");
         command.args(["serve", "--system", self.setup.system.unwrap_or("store")]);
         let (data, config, ready) = (self.data(), self.file("supervision.toml"), self.file("ready.json"));
         let free = Path::new("127.0.0.1:0");

@@ -14,6 +14,8 @@ mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod configuration;
+#[cfg(test)]
 mod connectors;
 #[cfg(test)]
 mod contract;
@@ -48,6 +50,8 @@ mod model;
 mod openapi;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod papers;
 #[cfg(test)]
 mod procurement;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use super::{
     bulkhead::{ActixHost, PoolSupervisor},
     clock::Clock,
+    configured::Configured,
     connector::{Channels, Connect, Connector},
     declare::{Assembly, Internal, Place, Service, add_progress, add_refused},
     faults::FaultControl,
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     actors::{
         entity::{AnySettings, Key},
-        supervision::{ConnectorConfig, NamedSection, Process, SupervisionConfig},
+        supervision::{ConnectorConfig, NamedSection, Process, ShownValue, SupervisionConfig},
     },
     persistence::{Elsewhere, Placed, Storage, StorageConfig},
 };
@@ -41,6 +42,7 @@ pub struct SystemBuilder {
     clock: Clock,
     settings: SystemSettings,
     source: Option<ConfigurationSource>,
+    shown: Vec<ShownValue>,
     services: Vec<(&'static str, Service)>,
     connect: Option<Connect>,
     remote: Carrier,
@@ -134,8 +136,18 @@ impl SystemBuilder {
     pub(super) fn new(storage: Storage) -> Self {
         let (config, clock) = (SupervisionConfig::default(), Clock::system());
         let settings = SystemSettings::default();
-        let (services, edge) = (Vec::new(), Vec::new());
-        Self { storage, config, clock, settings, source: None, services, connect: None, remote: None, edge }
+        Self {
+            storage,
+            config,
+            clock,
+            settings,
+            source: None,
+            shown: Vec::new(),
+            services: Vec::new(),
+            connect: None,
+            remote: None,
+            edge: Vec::new(),
+        }
     }
 
     /// Takes limits, strategies and the storage units of services from a configuration.
@@ -153,6 +165,12 @@ impl SystemBuilder {
     /// Sets the switches of a system; without them its decisions see the defaults.
     pub fn settings(self, settings: AnySettings) -> Self {
         self.settings.set(settings);
+        self
+    }
+
+    /// What operators are told that the configuration is, key by key.
+    pub fn shown(mut self, values: Vec<ShownValue>) -> Self {
+        self.shown = values;
         self
     }
 
@@ -252,6 +270,7 @@ impl SystemBuilder {
 
         let config = self.config;
         let inner = Arc::new(Inner {
+            configured: Configured::new(self.clock.now(), self.shown),
             clock: self.clock,
             settings: self.settings,
             source: self.source,

@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    configured::{ConfigurationStatus, ReadBy},
     limits::{self, ServiceLimits},
     system::System,
 };
 use crate::actors::{
     entity::AnySettings,
-    supervision::{ConfigError, NamedSection, SupervisionConfig},
+    supervision::{ConfigError, NamedSection, ShownValue, SupervisionConfig},
 };
 
 /// A whole configuration: what the tree reads, and the switches of the systems.
@@ -21,6 +22,8 @@ pub struct Configuration {
     pub supervision: SupervisionConfig,
     /// The switches of each system that runs here.
     pub settings: Vec<AnySettings>,
+    /// Every key with its value and its origin, for operators; may be empty.
+    pub shown: Vec<ShownValue>,
 }
 
 /// Where a configuration is read from, at the start and at each reload. May block.
@@ -59,6 +62,8 @@ pub struct Reloaded {
     pub resized: Vec<String>,
     /// The sections that differ from those the process runs with: they are read at its next start.
     pub needs_restart: Vec<&'static str>,
+    /// The keys in them, where the configuration is explained key by key.
+    pub needs_restart_keys: Vec<String>,
 }
 
 /// Why nothing was reloaded. What held before goes on holding.
@@ -83,6 +88,22 @@ pub enum ReloadError {
 }
 
 impl System {
+    /// As [`reload_by`](Self::reload_by), asked for by an operator.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; then nothing has changed.
+    ///
+    /// # Cancel safety
+    /// As [`reload_by`](Self::reload_by).
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        self.reload_by(ReadBy::Api).await
+    }
+
+    /// What the configuration is, where each value comes from, and how the last readings ended.
+    pub fn configuration(&self) -> ConfigurationStatus {
+        self.inner.configured.status()
+    }
+
     /// Reads the configuration again and applies what can change while the system runs: the switches of the systems,
     /// the bounds of services and bulkheads, and the links' attempts, pauses, room and breakers. Decisions made from now
     /// on see the new switches; what is under way goes on, also beyond smaller bounds. A link's timeout is part of what
@@ -93,10 +114,19 @@ impl System {
     ///
     /// # Cancel safety
     /// Dropping the future leaves either the old switches and bounds or the new ones, as a whole.
-    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+    pub async fn reload_by(&self, by: ReadBy) -> Result<Reloaded, ReloadError> {
+        let done = self.read_again(by).await;
+        if let Err(error) = &done {
+            tracing::error!(%error, ?by, "the configuration was not taken; what held goes on holding");
+            self.inner.configured.refused(self.clock().now(), by, error.to_string());
+        }
+        done
+    }
+
+    async fn read_again(&self, by: ReadBy) -> Result<Reloaded, ReloadError> {
         let source = self.inner.source.clone().ok_or(ReloadError::NoSource)?;
         let read = tokio::task::spawn_blocking(move || source.read()).await.map_err(|_| ReloadError::Failed)?;
-        let Configuration { supervision, settings } = read?;
+        let Configuration { supervision, settings, shown } = read?;
         self.knows_all(&supervision)?;
         let needs_restart = supervision.fixed_differences(self.config());
         let applied = settings.iter().map(AnySettings::system).collect();
@@ -105,8 +135,11 @@ impl System {
         }
         let resized = self.resize(&supervision);
         let links = self.inner.kinds.links().reconfigure(&supervision);
-        tracing::info!(?applied, ?resized, ?links, ?needs_restart, "the configuration was read again");
-        Ok(Reloaded { applied, links, resized, needs_restart })
+        let mut reloaded = Reloaded { applied, links, resized, needs_restart, needs_restart_keys: Vec::new() };
+        self.inner.configured.taken(self.clock().now(), by, shown, &mut reloaded);
+        let Reloaded { applied, links, resized, needs_restart_keys: waiting, .. } = &reloaded;
+        tracing::info!(?by, ?applied, ?resized, ?links, ?waiting, "the configuration was read again");
+        Ok(reloaded)
     }
 
     /// Whether everything is here that has bounds of its own. Sections of systems that do not run here are left alone.

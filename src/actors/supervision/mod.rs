@@ -32,9 +32,9 @@ pub use backoff::Backoff;
 pub(crate) use config::read_duration;
 pub use config::{
     AdminConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
-    ConnectorKind, EntityConfig, JournalKind, LimitsConfig, LinkConfig, LinkTarget, NamedSection, Place, PlacesConfig,
-    ProbeConfig, Problem, ServerConfig, ServiceConfig, ServicePorts, StorageConfig, SupervisionConfig,
-    SupervisorConfig, SupervisorConfigs,
+    ConnectorKind, EntityConfig, FlagValue, JournalKind, LimitsConfig, LinkConfig, LinkTarget, NamedSection, Place,
+    PlacesConfig, ProbeConfig, Problem, ServerConfig, ServiceConfig, ServicePorts, ShownValue, StorageConfig,
+    SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};

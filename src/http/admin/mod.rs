@@ -28,8 +28,8 @@ use super::{
     table::Table,
 };
 use crate::{
-    BulkheadStatus, Chain, ConsumerStatus, LinkStatus, Reloaded, RouteMeter, ServiceStatus, System, TreeNode,
-    WaitingLetter,
+    BulkheadStatus, Chain, ConfigurationStatus, ConsumerStatus, LinkStatus, Reloaded, RouteMeter, ServiceStatus,
+    System, TreeNode, WaitingLetter,
 };
 
 /// The routes of the operators' listener.
@@ -104,6 +104,8 @@ fn table() -> Table<System> {
     let table = table
         .on(post.clone(), "/admin/reload", services::reload)
         .says(Told::with::<Reloaded>("Reads the configuration again", "what came of it").refused(&[409]))
+        .on(get.clone(), "/admin/config", |system: System, _| async move { Ok(ok(&system.configuration())) }.boxed())
+        .says(Told::with::<ConfigurationStatus>("The configuration", "what holds, and how the last readings ended"))
         .on(get.clone(), "/admin/dead-letters", letters::list)
         .says(Told::with::<Vec<WaitingLetter>>("The dead letters", "of all policies and connectors"))
         .on(post.clone(), "/admin/dead-letters/{id}/retry", letters::retry)

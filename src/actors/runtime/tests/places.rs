@@ -106,7 +106,7 @@ async fn reloadable(text: &Arc<Mutex<String>>) -> System {
     let read = text.clone();
     let source = ConfigurationSource::new(move || {
         let supervision = SupervisionConfig::parse(&read.lock().expect("ours"), "test")?;
-        Ok(Configuration { supervision, settings: Vec::new() })
+        Ok(Configuration { supervision, ..Configuration::default() })
     });
     let supervision = source.read().expect("valid").supervision;
     let tally = Service::new("tally").listed::<Tally>();

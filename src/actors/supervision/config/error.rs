@@ -44,6 +44,8 @@ pub enum Place {
     },
     /// An environment variable.
     Variable(String),
+    /// A flag of the command line.
+    Flag(&'static str),
 }
 
 impl fmt::Display for Place {
@@ -51,6 +53,7 @@ impl fmt::Display for Place {
         match self {
             Self::File { name, line, column } => write!(f, "{name}:{line}:{column}"),
             Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
         }
     }
 }

@@ -12,6 +12,7 @@ mod link;
 mod probe;
 mod section;
 mod server;
+mod shown;
 mod storage;
 mod supervisors;
 mod switches;
@@ -29,10 +30,12 @@ pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig, LinkTarget};
 pub use probe::ProbeConfig;
 pub use server::{AdminConfig, LimitsConfig, ServerConfig, ServicePorts};
+pub use shown::ShownValue;
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
 pub use units::ByteCount;
 pub(crate) use units::duration as read_duration;
+pub use value::FlagValue;
 
 use section::{Asked, Section};
 use switches::{Switches, World};
@@ -88,13 +91,30 @@ impl SupervisionConfig {
         path: impl AsRef<Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
+        Self::load_layers(path, variables, []).map(|(config, _)| config)
+    }
+
+    /// As [`load_with`](Self::load_with), with flags laid over that; also every key with its value and its origin, but for
+    /// the switches of systems, which [`shown_settings`](Self::shown_settings) has.
+    ///
+    /// # Errors
+    /// The first broken rule, or that the file cannot be read.
+    pub fn load_layers(
+        path: impl AsRef<Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = FlagValue>,
+    ) -> Result<(Self, Vec<ShownValue>), ConfigError> {
         let path = path.as_ref();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
         };
-        Self::parse_with(&text, &path.display().to_string(), variables)
+        let mut root = value::from_text(&text, &path.display().to_string())?;
+        value::overlay(&mut root, variables)?;
+        value::overlay_flags(&mut root, flags);
+        let shown = shown::shown(root.clone())?;
+        Ok((Self::validate(root, &Asked::default())?, shown))
     }
 
     /// Reads the text of a file; errors call it `file_name`.
@@ -165,6 +185,20 @@ impl SupervisionConfig {
         let file = |path: &Path| std::fs::read_to_string(path);
         let switches = self.systems.get(S::SYSTEM).cloned().unwrap_or_default();
         switches.read(&World { file: &file, variable: &variable })
+    }
+
+    /// The switches of one system as [`settings`](Self::settings) reads them, each with its origin. What stands in a file
+    /// of its own is not shown.
+    ///
+    /// # Errors
+    /// As [`settings`](Self::settings).
+    pub fn shown_settings<S: Settings>(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Vec<ShownValue>, ConfigError> {
+        let file = |path: &Path| std::fs::read_to_string(path);
+        let switches = self.systems.get(S::SYSTEM).cloned().unwrap_or_default();
+        switches.shown::<S>(&World { file: &file, variable: &variable })
     }
 
     /// The systems that have switches here.

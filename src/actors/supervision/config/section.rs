@@ -7,6 +7,7 @@ use super::super::strategy::Strategy;
 use super::{
     error::{ConfigError, Place, Problem},
     server::ServicePorts,
+    shown::discreet,
     units::{self, ByteCount},
     value::{Entry, Table, Value},
 };
@@ -181,7 +182,8 @@ impl<T: Show + PartialOrd> Placed<T> {
 }
 
 fn unreadable(place: Place, key: String, value: &Value, expected: &str) -> ConfigError {
-    let problem = Problem::Unreadable { key, value: value.describe(), expected: expected.to_owned() };
+    let value = discreet(&key, &value.describe());
+    let problem = Problem::Unreadable { key, value, expected: expected.to_owned() };
     ConfigError::refused(place, problem)
 }
 

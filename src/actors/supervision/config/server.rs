@@ -21,6 +21,9 @@ pub struct ServerConfig {
     pub service_ports: ServicePorts,
     /// Where the bound addresses are written once the process serves. Default nowhere.
     pub ready_file: Option<PathBuf>,
+    /// How often the configuration file is looked at, and read again when it is another one; 0 s for never. Default 1 s, at
+    /// most 1 h.
+    pub watch_config: Duration,
     /// How long it goes on serving after a signal to end while its readiness is down already, so that balancers notice.
     /// Default 0 s, at most 10 min.
     pub ready_down: Duration,
@@ -46,6 +49,7 @@ impl Default for ServerConfig {
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9900)),
             service_ports: ServicePorts::Off,
             ready_file: None,
+            watch_config: Duration::from_secs(1),
             ready_down: Duration::ZERO,
             drain: Duration::from_secs(10),
             header_deadline: Duration::from_secs(10),
@@ -96,6 +100,7 @@ impl Default for LimitsConfig {
 }
 
 const SHORTEST: Duration = Duration::from_millis(100);
+const HOUR: Duration = Duration::from_hours(1);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 
 /// Also gives `drain` with its place: the edge's supervisor has to be as patient.
@@ -116,6 +121,7 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
         admin_listen: admin.value,
         service_ports: section.or("service_ports", default.service_ports)?.value,
         ready_file: section.optional("ready_file")?.map(|file| file.value),
+        watch_config: section.bounded("watch_config", default.watch_config, Duration::ZERO..=HOUR)?.value,
         ready_down: section.bounded("ready_down", default.ready_down, Duration::ZERO..=TEN_MINUTES)?.value,
         drain: drain.value,
         header_deadline: section.bounded("header_deadline", default.header_deadline, SHORTEST..=TEN_MINUTES)?.value,

@@ -11,6 +11,7 @@ use toml::{Table as Toml, Value as TomlValue};
 use super::{
     error::{ConfigError, Place, Problem},
     section::Section,
+    shown::ShownValue,
     value::{Table, Value},
 };
 use crate::actors::entity::Settings;
@@ -26,6 +27,8 @@ pub(super) struct Switches {
     places: BTreeMap<String, Place>,
     /// Keys from the environment: what their text means depends on the switch.
     untyped: BTreeSet<String>,
+    /// Keys whose value stood in a file of its own: nobody's business.
+    secret: BTreeSet<String>,
 }
 
 /// What reading needs of the world.
@@ -65,7 +68,38 @@ impl Switches {
 
     /// The settings that these switches are: defaults, then the configuration, with `<key>_file` read, then
     /// the variables that the settings name.
-    pub(super) fn read<S: Settings>(mut self, world: &World<'_>) -> Result<S, ConfigError> {
+    pub(super) fn read<S: Settings>(self, world: &World<'_>) -> Result<S, ConfigError> {
+        self.completed::<S>(world)?.understood()
+    }
+
+    /// Each switch with its origin.
+    pub(super) fn shown<S: Settings>(self, world: &World<'_>) -> Result<Vec<ShownValue>, ConfigError> {
+        let switches = self.completed::<S>(world)?;
+        let mut shown = Vec::new();
+        if let Ok(values) = Toml::try_from(switches.understood::<S>()?) {
+            switches.show(S::SYSTEM, "", &values, &mut shown);
+        }
+        Ok(shown)
+    }
+
+    fn show(&self, system: &str, above: &str, values: &Toml, shown: &mut Vec<ShownValue>) {
+        for (key, value) in values {
+            let path = joined(above, key);
+            if let TomlValue::Table(below) = value {
+                self.show(system, &path, below, shown);
+                continue;
+            }
+            let (key, place) = (format!("systems.{system}.{path}"), self.places.get(&path));
+            shown.push(if self.secret.contains(&path) {
+                ShownValue::hidden(key, place)
+            } else {
+                ShownValue::of(key, &value.to_string(), place)
+            });
+        }
+    }
+
+    /// With what stands in other files, and in the variables that the settings name.
+    fn completed<S: Settings>(mut self, world: &World<'_>) -> Result<Self, ConfigError> {
         self.read_files(world)?;
         for (variable, key) in S::ENVIRONMENT {
             if let Some(text) = (world.variable)(variable) {
@@ -74,6 +108,10 @@ impl Switches {
                 self.untyped.insert((*key).to_owned());
             }
         }
+        Ok(self)
+    }
+
+    fn understood<S: Settings>(&self) -> Result<S, ConfigError> {
         // A text from the environment is tried as what it looks like, then as a text.
         let mut texts = BTreeSet::new();
         loop {
@@ -112,6 +150,7 @@ impl Switches {
             let key = path.trim_end_matches(IN_FILE).to_owned();
             self.set(&key, text.trim().to_owned());
             self.remove(&path);
+            self.secret.insert(key.clone());
             if let Some(place) = self.places.remove(&path) {
                 self.places.insert(key, place);
             }
@@ -247,6 +286,11 @@ mod tests {
             Ok("SK Imme \r\n".to_owned())
         };
         assert_eq!(read(&secret).unwrap().name, "SK Imme");
+        let world = World { file: &secret, variable: &|_| None };
+        let shown = switches.clone().shown::<Inn>(&world).unwrap();
+        let shown: Vec<_> = shown.iter().map(|it| (it.key.as_str(), it.value.as_str(), it.origin.as_str())).collect();
+        assert!(shown.contains(&("systems.inn.name", "\"***\"", "supervision.toml:2")), "{shown:?}");
+        assert!(shown.contains(&("systems.inn.alarm.prefix", "\"\"", "default")), "{shown:?}");
         assert_eq!(read(&|_| Err(io::ErrorKind::NotFound.into())), Err("cannot read /run/name".to_owned()));
     }
 

@@ -296,7 +296,7 @@ fn every_broken_rule_of_connectors_and_bulkheads_is_refused_with_its_place_and_b
         ),
         (
             "[connector.a.b]\nkind = \"webhook\"\nurl = \"http://u:p@x/\"",
-            "3:1: `connector.a.b.url` is \"http://u:p@x/\"; it takes a URL without a password, as \"https://example.org/alarms\"",
+            "3:1: `connector.a.b.url` is \"http://***@x/\"; it takes a URL without a password, as \"https://example.org/alarms\"",
         ),
         ("[connector.a.b]\nattempts = 0", "2:1: `connector.a.b.attempts` is 0; it takes 1 to 1000"),
         (

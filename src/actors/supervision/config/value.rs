@@ -156,6 +156,28 @@ pub(super) fn overlay(
     Ok(())
 }
 
+/// A flag of the command line that says what a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagValue {
+    /// As it is written: `--data`.
+    pub flag: &'static str,
+    /// The key with its section: `storage.data`.
+    pub key: &'static str,
+    /// The value as text.
+    pub value: String,
+}
+
+/// Lays flags over `root`.
+pub(super) fn overlay_flags(root: &mut Table, flags: impl IntoIterator<Item = FlagValue>) {
+    for FlagValue { flag, key, value } in flags {
+        let place = Place::Flag(flag);
+        let (sections, key) = key.rsplit_once('.').unwrap_or(("", key));
+        let path: Vec<&str> = sections.split('.').filter(|section| !section.is_empty()).collect();
+        let table = descend(root, &path, &place);
+        table.insert(key.to_owned(), Entry { place, value: Value::Untyped(value) });
+    }
+}
+
 fn descend<'t>(table: &'t mut Table, path: &[&str], place: &Place) -> &'t mut Table {
     path.iter().fold(table, |table, name| {
         let new = || Entry { place: place.clone(), value: Value::Table(Table::new()) };
