@@ -8,13 +8,14 @@ mod measure;
 pub mod observe;
 pub mod outbound;
 pub mod persistence;
+mod spans;
 
 pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::{
     AdminConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
     ConnectorKind, EntityConfig, Failure, FlagValue, Intensity, JournalKind, LimitsConfig, LinkConfig, LinkTarget,
-    NodeKind, NodeState, PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, Restart, Running,
+    LogConfig, NodeKind, NodeState, PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, Restart, Running,
     ServerConfig, ServiceConfig, ServicePorts, ShownValue, Stop, StorageConfig, Strategy, SupervisionConfig,
     SupervisorConfig, SupervisorConfigs, TreeNode, process,
 };

@@ -132,6 +132,12 @@ const RULES: &[Rule] = &[
         "an outbound adapter knows notices and asks only",
     ),
     Rule {
+        under: "src/observe",
+        but: &["src/observe/otlp.rs"],
+        banned: &["ureq"],
+        why: "who exports traces sends them by itself",
+    },
+    Rule {
         under: "src/outbound",
         but: &["src/outbound/remote.rs"],
         banned: &["tokio", "async", "await", "hyper"],
@@ -139,9 +145,16 @@ const RULES: &[Rule] = &[
     },
     rule(
         "src/observe",
-        &["ractor", "actix", "sled", "warp", "ureq", "crate::persistence", "crate::http", "crate::outbound"],
+        &["ractor", "actix", "sled", "warp", "crate::persistence", "crate::http", "crate::outbound"],
         "figures are gathered through the crate's public API",
     ),
+    Rule {
+        under: "src",
+        but: &["src/observe/otlp.rs"],
+        banned: &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "opentelemetry_http"],
+        why: "the crates that export traces live in one file",
+    },
+    rule("src/spans.rs", &["actors", "http", "persistence", "tokio", "async"], "spans are a leaf"),
     Rule {
         under: "src",
         but: &["src/observe/families.rs"],

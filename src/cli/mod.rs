@@ -10,6 +10,7 @@ mod inherited;
 mod journal;
 mod layers;
 mod listeners;
+mod log;
 mod model;
 mod notify;
 mod openapi;

@@ -1,12 +1,12 @@
 //! `steadfast serve`: runs the systems until a signal, or until the supervision tree gives up.
 
-use std::{io::IsTerminal, pin::pin, sync::Arc, time::Duration};
+use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use steadfast::{
     Configuration, ConfigurationSource, JournalKind, Process, ReadBy, StartError, SupervisionConfig, System,
-    http::{self, HttpLimits, Readiness},
+    http::{self, AccessLog, HttpLimits, Readiness},
     outbound,
     persistence::{self, OpenError, Storage},
 };
@@ -18,6 +18,7 @@ use super::{
     inherited::Inherited,
     layers::Layers,
     listeners::{Listeners, ServiceListener},
+    log::{self, LogFormat},
     notify::Manager,
     say,
     watch::Watch,
@@ -35,12 +36,6 @@ pub(super) struct Serve {
     log_format: LogFormat,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 impl Serve {
     pub(super) fn run(self) -> Result<(), Exit> {
         let fleet = self.layers.fleet();
@@ -51,7 +46,8 @@ impl Serve {
         let configuration = source.read().map_err(|error| Exit::Usage(error.into()))?;
         let config = &configuration.supervision;
         fleet::refuse_unknown_switches(config)?;
-        start_log(self.log_format);
+        // Until the end, so that what happens in it is traced as well.
+        let _traces = log::start(self.log_format)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -117,6 +113,7 @@ async fn serve(
     let Listeners { public, admin, services, grpc } = listeners;
     let readiness = Readiness::default();
     let limits = HttpLimits::of(&config);
+    let access = access_log(&config)?;
     let (ready_down, drain) = (config.server.ready_down, config.server.drain);
     let ready_file = config.server.ready_file.clone();
     watch.begin(config.server.watch_config);
@@ -132,15 +129,16 @@ async fn serve(
     for settings in settings {
         builder = builder.settings(settings);
     }
-    let operators = (limits.clone(), readiness.clone());
+    let operators = (limits.clone(), readiness.clone(), access.clone());
     builder = builder.edge("admin", move |system| -> Arc<dyn Process> {
-        Arc::new(http::admin(admin, &system, operators.0, operators.1))
+        Arc::new(http::admin(admin, &system, operators.0, operators.1).logging(operators.2))
     });
     for ServiceListener { system: known, service, listener } in services {
-        let (limits, readiness) = (limits.clone(), readiness.clone());
+        let (limits, readiness, access) = (limits.clone(), readiness.clone(), access.clone());
         builder = builder.edge(format!("http:{}/{service}", known.name), move |system| -> Arc<dyn Process> {
             let resources = (known.resources)(&system);
-            Arc::new(http::service_port(listener, &system, known.name, service, resources, limits, readiness))
+            let port = http::service_port(listener, &system, known.name, service, resources, limits, readiness);
+            Arc::new(port.logging(access))
         });
     }
     #[cfg(feature = "grpc")]
@@ -157,7 +155,8 @@ async fn serve(
     let system = builder
         .edge("http", move |system| -> Arc<dyn Process> {
             let resources = fleet.resources(&system);
-            Arc::new(http::public(public, &system, resources, fleet.is_single(), edge.0, edge.1))
+            let public = http::public(public, &system, resources, fleet.is_single(), edge.0, edge.1);
+            Arc::new(public.logging(access))
         })
         .start()
         .await
@@ -205,6 +204,12 @@ async fn serve(
     Ok(())
 }
 
+/// The access log, where one is wanted. It is the program's and not the system's: a reload does not touch it.
+fn access_log(config: &SupervisionConfig) -> Result<Option<AccessLog>, Exit> {
+    let open = |path: &PathBuf| AccessLog::open(path, config.log.access_one_in.into());
+    config.log.access.as_ref().map(open).transpose().map_err(|error| Exit::Usage(error.into()))
+}
+
 /// A configuration that names what is not here is a mistake of whoever wrote it; all else is the tree's.
 fn not_started(error: StartError) -> Exit {
     use StartError::{Elsewhere, Forgetful, NoUnit, UnknownService, Unused};
@@ -221,18 +226,4 @@ fn not_started(error: StartError) -> Exit {
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Exit> {
     signal(kind).context("cannot listen for signals").map_err(Exit::Other)
-}
-
-fn start_log(format: LogFormat) {
-    use tracing_subscriber::EnvFilter;
-    // ractor logs each actor's life at info; the tree says it better.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,ractor=warn"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
-    }
 }

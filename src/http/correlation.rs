@@ -30,6 +30,11 @@ impl Correlation {
         Self { id: id.unwrap_or(trace_id).into(), traceparent }
     }
 
+    /// The trace that it belongs to, and its caller's place in it.
+    pub(crate) fn traceparent(&self) -> &str {
+        &self.traceparent
+    }
+
     /// Tells the client.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         for (name, text) in [(REQUEST_ID, self.id.as_ref()), (TRACEPARENT, &self.traceparent)] {

@@ -8,6 +8,7 @@
 //!
 //! No route rejects: every request ends in an answer, and every refusal is a [`Problem`]. What a resource looks like is declared ([`Resource`]), not programmed.
 
+mod access;
 mod admin;
 mod api;
 mod asks;
@@ -35,6 +36,7 @@ mod serve;
 mod status;
 mod table;
 
+pub use access::{AccessLog, AccessLogError};
 pub use api::{library, procurement, station, stay, store};
 pub use coerce::{Field, FieldType};
 pub use contract::{admin_contract, contract};

@@ -232,6 +232,10 @@ fn requests(families: &mut Families, system: &System) {
         let labels: Labels<'_> = &[("system", route.system), ("service", route.service), ("route", &route.route)];
         seconds.seconds(labels, &route.seconds);
     }
+    let (taken, dropped) = meters.lines();
+    let mut lines = families.counter("access_log_lines_total", "Lines for the access log: taken, or dropped.");
+    lines.count(&[("outcome", "taken")], taken);
+    lines.count(&[("outcome", "dropped")], dropped);
     let shed = meters.shed();
     families.counter("http_shed_total", "Requests that were refused unseen: too many were under way.").count(&[], shed);
 }

@@ -5,6 +5,10 @@
 
 mod families;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 
 pub use families::CONTENT_TYPE;
 pub use metrics::metrics;
+#[cfg(feature = "otlp")]
+pub use otlp::{Exporter, OtlpError};

@@ -41,6 +41,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod metrics;
@@ -50,6 +52,9 @@ mod model;
 mod openapi;
 #[cfg(test)]
 mod operators;
+#[cfg(feature = "otlp")]
+#[cfg(test)]
+mod otlp;
 #[cfg(test)]
 mod papers;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::{
     cell::{Cell, Phase},
     gate::{Effect, Gate, append_failure},
     host::Host,
+    mailbox::about,
 };
 use crate::{
     actors::entity::{AskError, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded, Timestamp},
@@ -67,7 +68,8 @@ impl<E: Entity> Host<E> {
                 }
             }
             Err(error) => {
-                tracing::warn!(kind = E::KIND, key = %cell.key, %error, "append failed");
+                about(&facts.correlation)
+                    .in_scope(|| tracing::warn!(kind = E::KIND, key = %cell.key, %error, "append failed"));
                 if facts.expected == 0 && facts.number != 0 && !matches!(error, AppendError::Unknown(_)) {
                     self.service.numbers.give_back(facts.number);
                 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     cell::{Cell, Phase},
     host::Host,
+    mailbox::about,
     turn::Panicked,
 };
 use crate::actors::entity::{Entity, Unavailable};
@@ -42,7 +43,9 @@ impl<E: Entity> Host<E> {
             let recent = inner.failures.len();
             let pause = (recent <= self.config.restarts).then(|| pause_after(recent));
             let then = pause.map_or_else(|| "quarantined".to_owned(), |pause| format!("recovered after {pause:.1?}"));
-            tracing::warn!(kind = E::KIND, key = %cell.key, reason = reason.as_ref(), recent, then, "entity failed");
+            about(command.as_ref().map_or("", |command| &command.correlation)).in_scope(|| {
+                tracing::warn!(kind = E::KIND, key = %cell.key, reason = reason.as_ref(), recent, then, "entity failed");
+            });
             let trouble = inner.trouble.get_or_insert_default();
             trouble.failed(self.clock().now(), &reason, command, then);
             pause.ok_or(recent)

@@ -33,6 +33,7 @@ use super::{
 use crate::{
     actors::entity::{Address, AnyCommand, AskError, Entity, Injected, Key, Outcome, Unavailable},
     persistence::{Causation, PartitionId, StreamId},
+    spans,
 };
 
 /// Hosts the cells of one kind; one shard per partition.
@@ -345,7 +346,7 @@ impl<E: Entity> Host<E> {
         deadline: Instant,
         expecting: Option<u64>,
     ) -> TurnResult<E> {
-        let meter = matches!(body, Body::Command(_)).then(|| self.meter.command());
+        let meter = matches!(body, Body::Command(_)).then(|| (self.meter.command(), meta.span(E::KIND)));
         // The one look whether anything is injected.
         let answer = if meter.is_some() && self.unit.faults.any() {
             Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await
@@ -355,8 +356,9 @@ impl<E: Entity> Host<E> {
                 Err(refused) => Err(refused),
             }
         };
-        if let Some(meter) = meter {
-            meter.ended(answer.as_ref().map(|reply| reply.replayed));
+        if let Some((meter, span)) = meter {
+            let outcome = meter.ended(answer.as_ref().map(|reply| reply.replayed));
+            spans::ended(&span, outcome);
         }
         answer
     }

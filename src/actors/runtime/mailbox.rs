@@ -9,11 +9,13 @@ use std::{
 };
 
 use tokio::{sync::oneshot, time::Instant};
+use tracing::Span;
 
 use super::{budget::Room, bulkhead::Permit as WorkPermit, entities::fresh_bits, faults::FaultId};
 use crate::{
     actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, Outcome, ReplyValue},
     persistence::{Causation, Origin},
+    spans,
 };
 
 /// When a full mailbox is worth another try: a group commit takes some milliseconds.
@@ -72,6 +74,18 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
+    /// What whoever collects traces sees of the command.
+    pub(crate) fn span(&self, kind: &str) -> Span {
+        let cause = || match (&self.causation, &self.origin) {
+            (Causation::Command(command), _) => Some(*command),
+            (Causation::Event { .. }, Origin::Dispatch(mark)) => {
+                Some(spans::delivery_id(&mark.policy, &mark.unit, mark.partition.0, mark.offset, mark.index))
+            }
+            (Causation::Request | Causation::Event { .. }, _) => None,
+        };
+        spans::command(&self.correlation, kind, self.command.to_bits(), cause)
+    }
+
     /// Of a message of the runtime's own, which nobody repeats.
     pub(crate) fn fresh(correlation: &str) -> Self {
         Self {
@@ -83,6 +97,12 @@ impl Meta {
             is_inside: false,
         }
     }
+}
+
+/// A span for lines of the log that are about a request and written elsewhere: with its correlation id, at every level
+/// that is logged. None for what belongs to no request.
+pub(crate) fn about(correlation: &str) -> Span {
+    if correlation.is_empty() { Span::none() } else { tracing::error_span!("about", correlation) }
 }
 
 /// A reply with what is known around it.

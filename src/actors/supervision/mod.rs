@@ -32,8 +32,8 @@ pub use backoff::Backoff;
 pub(crate) use config::read_duration;
 pub use config::{
     AdminConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
-    ConnectorKind, EntityConfig, FlagValue, JournalKind, LimitsConfig, LinkConfig, LinkTarget, NamedSection, Place,
-    PlacesConfig, ProbeConfig, Problem, ServerConfig, ServiceConfig, ServicePorts, ShownValue, StorageConfig,
+    ConnectorKind, EntityConfig, FlagValue, JournalKind, LimitsConfig, LinkConfig, LinkTarget, LogConfig, NamedSection,
+    Place, PlacesConfig, ProbeConfig, Problem, ServerConfig, ServiceConfig, ServicePorts, ShownValue, StorageConfig,
     SupervisionConfig, SupervisorConfig, SupervisorConfigs,
 };
 pub use control::ControlError;

@@ -16,13 +16,14 @@ use tracing::Instrument;
 use warp::{Filter, filters::path::FullPath};
 
 use super::{
-    HttpLimits, Problem,
+    AccessLog, HttpLimits, Problem,
+    access::Line,
     correlation::Correlation,
     cors,
     request::{Request, Response, set},
     room::{Class, Room},
 };
-use crate::{RequestMeters, RouteMeter, Timestamp};
+use crate::{RequestMeters, RouteMeter, Timestamp, spans};
 
 /// A body that is too long is read and dropped up to here, so that a client that is still writing gets to
 /// read the refusal; then the connection is closed on it.
@@ -42,7 +43,10 @@ pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Routes with the frame around them: everything of a listener but the socket. Cheap to clone.
 #[derive(Clone)]
-pub struct Edge(Arc<Inner>);
+pub struct Edge {
+    inner: Arc<Inner>,
+    access: Option<AccessLog>,
+}
 
 struct Inner {
     routes: Box<dyn Routes>,
@@ -57,7 +61,7 @@ struct Inner {
 
 impl fmt::Debug for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Edge").field("limits", &self.0.limits).finish_non_exhaustive()
+        f.debug_struct("Edge").field("limits", &self.inner.limits).finish_non_exhaustive()
     }
 }
 
@@ -71,12 +75,20 @@ impl Edge {
         meters: RequestMeters,
     ) -> Self {
         let (room, unmatched) = (Room::new(limits.requests), meters.route("", "", RequestMeters::UNMATCHED));
-        Self(Arc::new(Inner { routes: Box::new(routes), cross_origin, limits, room, now, meters, unmatched }))
+        let routes = Box::new(routes);
+        let inner = Arc::new(Inner { routes, cross_origin, limits, room, now, meters, unmatched });
+        Self { inner, access: None }
+    }
+
+    /// With a line for each request in `access`.
+    pub(crate) fn logging(mut self, access: AccessLog) -> Self {
+        self.access = Some(access);
+        self
     }
 
     /// The limits that it keeps.
     pub fn limits(&self) -> &HttpLimits {
-        &self.0.limits
+        &self.inner.limits
     }
 
     /// One warp filter that takes every request and never rejects.
@@ -122,11 +134,13 @@ impl Edge {
         headers: HeaderMap,
         body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     ) -> Response {
-        let Inner { routes, cross_origin, limits, room, now, meters, unmatched } = &*self.0;
+        let Inner { routes, cross_origin, limits, room, now, meters, unmatched } = &*self.inner;
         let begun = Instant::now();
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
-        let span = tracing::info_span!("request", %method, path, correlation = &*correlation.id);
+        // Of the highest level, so that it is there whatever is logged.
+        let span = tracing::error_span!("request", %method, path, correlation = &*correlation.id);
+        let traced = spans::request(&correlation.id, correlation.traceparent(), method.as_str());
         let (head, origin) = (method == Method::HEAD, headers.get(header::ORIGIN).cloned());
         let mut request = Request {
             method,
@@ -161,8 +175,23 @@ impl Edge {
         }
         .instrument(span)
         .await;
-        let route = request.route.get().unwrap_or(unmatched);
-        route.answered(request.method.as_str(), response.status().as_u16(), begun.elapsed());
+        let (route, status, took) =
+            (request.route.get().unwrap_or(unmatched), response.status().as_u16(), begun.elapsed());
+        route.answered(request.method.as_str(), status, took);
+        spans::answered(&traced, route.route(), status);
+        if let Some(access) = self.access.as_ref().filter(|access| access.wants(&request.correlation.id, status)) {
+            let line = Line {
+                at: request.at,
+                method: request.method.clone(),
+                path: std::mem::take(&mut request.path),
+                route: route.clone(),
+                status,
+                took,
+                bytes: response.body().len(),
+                correlation: request.correlation.id.clone(),
+            };
+            meters.count_line(access.take(line));
+        }
         request.correlation.write(response.headers_mut());
         if let Some(origin) = origin.filter(|_| *cross_origin) {
             cors::allow(&origin, response.headers_mut());

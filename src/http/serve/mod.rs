@@ -31,7 +31,7 @@ use tokio_util::{
 use tower::Service;
 
 pub use self::listener::{BindError, Listener};
-use super::{Edge, HttpLimits, Readiness};
+use super::{AccessLog, Edge, HttpLimits, Readiness};
 use crate::{Failure, Process, Running, Stop};
 
 /// A connection accepted a moment ago may have its first request on the wire, and hyper would close it as
@@ -53,6 +53,15 @@ pub struct HttpServer {
 impl HttpServer {
     pub(crate) fn new(listener: Listener, edge: Edge, readiness: Readiness) -> Self {
         Self { listener: Arc::new(listener), edge, readiness }
+    }
+
+    /// With a line for each of its requests in `access`.
+    #[must_use]
+    pub fn logging(mut self, access: Option<AccessLog>) -> Self {
+        if let Some(access) = access {
+            self.edge = self.edge.logging(access);
+        }
+        self
     }
 
     /// Where it listens.

@@ -6,13 +6,17 @@ use super::{
     super::{
         consumer::{Consumer, ConsumerState},
         entities::Entities,
+        mailbox::about,
     },
     carrier::{AnyCarrier, Fact, Lane, Tried, Undelivered, doubled},
     progress_id,
 };
-use crate::actors::{
-    entity::{PolicyProgress, PutAside},
-    supervision::Stop,
+use crate::{
+    actors::{
+        entity::{PolicyProgress, PutAside},
+        supervision::Stop,
+    },
+    spans,
 };
 
 /// The first pause while something waits that does not count; it doubles up to [`LONGEST_WAIT`].
@@ -39,6 +43,22 @@ pub(super) struct Outgoing {
     pub(super) is_settled: bool,
 }
 
+impl Outgoing {
+    /// What whoever collects traces sees of it.
+    fn span(&self, consumer: &str) -> tracing::Span {
+        let id = || {
+            let at = &self.fact.position;
+            spans::delivery_id(consumer, &at.unit, at.partition, at.offset, self.index)
+        };
+        spans::delivery(&self.fact.correlation, consumer, id)
+    }
+
+    /// Lines about it name the request that it goes back to.
+    fn log(&self) -> tracing::Span {
+        about(&self.fact.correlation)
+    }
+}
+
 impl Delivery {
     /// The deliveries that an event leads to.
     pub(super) fn plan(&self, partition: usize, fact: &Arc<Fact>) -> Vec<Outgoing> {
@@ -52,6 +72,7 @@ impl Delivery {
     /// Tries until it is done or put aside, or the stop comes.
     pub(super) async fn see_through(self: Arc<Self>, mut outgoing: Outgoing) -> Outgoing {
         let patience = self.carrier.patience();
+        let _span = outgoing.span(self.carrier.name());
         let (mut failures, mut waits) = (0, 0u32);
         loop {
             let pause = match self.carrier.attempt(&outgoing.fact, outgoing.index).await {
@@ -65,7 +86,9 @@ impl Delivery {
                 Tried::Failed { reason, pause } => {
                     failures += 1;
                     let position = &outgoing.fact.position;
-                    tracing::warn!(consumer = self.carrier.name(), %position, reason, failures, "delivery failed");
+                    outgoing.log().in_scope(|| {
+                        tracing::warn!(consumer = self.carrier.name(), %position, reason, failures, "delivery failed");
+                    });
                     if failures >= patience.attempts {
                         if self.put_aside(&outgoing, Undelivered::because(reason), failures).await {
                             break;
@@ -75,7 +98,10 @@ impl Delivery {
                     pause.unwrap_or_else(|| patience.after(failures))
                 }
                 Tried::Later { reason, pause } => {
-                    tracing::debug!(consumer = self.carrier.name(), position = %outgoing.fact.position, reason, "delivery waits");
+                    let position = &outgoing.fact.position;
+                    outgoing.log().in_scope(|| {
+                        tracing::debug!(consumer = self.carrier.name(), %position, reason, "delivery waits");
+                    });
                     self.consumer.set_state(ConsumerState::Waiting);
                     waits += 1;
                     pause.unwrap_or_else(|| doubled(FIRST_WAIT, waits - 1)).min(LONGEST_WAIT)
@@ -93,7 +119,10 @@ impl Delivery {
     /// Journals a letter before the cursor may pass it; false when the stop came first.
     async fn put_aside(&self, outgoing: &Outgoing, why: Undelivered, attempts: u32) -> bool {
         let position = &outgoing.fact.position;
-        tracing::warn!(consumer = self.carrier.name(), %position, reason = why.reason, "put aside");
+        let log = outgoing.log();
+        log.in_scope(|| {
+            tracing::warn!(consumer = self.carrier.name(), %position, reason = why.reason, "put aside");
+        });
         let letter = self.carrier.letter(&outgoing.fact, outgoing.index, why, attempts);
         let id = progress_id(self.carrier.name(), &position.unit, position.partition);
         let mut failures = 0;
@@ -103,7 +132,10 @@ impl Delivery {
                 Ok(()) => return true,
                 Err(error) => {
                     self.consumer.set_state(ConsumerState::Waiting);
-                    tracing::warn!(consumer = self.carrier.name(), %error, "a dead letter cannot be journaled; trying again");
+                    log.in_scope(|| {
+                        let consumer = self.carrier.name();
+                        tracing::warn!(consumer, %error, "a dead letter cannot be journaled; trying again");
+                    });
                 }
             }
             failures += 1;

@@ -82,9 +82,10 @@ pub(crate) struct CommandMeter<'a> {
 }
 
 impl CommandMeter<'_> {
-    /// It is answered: `Ok` with whether the answer is one that was given before.
-    pub(crate) fn ended<R>(mut self, answer: Result<bool, &AskError<R>>) {
+    /// It is answered: `Ok` with whether the answer is one that was given before. The name of that outcome.
+    pub(crate) fn ended<R>(mut self, answer: Result<bool, &AskError<R>>) -> &'static str {
         self.told = Told::of(answer);
+        NAMES.get(self.told as usize).copied().unwrap_or_default()
     }
 }
 
@@ -109,15 +110,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_command_counts_once_as_it_ended_and_when_nobody_waited_as_abandoned() {
         let meter = KindMeter::default();
-        meter.command().ended::<()>(Ok(false));
-        meter.command().ended::<()>(Ok(true));
+        assert_eq!(meter.command().ended::<()>(Ok(false)), "done");
+        assert_eq!(meter.command().ended::<()>(Ok(true)), "replayed");
         for error in [
             AskError::Rejected(()),
             AskError::Accepted,
             AskError::Expired(Duration::ZERO),
             AskError::TimedOut(Duration::ZERO),
         ] {
-            meter.command().ended(Err(&error));
+            assert_ne!(meter.command().ended(Err(&error)), "done");
         }
         let waits = meter.command();
         tokio::time::advance(Duration::from_secs(2)).await;

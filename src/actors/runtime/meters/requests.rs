@@ -40,6 +40,16 @@ impl RouteMeter {
         Arc::new(Self { system, service, route, counts, seconds: Buckets::default() })
     }
 
+    /// The system whose resource it is; empty for what belongs to none.
+    pub fn system(&self) -> &'static str {
+        self.system
+    }
+
+    /// The service whose resource it is; empty for what belongs to none.
+    pub fn service(&self) -> &'static str {
+        self.service
+    }
+
     /// The pattern.
     pub fn route(&self) -> &str {
         &self.route
@@ -96,6 +106,8 @@ pub struct RequestMeters(Arc<Inner>);
 struct Inner {
     routes: Mutex<BTreeMap<Key, Arc<RouteMeter>>>,
     shed: AtomicU64,
+    lines: AtomicU64,
+    lines_dropped: AtomicU64,
 }
 
 impl RequestMeters {
@@ -119,6 +131,17 @@ impl RequestMeters {
     /// Requests that were refused unseen.
     pub fn shed(&self) -> u64 {
         self.0.shed.load(Ordering::Relaxed)
+    }
+
+    /// A line for the access log was taken, or dropped since too many waited.
+    pub fn count_line(&self, taken: bool) {
+        let count = if taken { &self.0.lines } else { &self.0.lines_dropped };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lines for the access log that were taken, and that were dropped.
+    pub fn lines(&self) -> (u64, u64) {
+        (self.0.lines.load(Ordering::Relaxed), self.0.lines_dropped.load(Ordering::Relaxed))
     }
 
     /// Every route on which something was answered.

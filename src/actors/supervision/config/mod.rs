@@ -9,6 +9,7 @@ mod connector;
 mod entity;
 mod error;
 mod link;
+mod log;
 mod probe;
 mod section;
 mod server;
@@ -28,6 +29,7 @@ pub use connector::{ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
 pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig, LinkTarget};
+pub use log::LogConfig;
 pub use probe::ProbeConfig;
 pub use server::{AdminConfig, LimitsConfig, ServerConfig, ServicePorts};
 pub use shown::ShownValue;
@@ -52,6 +54,8 @@ pub struct SupervisionConfig {
     pub admin: AdminConfig,
     /// `[limits]`.
     pub limits: LimitsConfig,
+    /// `[log]`.
+    pub log: LogConfig,
     /// `[storage]`.
     pub storage: StorageConfig,
     /// `[[supervisor]]`.
@@ -155,6 +159,7 @@ impl SupervisionConfig {
             server,
             admin: server::admin(root.section("admin")?)?,
             limits: server::limits(root.section("limits")?)?,
+            log: log::log(root.section("log")?)?,
             storage: storage::storage(root.section("storage")?)?,
             supervisors: supervisors::supervisors(root.sections("supervisor")?, &drain)?,
             systems: switches,
@@ -212,6 +217,7 @@ impl SupervisionConfig {
             ("server", self.server != other.server),
             ("admin", self.admin != other.admin),
             ("limits", self.limits != other.limits),
+            ("log", self.log != other.log),
             ("storage", self.storage != other.storage),
             ("supervisor", self.supervisors != other.supervisors),
             ("entity", self.entity != other.entity || self.entities != other.entities),
