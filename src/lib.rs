@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod actors;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod http;
 mod measure;
 pub mod observe;

@@ -121,6 +121,12 @@ const RULES: &[Rule] = &[
         "an inbound adapter talks to the system only",
     ),
     rule(
+        "src/grpc",
+        &["ractor", "actix", "sled", "warp", "ureq", "crate::persistence", "crate::outbound"],
+        "an inbound adapter talks to the system only",
+    ),
+    Rule { under: "src", but: &["src/grpc"], banned: &["tonic", "prost"], why: "gRPC lives in one folder" },
+    rule(
         "src/outbound",
         &["ractor", "actix", "warp", "sled", "crate::persistence", "crate::http"],
         "an outbound adapter knows notices and asks only",
@@ -303,7 +309,7 @@ fn the_check_itself_bites() {
 /// A file that nobody declares as a module is not compiled, and its tests never run.
 #[test]
 fn every_test_file_is_part_of_its_binary() {
-    for binary in ["tests/it", "tests/faults"] {
+    for binary in ["tests/it", "tests/faults", "tests/grpc"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(binary);
         let main = fs::read_to_string(folder.join("main.rs")).expect("source files are text");
         for entry in fs::read_dir(&folder).expect("a folder").flatten() {

@@ -22,6 +22,8 @@ pub(super) struct Listeners {
     pub(super) public: Listener,
     pub(super) admin: Listener,
     pub(super) services: Vec<ServiceListener>,
+    /// Of the gRPC adapter, when it is asked for.
+    pub(super) grpc: Option<Listener>,
 }
 
 /// The socket of one service.
@@ -43,6 +45,7 @@ impl Listeners {
         };
         let public = listener(PUBLIC, config.listen.unwrap_or_else(|| fleet.address()), "--listen")?;
         let admin = listener(ADMIN, config.admin_listen, "--admin-listen")?;
+        let grpc = config.grpc_listen.map(|address| grpc(fleet, address)).transpose()?;
         let services = match config.service_ports {
             ServicePorts::Off => Vec::new(),
             ports @ (ServicePorts::Fixed | ServicePorts::Free) => {
@@ -58,7 +61,7 @@ impl Listeners {
         };
         let of_services = services.iter().map(ServiceListener::name);
         inherited.finish(of_services)?;
-        Ok(Self { public, admin, services })
+        Ok(Self { public, admin, services, grpc })
     }
 
     /// Whether everything that other machines can reach asks them who they are.
@@ -74,7 +77,9 @@ impl Listeners {
     /// Where they listen.
     pub(super) fn addresses(&self) -> Addresses {
         let services = self.services.iter().map(|port| (port.name(), port.listener.address().to_string()));
-        Addresses { listen: self.public.address(), admin: self.admin.address(), services: services.collect() }
+        let (listen, admin, grpc) =
+            (self.public.address(), self.admin.address(), self.grpc.as_ref().map(Listener::address));
+        Addresses { listen, admin, services: services.collect(), grpc }
     }
 }
 
@@ -118,6 +123,23 @@ fn take_over(name: &str, socket: TcpListener, configured: SocketAddr) -> Result<
     Ok(listener)
 }
 
+/// The socket of the gRPC adapter.
+#[cfg(feature = "grpc")]
+fn grpc(fleet: Fleet, address: SocketAddr) -> Result<Listener, Exit> {
+    steadfast::grpc::GrpcServer::check(address).map_err(|error| Exit::Usage(error.into()))?;
+    if fleet.iter().all(|known| known.name != steadfast::store::NAME) {
+        return Err(Exit::Usage(anyhow::anyhow!("server.grpc_listen is set, and the store is not run here")));
+    }
+    bind(address, "server.grpc_listen")
+}
+
+/// A program without the adapter says so: a listener that nobody serves would be worse.
+#[cfg(not(feature = "grpc"))]
+fn grpc(_: Fleet, _: SocketAddr) -> Result<Listener, Exit> {
+    let why = "server.grpc_listen is set, and this program was built without the feature `grpc`";
+    Err(Exit::Usage(anyhow::anyhow!(why)))
+}
+
 fn bind(address: SocketAddr, flag: &str) -> Result<Listener, Exit> {
     Listener::bind(address).map_err(|error| {
         if error.source.kind() == std::io::ErrorKind::AddrInUse {
@@ -133,26 +155,31 @@ pub(super) struct Addresses {
     admin: SocketAddr,
     /// By `<system>/<service>`.
     services: BTreeMap<String, String>,
+    grpc: Option<SocketAddr>,
 }
 
 impl Addresses {
     /// For the person at the terminal.
     pub(super) fn line(&self) -> String {
-        let Self { listen, admin, services } = self;
+        let Self { listen, admin, services, grpc } = self;
         let own = services.iter().map(|(name, address)| format!("{name} on http://{address}"));
         let all =
             [format!("listening on http://{listen}"), format!("operators on http://{admin}")].into_iter().chain(own);
+        let all = all.chain(grpc.iter().map(|grpc| format!("gRPC on http://{grpc}")));
         all.collect::<Vec<_>>().join(", ")
     }
 
     /// Whole or not at all: whoever waits for the file reads it as soon as it is there.
     pub(super) fn announce(&self, file: &Path) -> anyhow::Result<()> {
-        let text = json!({
+        let mut text = json!({
             "listen": self.listen.to_string(),
             "admin": self.admin.to_string(),
             "services": self.services,
             "pid": std::process::id(),
         });
+        if let (Some(grpc), Some(text)) = (self.grpc, text.as_object_mut()) {
+            text.insert("grpc".into(), grpc.to_string().into());
+        }
         let temporary = file.with_extension("tmp");
         let write = || -> std::io::Result<()> {
             let mut out = std::fs::File::create(&temporary)?;

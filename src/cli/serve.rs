@@ -125,7 +125,7 @@ async fn serve(
 ) -> Result<(), Exit> {
     let Configuration { supervision: config, settings, shown } = configuration;
     let addresses = listeners.addresses();
-    let Listeners { public, admin, services } = listeners;
+    let Listeners { public, admin, services, grpc } = listeners;
     let readiness = Readiness::default();
     let limits = HttpLimits::of(&config);
     let access = access_log(&config)?;
@@ -161,6 +161,16 @@ async fn serve(
             Arc::new(port.behind(&guard).logging(access))
         });
     }
+    #[cfg(feature = "grpc")]
+    if let Some(listener) = grpc {
+        use steadfast::grpc::{GrpcServer, StoreService};
+        let limits = limits.clone();
+        builder = builder.edge("grpc", move |system| -> Arc<dyn Process> {
+            Arc::new(GrpcServer::new(listener, StoreService::of(&system), limits))
+        });
+    }
+    #[cfg(not(feature = "grpc"))]
+    drop(grpc);
     let edge = (limits, readiness.clone());
     let system = builder
         .edge("http", move |system| -> Arc<dyn Process> {

@@ -56,4 +56,6 @@ pub use resource::{
     numeric, perform, procedure, said, shown, shows, unchanged, when_sent,
 };
 pub use routes::Edge;
+#[cfg(feature = "grpc")]
+pub(crate) use serve::begins_http2;
 pub use serve::{BindError, HttpServer, Listener};

@@ -88,6 +88,7 @@ struct Running {
     admin: String,
     /// By `<system>/<service>`.
     services: BTreeMap<String, String>,
+    grpc: Option<String>,
 }
 
 /// A process that has ended.
@@ -136,6 +137,11 @@ impl Server {
     /// The operators' address of the present run.
     pub(crate) fn admin_listen(&self) -> &str {
         &self.running().admin
+    }
+
+    /// The address of the gRPC adapter, when it was asked for.
+    pub(crate) fn grpc_listen(&self) -> Option<&str> {
+        self.running().grpc.as_deref()
     }
 
     /// A client of the public address of the present run.
@@ -192,7 +198,8 @@ impl Server {
             Ok(Ok(told)) => {
                 let services = serde_json::from_value(told["services"].clone()).unwrap();
                 let (listen, admin) = (text(&told, "listen"), text(&told, "admin"));
-                self.running = Some(Running { child, listen, admin, services });
+                let grpc = told["grpc"].as_str().map(str::to_owned);
+                self.running = Some(Running { child, listen, admin, services, grpc });
                 Ok(())
             }
             Ok(Err(status)) => Err(Exited { status, stderr: self.stderr() }),

@@ -84,8 +84,16 @@ fn every_crate_comes_from_the_registry_under_a_licence_that_is_allowed() {
     let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let arguments =
-        ["metadata", "--format-version=1", "--locked", "--filter-platform", host, "--manifest-path", manifest];
+    let arguments = [
+        "metadata",
+        "--format-version=1",
+        "--locked",
+        "--all-features",
+        "--filter-platform",
+        host,
+        "--manifest-path",
+        manifest,
+    ];
     let metadata: Value = serde_json::from_str(&output(&cargo, &arguments)).unwrap();
     let of = |package: &Value, field: &str| package[field].as_str().unwrap_or_default().to_owned();
     let packages = metadata["packages"].as_array().unwrap();

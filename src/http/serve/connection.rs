@@ -57,7 +57,7 @@ pub(super) async fn open(
 
 /// Whether the client speaks HTTP/2 with prior knowledge; `None` when it went away. hyper-util's own
 /// detection waits without a deadline, so we peek.
-async fn begins_http2(stream: &TcpStream) -> Option<bool> {
+pub(crate) async fn begins_http2(stream: &TcpStream) -> Option<bool> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut begin = [0_u8; PREFACE.len()];
     loop {

@@ -60,7 +60,7 @@ impl Listener {
     }
 
     /// The socket for one run; bound again when the last run was stopped.
-    pub(super) fn open(&self) -> Result<TcpListener, BindError> {
+    pub(crate) fn open(&self) -> Result<TcpListener, BindError> {
         let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         if socket.is_none() {
             *socket = Self::bind(self.address)?.socket.into_inner().unwrap_or_default();
@@ -71,7 +71,7 @@ impl Listener {
     }
 
     /// Lets the system refuse connections from now on, unless the socket is not ours to close.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         if !self.is_inherited {
             self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
         }

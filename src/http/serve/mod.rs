@@ -33,6 +33,8 @@ use tokio_util::{
     task::TaskTracker,
 };
 
+#[cfg(feature = "grpc")]
+pub(crate) use self::connection::begins_http2;
 pub use self::listener::{BindError, Listener};
 use self::{
     activity::Times,

@@ -15,6 +15,8 @@ use super::{
 pub struct ServerConfig {
     /// The public address. `None`: 127.0.0.1 and the gateway port of the system that runs.
     pub listen: Option<SocketAddr>,
+    /// The address of the gRPC adapter, a loopback one; needs a program with the feature `grpc`. Default: none.
+    pub grpc_listen: Option<SocketAddr>,
     /// The address of the admin API. Default 127.0.0.1:9900.
     pub admin_listen: SocketAddr,
     /// Whether each service has a listener of its own beside the gateway. Default off.
@@ -69,6 +71,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: None,
+            grpc_listen: None,
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9900)),
             service_ports: ServicePorts::Off,
             ready_file: None,
@@ -147,6 +150,7 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
     let drain = section.bounded("drain", default.drain, Duration::ZERO..=TEN_MINUTES)?;
     let config = ServerConfig {
         listen: listen.map(|listen| listen.value),
+        grpc_listen: section.optional("grpc_listen")?.map(|listen| listen.value),
         admin_listen: admin.value,
         service_ports: section.or("service_ports", default.service_ports)?.value,
         ready_file: section.optional("ready_file")?.map(|file| file.value),

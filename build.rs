@@ -1,0 +1,14 @@
+//! Generates the code of the gRPC adapter from `proto/`: in Rust alone, so without protoc and without a network.
+
+fn main() {
+    #[cfg(feature = "grpc")]
+    grpc();
+}
+
+#[cfg(feature = "grpc")]
+fn grpc() {
+    println!("cargo:rerun-if-changed=proto");
+    let files = protox::compile(["proto/store.proto"], ["proto"]).expect("proto/store.proto is well formed");
+    // The sockets are ours, so none of tonic's own transport.
+    tonic_prost_build::configure().build_transport(false).compile_fds(files).expect("its code can be written");
+}

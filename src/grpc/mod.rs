@@ -1,0 +1,31 @@
+//! The inbound gRPC adapter: calls become the same commands and reads as over HTTP, on a listener of their own.
+//!
+//! ```text
+//! socket --serve--> StoreServer (generated) --store--> Entities, Views
+//!                                   refusals <--status--
+//! ```
+//!
+//! It is behind the feature `grpc`, takes no part in the domain, and has no authentication of its own: only this machine
+//! is served. `docs/grpc.md` says what a client may rely on.
+
+mod origin;
+mod serve;
+mod status;
+mod store;
+
+pub use serve::{GrpcServer, NotLoopback};
+pub use store::StoreService;
+
+/// What `proto/store.proto` says, as Rust: messages, the service's trait, and a client.
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    unused_qualifications,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    clippy::unwrap_used,
+    reason = "generated"
+)]
+pub mod v1 {
+    tonic::include_proto!("steadfast.store.v1");
+}
