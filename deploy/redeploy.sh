@@ -17,7 +17,7 @@ usage: redeploy.sh [--unit NAME | --holder PID_FILE] [option...]
   --program FILE      where the program is installed (/usr/local/bin/steadfast)
   --config FILE       the configuration, which the next program has to take (/etc/steadfast/supervision.toml)
   --admin ADDRESS     the operators' address (127.0.0.1:9900)
-  --token-file FILE   the operators' token, where there is one
+  --token-file FILE   a file as [admin] token_file has it; its first token counts
   --within SECONDS    the time in which the next process has to be ready (120)
 
 Exit codes: 0 it serves; 1 it does not, and the program that ran before was put back; 2 nothing was done.
@@ -56,8 +56,11 @@ talk() { # host port method path: the body; fails without an answer below 400
 }
 export -f talk
 ask() { # method path
-    local token='' host=${admin%:*}
-    [[ -z $token_file ]] || token=$(<"$token_file")
+    local token='' line host=${admin%:*}
+    if [[ -n $token_file ]]; then
+        # a token, or a name and a token
+        while read -r line; do [[ -z $line || $line == \#* ]] || { token=${line##* } && break; }; done <"$token_file"
+    fi
     host=${host#[} host=${host%]}
     # by the environment, so that the token is not among the arguments that everybody sees
     ADMIN_TOKEN=$token timeout 5 bash -c 'talk "$@"' talk "$host" "${admin##*:}" "$1" "$2" 2>/dev/null

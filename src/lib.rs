@@ -13,11 +13,12 @@ mod spans;
 pub use actors::entity::*;
 pub use actors::runtime::*;
 pub use actors::supervision::{
-    AdminConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
-    ConnectorKind, EntityConfig, Failure, FlagValue, Intensity, JournalKind, LimitsConfig, LinkConfig, LinkTarget,
-    LogConfig, NodeKind, NodeState, PastFailure, Place, PlacesConfig, ProbeConfig, Problem, Process, Restart, Running,
-    ServerConfig, ServiceConfig, ServicePorts, ShownValue, Stop, StorageConfig, Strategy, SupervisionConfig,
-    SupervisorConfig, SupervisorConfigs, TreeNode, process,
+    AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, Backoff, BreakerConfig, BulkheadConfig, ByteCount,
+    ConfigError, ConnectorConfig, ConnectorKind, EntityConfig, Failure, FlagValue, Intensity, JournalKind,
+    LimitsConfig, LinkConfig, LinkTarget, LogConfig, NodeKind, NodeState, PastFailure, Place, PlacesConfig,
+    ProbeConfig, Problem, Process, RateConfig, Restart, Running, Secret, ServerConfig, ServiceConfig, ServicePorts,
+    ShownValue, Stop, StorageConfig, Strategy, SupervisionConfig, SupervisorConfig, SupervisorConfigs, TlsConfig,
+    TreeNode, process, read_duration,
 };
 pub use actors::systems::{Refusal, RefusalClass, library, procurement, station, stay, store};
 pub use actors::{supervision, testkit};

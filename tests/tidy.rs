@@ -166,6 +166,12 @@ const RULES: &[Rule] = &[
         &["actors", "persistence", "tokio", "async", "Instant"],
         "who counts is a leaf and is given the time",
     ),
+    Rule {
+        under: "src",
+        but: &["src/http/guard", "src/http/serve/connection.rs"],
+        banned: &["tokio_rustls", "rustls"],
+        why: "ciphers live where requests are guarded",
+    },
     rule("src/cli/bench/histogram.rs", IMPURE, "the figures of a load are pure"),
     rule("src/cli/bench/tally.rs", IMPURE, "the figures of a load are pure"),
     rule("src/cli/bench/table.rs", IMPURE, "the figures of a load are pure"),

@@ -30,6 +30,9 @@ pub(super) struct Layers {
     /// A listener for each service as well, on the host of the public address [default when given: fixed].
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "fixed")]
     service_ports: Option<Ports>,
+    /// Serves addresses that other machines can reach although nobody is asked who he is ([auth] open).
+    #[arg(long)]
+    open: bool,
     /// What keeps the journal [default: segments].
     #[arg(long, value_enum)]
     journal: Option<Journal>,
@@ -81,6 +84,7 @@ impl Layers {
             flag("--data", "storage.data", self.data.clone()),
             flag("--service-ports", "server.service_ports", self.service_ports.as_ref().map(said)),
             flag("--journal", "storage.journal", self.journal.as_ref().map(said)),
+            flag("--open", "auth.open", self.open.then(|| "true".to_owned())),
             flag("--ready-file", "server.ready_file", self.ready_file.clone()),
         ]
         .into_iter()

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use serde_json::json;
-use steadfast::{ServerConfig, ServicePorts, http::Listener};
+use steadfast::{ServerConfig, ServicePorts, SupervisionConfig, http::Listener};
 
 use super::{
     Exit,
@@ -64,6 +64,16 @@ impl Listeners {
         Ok(Self { public, admin, services, grpc })
     }
 
+    /// Whether everything that other machines can reach asks them who they are.
+    ///
+    /// # Errors
+    /// What is open, and what to do about it.
+    pub(super) fn are_guarded(&self, config: &SupervisionConfig) -> Result<(), Exit> {
+        let services = self.services.iter().map(|port| port.listener.address());
+        let public: Vec<SocketAddr> = std::iter::once(self.public.address()).chain(services).collect();
+        guarded(&public, self.admin.address(), config)
+    }
+
     /// Where they listen.
     pub(super) fn addresses(&self) -> Addresses {
         let services = self.services.iter().map(|port| (port.name(), port.listener.address().to_string()));
@@ -71,6 +81,30 @@ impl Listeners {
             (self.public.address(), self.admin.address(), self.grpc.as_ref().map(Listener::address));
         Addresses { listen, admin, services: services.collect(), grpc }
     }
+}
+
+/// Whether everything that other machines can reach asks them who they are.
+///
+/// # Errors
+/// What is open, and what to do about it.
+pub(super) fn guarded(public: &[SocketAddr], admin: SocketAddr, config: &SupervisionConfig) -> Result<(), Exit> {
+    let refused = |why: String| Err(Exit::Usage(anyhow::anyhow!(why)));
+    if !admin.ip().is_loopback() && config.admin.token_file.is_none() {
+        return refused(format!(
+            "other machines can reach the operators' address {admin}, and [admin] token_file is not set: set it, or \
+             choose a loopback address with --admin-listen"
+        ));
+    }
+    let open = public.iter().filter(|address| !address.ip().is_loopback()).map(SocketAddr::to_string);
+    let open: Vec<String> = open.collect();
+    if !open.is_empty() && !config.auth.is_on() && !config.auth.open {
+        return refused(format!(
+            "other machines can reach {}, and nobody is asked who he is: configure [auth] (docs/security.md), or say that \
+             this is what you want with --open or [auth] open = true",
+            open.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 impl ServiceListener {

@@ -16,6 +16,8 @@ mod notify;
 mod openapi;
 mod papers;
 mod serve;
+mod token;
+mod tree;
 mod watch;
 
 use std::process::ExitCode;
@@ -49,6 +51,10 @@ enum Command {
     Entity(entity::Entity),
     /// Puts the loads of the old systems' demonstrations on a server, and audits its books afterwards.
     Bench(bench::Bench),
+    /// Issues tokens and API keys, for development and for whoever has no issuer of his own.
+    Token(token::Token),
+    /// Shows who supervises whom in a running instance.
+    Tree(tree::Tree),
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -110,6 +116,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Journal(journal) => journal.run(),
         Command::Entity(entity) => entity.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Token(token) => token.run(),
+        Command::Tree(tree) => tree.run(),
         Command::Config(config) => config.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

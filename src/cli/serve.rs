@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use steadfast::{
     Configuration, ConfigurationSource, JournalKind, Process, ReadBy, StartError, SupervisionConfig, System,
-    http::{self, AccessLog, HttpLimits, Readiness},
+    http::{self, AccessLog, Audit, Guard, GuardError, HttpLimits, Readiness},
     outbound,
     persistence::{self, OpenError, Storage},
 };
@@ -36,6 +36,12 @@ pub(super) struct Serve {
     log_format: LogFormat,
 }
 
+/// What stands between the sockets and the system.
+struct Door {
+    guard: Guard,
+    audit: Audit,
+}
+
 impl Serve {
     pub(super) fn run(self) -> Result<(), Exit> {
         let fleet = self.layers.fleet();
@@ -48,6 +54,7 @@ impl Serve {
         fleet::refuse_unknown_switches(config)?;
         // Until the end, so that what happens in it is traced as well.
         let _traces = log::start(self.log_format)?;
+        let guard = Guard::of(config).map_err(not_guarded)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -56,8 +63,10 @@ impl Serve {
         let _guard = runtime.enter();
         // Addresses first: an occupied one is said before anything is opened.
         let listeners = Listeners::bind(fleet, &config.server, inherited)?;
+        listeners.are_guarded(config)?;
         let storage = open(fleet, config)?;
-        runtime.block_on(serve(fleet, configuration, (source, watch), storage, listeners))
+        let audit = Audit::open(&config.admin, &config.storage.data).map_err(not_guarded)?;
+        runtime.block_on(serve(fleet, configuration, (source, watch), storage, listeners, Door { guard, audit }))
     }
 }
 
@@ -68,6 +77,11 @@ fn open(fleet: Fleet, config: &SupervisionConfig) -> Result<Storage, Exit> {
         OpenError::Format(_) => Exit::Usage(error.into()),
         OpenError::Io { .. } | _ => Exit::Other(error.into()),
     })
+}
+
+/// A key file that is wrong is a mistake of whoever wrote it.
+fn not_guarded(error: GuardError) -> Exit {
+    Exit::Usage(error.into())
 }
 
 pub(super) fn storage_config(fleet: Fleet, config: &steadfast::StorageConfig) -> persistence::StorageConfig {
@@ -107,6 +121,7 @@ async fn serve(
     (source, mut watch): (ConfigurationSource, Watch),
     storage: Storage,
     listeners: Listeners,
+    Door { guard, audit }: Door,
 ) -> Result<(), Exit> {
     let Configuration { supervision: config, settings, shown } = configuration;
     let addresses = listeners.addresses();
@@ -122,6 +137,7 @@ async fn serve(
 
     let mut builder =
         System::builder(storage).supervision(config).source(source).shown(shown).connectors(outbound::connector);
+    builder = builder.reloading(Arc::new(guard.clone()));
     builder = builder.remote(Arc::new(outbound::HttpAsks::default()));
     for known in fleet.iter() {
         builder = builder.system(known.name, (known.services)());
@@ -129,16 +145,20 @@ async fn serve(
     for settings in settings {
         builder = builder.settings(settings);
     }
-    let operators = (limits.clone(), readiness.clone(), access.clone());
+    let operators = (limits.clone(), readiness.clone(), guard.clone(), access.clone());
     builder = builder.edge("admin", move |system| -> Arc<dyn Process> {
-        Arc::new(http::admin(admin, &system, operators.0, operators.1).logging(operators.2))
+        let (limits, readiness, guard, access) = operators;
+        Arc::new(http::admin(admin, &system, limits, readiness, &guard, audit).logging(access))
     });
+    let keys = guard.watch();
+    builder = builder.edge("keys", move |_| -> Arc<dyn Process> { Arc::new(keys) });
     for ServiceListener { system: known, service, listener } in services {
-        let (limits, readiness, access) = (limits.clone(), readiness.clone(), access.clone());
+        let (limits, readiness) = (limits.clone(), readiness.clone());
+        let (guard, access) = (guard.clone(), access.clone());
         builder = builder.edge(format!("http:{}/{service}", known.name), move |system| -> Arc<dyn Process> {
             let resources = (known.resources)(&system);
             let port = http::service_port(listener, &system, known.name, service, resources, limits, readiness);
-            Arc::new(port.logging(access))
+            Arc::new(port.behind(&guard).logging(access))
         });
     }
     #[cfg(feature = "grpc")]
@@ -156,7 +176,7 @@ async fn serve(
         .edge("http", move |system| -> Arc<dyn Process> {
             let resources = fleet.resources(&system);
             let public = http::public(public, &system, resources, fleet.is_single(), edge.0, edge.1);
-            Arc::new(public.logging(access))
+            Arc::new(public.behind(&guard).logging(access))
         })
         .start()
         .await

@@ -7,13 +7,14 @@ use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Edge, Field, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
+    Audit, Edge, Field, Guard, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
     asks::{ASKS, Asks},
     contract,
+    guard::{may_command, may_read},
     hal::{Place, link, template},
     health::{self, Health, Ready},
-    openapi::{OPENAPI, page},
+    openapi::{OPENAPI, is_page, page},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
     resource::{ResourceRoutes, Target},
     routes::Routes,
@@ -55,10 +56,18 @@ pub fn service_port(
     HttpServer::new(listener, Edge::new(gateway, false, limits, now(system), system.requests()), readiness)
 }
 
-/// The operators' listener. On an address that other machines can reach it serves probes only.
-pub fn admin(listener: Listener, system: &System, limits: HttpLimits, readiness: Readiness) -> HttpServer {
+/// The operators' listener. Without tokens of theirs, it serves probes only on an address that other machines can reach.
+/// What they change is written down in `audit`.
+pub fn admin(
+    listener: Listener,
+    system: &System,
+    limits: HttpLimits,
+    readiness: Readiness,
+    guard: &Guard,
+    audit: Audit,
+) -> HttpServer {
     let health = Health::new(readiness.clone(), complete(system));
-    let admin = Admin::new(system.clone(), health, listener.is_loopback());
+    let admin = Admin::new(system.clone(), health, guard.operators(), audit, listener.is_loopback());
     HttpServer::new(listener, Edge::new(admin, false, limits, now(system), system.requests()), readiness)
 }
 
@@ -264,6 +273,7 @@ impl Gateway {
             return asks.answer(request).await;
         }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
+        may_read(request.caller.as_ref(), catalog.system)?;
         let base = format!("{}{prefix}", request.origin());
         if let Some(response) = page(request, rest, true) {
             request.is_of(self.own.openapi.as_ref());
@@ -292,6 +302,9 @@ impl Gateway {
                 let resource = catalog.get(asked).ok_or_else(|| self.lost(request))?;
                 let target = Target::of(rest).ok_or_else(|| self.lost(request))?;
                 request.is_of(catalog.route(asked, &target));
+                if !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+                    may_command(request.caller.as_ref(), catalog.system, resource.commanders)?;
+                }
                 (self.gate)(resource).map_err(|why| {
                     let after = why.retry_after();
                     Problem::unavailable("UNAVAILABLE", why.to_string(), after).with("outcome", "not done".into())
@@ -324,6 +337,7 @@ impl Gateway {
             (catalog, format!("{}{prefix}", request.origin()))
         };
         let resource = catalog.and_then(|catalog| catalog.get(&id.collection)).ok_or_else(|| self.lost(request))?;
+        may_read(request.caller.as_ref(), resource.system)?;
         let ended = status::ended(&id, (self.outcomes)(id.address.clone()).await)?;
         let own = format!("{base}/{COMMANDS}/{text}");
         let place = Place { base, asked: id.collection.clone() };
@@ -380,6 +394,16 @@ impl Routes for Gateway {
 
     fn is_control(&self, path: &str) -> bool {
         health::is_probe(path)
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        let is_system = |name: &str| self.systems.iter().any(|catalog| catalog.system.eq_ignore_ascii_case(name));
+        // these and no other path that ends like one of them: it may be an item's
+        let describes = |path: &str| path == OPENAPI || is_page(path);
+        let own = path.strip_prefix('/').unwrap_or(path);
+        let of_system = own.split_once('/').filter(|(system, _)| is_system(system)).map(|(_, rest)| rest);
+        let asks_itself = own == ASKS && self.asks.as_ref().is_some_and(Asks::has_token);
+        self.is_control(path) || asks_itself || describes(own) || of_system.is_some_and(describes)
     }
 }
 

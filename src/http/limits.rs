@@ -16,8 +16,14 @@ pub struct HttpLimits {
     pub header_read: Duration,
     /// Time for a body to arrive; later is 408.
     pub body_read: Duration,
+    /// Time that an HTTP/2 connection may have no request under way; then it is told to go, and closed.
+    pub idle: Duration,
+    /// Time in which a client has to take a noticeable part of an answer that waits for it; later its connection is closed.
+    pub response: Duration,
     /// Open connections; further ones wait in the kernel's backlog.
     pub connections: usize,
+    /// Open connections of one address; further ones are closed. `None`: all for this machine, a quarter for others.
+    pub connections_per_address: Option<usize>,
     /// Requests under way, of all connections together; more are 503 at once, and a quarter is kept for reads. Probes and
     /// operators are always let in.
     pub requests: usize,
@@ -35,7 +41,10 @@ impl Default for HttpLimits {
             url: 8 * 1024,
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(30),
+            idle: Duration::from_mins(1),
+            response: Duration::from_secs(30),
             connections: 10_000,
+            connections_per_address: None,
             requests: 10_000,
             streams: 200,
             drain: Duration::from_secs(10),
@@ -54,6 +63,12 @@ impl HttpLimits {
             header_read: config.server.header_deadline,
             body_read: config.server.body_deadline,
             connections: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
+            idle: config.server.idle_deadline,
+            response: config.server.response_deadline,
+            connections_per_address: config
+                .server
+                .max_connections_per_address
+                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
             requests: usize::try_from(config.limits.requests).unwrap_or(usize::MAX),
             drain: config.server.drain,
             ..Self::default()

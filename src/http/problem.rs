@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::request::{Request, Response, set};
@@ -25,6 +25,7 @@ struct Details {
     unsettled: bool,
     /// Where what becomes of it is told.
     status_link: Option<String>,
+    headers: Vec<(HeaderName, &'static str)>,
     extra: Map<String, Value>,
 }
 
@@ -32,12 +33,20 @@ impl Problem {
     /// A problem with this status; `code` is stable and in upper case, `message` is for people.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let (code, message) = (code.into(), message.into());
-        let (retry_after, allow, status_link, extra) = (None, None, None, Map::new());
-        let details = Details { status, code, message, retry_after, allow, unsettled: false, status_link, extra };
+        let (retry_after, allow, status_link, headers, extra) = (None, None, None, Vec::new(), Map::new());
+        let details =
+            Details { status, code, message, retry_after, allow, unsettled: false, status_link, headers, extra };
         Self(Box::new(details))
     }
 
-    fn coming_back(mut self, after: Option<Duration>) -> Self {
+    /// With another header in its answer.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    /// With the time after which another try has a chance.
+    pub(crate) fn coming_back(mut self, after: Option<Duration>) -> Self {
         self.0.retry_after = after;
         self
     }
@@ -180,6 +189,9 @@ impl Problem {
         let mut response = super::request::json(self.0.status, PROBLEM, &body);
         if let Some(after) = self.0.retry_after {
             set(&mut response, header::RETRY_AFTER, &whole_seconds(after).to_string());
+        }
+        for (name, value) in &self.0.headers {
+            set(&mut response, name, value);
         }
         if let Some(allow) = &self.0.allow {
             set(&mut response, header::ALLOW, allow);

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{Arc, OnceLock},
 };
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
-use super::correlation::Correlation;
+use super::{correlation::Correlation, guard::Caller};
 use crate::{RouteMeter, Timestamp};
 
 /// An answer, complete: nothing is streamed yet.
@@ -28,6 +29,12 @@ pub(crate) struct Request {
     pub(crate) correlation: Correlation,
     /// When it arrived.
     pub(crate) at: Timestamp,
+    /// The other end of the connection, or whom a trusted proxy there asks for; `None` without a socket.
+    pub(crate) peer: Option<IpAddr>,
+    /// Whether it came by TLS.
+    pub(crate) secure: bool,
+    /// Who sends it; `None` when nobody is asked.
+    pub(crate) caller: Option<Caller>,
     /// Where it is counted, once it is known what its path names.
     pub(crate) route: OnceLock<Arc<RouteMeter>>,
 }
@@ -68,7 +75,7 @@ impl Request {
         };
         let host = first("x-forwarded-host").filter(is_host).or_else(|| first("host").filter(is_host));
         let https = first("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-        Origin { https, host: host.unwrap_or("localhost").to_owned() }
+        Origin { https: https || self.secure, host: host.unwrap_or("localhost").to_owned() }
     }
 }
 
@@ -174,6 +181,9 @@ pub(crate) mod tests {
             headers,
             body: body.to_owned().into(),
             at: Timestamp::from_millis(1_625_721_994_123),
+            peer: None,
+            secure: false,
+            caller: None,
             route: OnceLock::new(),
         }
     }

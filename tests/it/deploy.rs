@@ -104,3 +104,25 @@ fn the_kustomization_names_every_manifest() {
     let name_of = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
     assert_eq!(named, manifests().iter().map(name_of).collect());
 }
+
+#[test]
+fn what_listens_for_others_says_who_may_come() {
+    let check = |text: &str| {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("supervision.toml");
+        fs::write(&file, text).unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_steadfast")).args(["config", "check"]).arg(file).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let shipped = fs::read_to_string(deploy("kubernetes").join("supervision.toml")).unwrap();
+    assert_eq!(check(&shipped).0, Some(0));
+    let (code, said) = check(&shipped.replace("secret_file", "# secret_file"));
+    assert!(code == Some(2) && said.contains("nobody is asked who he is"), "{said}");
+    let (code, said) = check(&shipped.replace("127.0.0.1:9900", "0.0.0.0:9900"));
+    assert!(code == Some(2) && said.contains("[admin] token_file"), "{said}");
+    let image = fs::read_to_string(deploy("docker").join("Dockerfile")).unwrap();
+    assert!(
+        image.contains("LISTEN=0.0.0.0") && !image.lines().any(|line| !line.starts_with('#') && line.contains("OPEN"))
+    );
+}

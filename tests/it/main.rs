@@ -7,6 +7,8 @@ mod alerts;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod broken;
+#[cfg(test)]
 mod bulkheads;
 #[cfg(test)]
 mod chain;
@@ -51,6 +53,8 @@ mod model;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod operating;
+#[cfg(test)]
 mod operators;
 #[cfg(feature = "otlp")]
 #[cfg(test)]
@@ -74,6 +78,8 @@ mod scrape;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod station;
@@ -81,6 +87,8 @@ mod station;
 mod status;
 #[cfg(test)]
 mod stay;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tools;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::{
     link::Links,
     meters::RequestMeters,
     probe::Vitals,
-    reload::ConfigurationSource,
+    reload::{ConfigurationSource, Reloads},
     remote::{Carrier, Remote},
     service::{OWN, ServiceRuntime},
     settings::{SettingsCell, SystemSettings},
@@ -42,6 +42,7 @@ pub struct SystemBuilder {
     clock: Clock,
     settings: SystemSettings,
     source: Option<ConfigurationSource>,
+    reloads: Vec<Arc<dyn Reloads>>,
     shown: Vec<ShownValue>,
     services: Vec<(&'static str, Service)>,
     connect: Option<Connect>,
@@ -142,6 +143,7 @@ impl SystemBuilder {
             clock,
             settings,
             source: None,
+            reloads: Vec::new(),
             shown: Vec::new(),
             services: Vec::new(),
             connect: None,
@@ -177,6 +179,12 @@ impl SystemBuilder {
     /// Where [`System::reload`] reads the configuration again.
     pub fn source(mut self, source: ConfigurationSource) -> Self {
         self.source = Some(source);
+        self
+    }
+
+    /// Has [`System::reload`] change this as well.
+    pub fn reloading(mut self, beside: Arc<dyn Reloads>) -> Self {
+        self.reloads.push(beside);
         self
     }
 
@@ -274,6 +282,7 @@ impl SystemBuilder {
             clock: self.clock,
             settings: self.settings,
             source: self.source,
+            reloads: self.reloads,
             storage: self.storage,
             kinds: assembly.kinds,
             faults,

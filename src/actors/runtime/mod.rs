@@ -90,7 +90,7 @@ pub use operate::{ConsumerStatus, InspectError, ServiceError, ServiceStatus, Wai
 pub use probe::{ProbeState, ProbeStatus};
 pub use projector::{RebuildError, RebuildState, RebuildStatus, ViewError, Views};
 pub use quarantine::{EntityFailure, FailedCommand, QUARANTINE_LIST, QuarantinedEntity, SkipError, Trouble};
-pub use reload::{Configuration, ConfigurationSource, ReloadError, Reloaded};
+pub use reload::{Configuration, ConfigurationSource, Prepared, ReloadError, Reloaded, Reloads};
 pub use remote::{AnswerError, Remote, RemoteAnswer, RemoteAsk, RemoteError, RemoteTarget};
 pub use skips::{NotRefused, RefusedCommand};
 pub use system::{ShutdownReport, System};

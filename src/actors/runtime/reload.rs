@@ -51,6 +51,18 @@ impl fmt::Debug for ConfigurationSource {
     }
 }
 
+/// Something beside the runtime that the configuration says things about, and that a reload changes with the rest.
+pub trait Reloads: Send + Sync {
+    /// Reads what `config` asks for and says how to make it hold; changes nothing yet. May block.
+    ///
+    /// # Errors
+    /// Why it cannot hold, for people; then nothing of the whole configuration is taken over.
+    fn prepare(&self, config: &SupervisionConfig) -> Result<Prepared, String>;
+}
+
+/// Makes hold what was prepared, and says what differs now. It cannot fail.
+pub type Prepared = Box<dyn FnOnce() -> Vec<String> + Send>;
+
 /// What a reload did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reloaded {
@@ -60,6 +72,8 @@ pub struct Reloaded {
     pub links: Vec<String>,
     /// The services and bulkheads with other bounds from now on, by name.
     pub resized: Vec<String>,
+    /// What else is other from now on, such as who is let in.
+    pub edge: Vec<String>,
     /// The sections that differ from those the process runs with: they are read at its next start.
     pub needs_restart: Vec<&'static str>,
     /// The keys in them, where the configuration is explained key by key.
@@ -82,6 +96,9 @@ pub enum ReloadError {
         /// The section.
         section: String,
     },
+    /// A file that the new configuration names cannot be used.
+    #[error("{0}")]
+    Unusable(String),
     /// Reading it failed in a way that it must not; it is in the log.
     #[error("the configuration could not be read")]
     Failed,
@@ -125,8 +142,15 @@ impl System {
 
     async fn read_again(&self, by: ReadBy) -> Result<Reloaded, ReloadError> {
         let source = self.inner.source.clone().ok_or(ReloadError::NoSource)?;
-        let read = tokio::task::spawn_blocking(move || source.read()).await.map_err(|_| ReloadError::Failed)?;
-        let Configuration { supervision, settings, shown } = read?;
+        let beside = self.inner.reloads.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let configuration = source.read()?;
+            let prepared = beside.iter().map(|beside| beside.prepare(&configuration.supervision));
+            let prepared: Vec<Prepared> = prepared.collect::<Result<_, _>>().map_err(ReloadError::Unusable)?;
+            Ok::<_, ReloadError>((configuration, prepared))
+        });
+        let (Configuration { supervision, settings, shown }, prepared) =
+            read.await.map_err(|_| ReloadError::Failed)??;
         self.knows_all(&supervision)?;
         let needs_restart = supervision.fixed_differences(self.config());
         let applied = settings.iter().map(AnySettings::system).collect();
@@ -135,10 +159,11 @@ impl System {
         }
         let resized = self.resize(&supervision);
         let links = self.inner.kinds.links().reconfigure(&supervision);
-        let mut reloaded = Reloaded { applied, links, resized, needs_restart, needs_restart_keys: Vec::new() };
+        let edge: Vec<String> = prepared.into_iter().flat_map(|apply| apply()).collect();
+        let mut reloaded = Reloaded { applied, links, resized, edge, needs_restart, needs_restart_keys: Vec::new() };
         self.inner.configured.taken(self.clock().now(), by, shown, &mut reloaded);
-        let Reloaded { applied, links, resized, needs_restart_keys: waiting, .. } = &reloaded;
-        tracing::info!(?by, ?applied, ?resized, ?links, ?waiting, "the configuration was read again");
+        let Reloaded { applied, links, resized, edge, needs_restart_keys: waiting, .. } = &reloaded;
+        tracing::info!(?by, ?applied, ?resized, ?links, ?edge, ?waiting, "the configuration was read again");
         Ok(reloaded)
     }
 

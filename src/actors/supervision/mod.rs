@@ -29,12 +29,13 @@ mod tree;
 mod worker;
 
 pub use backoff::Backoff;
-pub(crate) use config::read_duration;
+pub use config::read_duration;
 pub use config::{
-    AdminConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError, ConnectorConfig,
-    ConnectorKind, EntityConfig, FlagValue, JournalKind, LimitsConfig, LinkConfig, LinkTarget, LogConfig, NamedSection,
-    Place, PlacesConfig, ProbeConfig, Problem, ServerConfig, ServiceConfig, ServicePorts, ShownValue, StorageConfig,
-    SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    AddressRange, AdminConfig, AuthConfig, AutoscaleConfig, BreakerConfig, BulkheadConfig, ByteCount, ConfigError,
+    ConnectorConfig, ConnectorKind, EntityConfig, FlagValue, JournalKind, LimitsConfig, LinkConfig, LinkTarget,
+    LogConfig, NamedSection, Place, PlacesConfig, ProbeConfig, Problem, RateConfig, Secret, ServerConfig,
+    ServiceConfig, ServicePorts, ShownValue, StorageConfig, SupervisionConfig, SupervisorConfig, SupervisorConfigs,
+    TlsConfig,
 };
 pub use control::ControlError;
 pub use guardian::{GaveUp, Guardian, ShutdownReport, StartFailure};

@@ -19,7 +19,7 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// A listener, and the path under which everything is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Site {
+pub(in crate::cli) struct Site {
     authority: String,
     prefix: String,
 }
@@ -29,7 +29,7 @@ impl Site {
     ///
     /// # Errors
     /// Another scheme, no host, or a query.
-    pub(super) fn of(url: &str) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn of(url: &str) -> anyhow::Result<Self> {
         let rest = url.strip_prefix("http://").ok_or_else(|| anyhow!("{url} does not begin with http://"))?;
         let (authority, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.is_empty() || prefix.contains('?') {
@@ -51,28 +51,41 @@ impl fmt::Display for Site {
 }
 
 /// A request.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
+#[derive(Clone)]
+pub(in crate::cli) struct Call {
     method: Method,
     path: String,
     body: Option<(&'static str, Bytes)>,
+    token: Option<String>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
 }
 
 impl Call {
-    pub(super) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), body: None }
+    pub(in crate::cli) fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), body: None, token: None }
     }
 
     pub(super) fn post(path: impl Into<String>) -> Self {
-        Self { method: Method::POST, path: path.into(), body: None }
+        Self { method: Method::POST, path: path.into(), body: None, token: None }
     }
 
     pub(super) fn delete(path: impl Into<String>) -> Self {
-        Self { method: Method::DELETE, path: path.into(), body: None }
+        Self { method: Method::DELETE, path: path.into(), body: None, token: None }
     }
 
     pub(super) fn patch(path: impl Into<String>) -> Self {
-        Self { method: Method::PATCH, path: path.into(), body: None }
+        Self { method: Method::PATCH, path: path.into(), body: None, token: None }
+    }
+
+    /// With an operator's token, if there is one.
+    pub(in crate::cli) fn bearer(mut self, token: Option<String>) -> Self {
+        self.token = token;
+        self
     }
 
     pub(super) fn json(mut self, body: &Value) -> Self {
@@ -89,6 +102,10 @@ impl Call {
     fn request(&self, site: &Site) -> http::Result<Request<Full<Bytes>>> {
         let request = Request::builder().method(&self.method).uri(format!("{}{}", site.prefix, self.path));
         let request = request.header(header::HOST, &site.authority);
+        let request = match &self.token {
+            Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+            None => request,
+        };
         match &self.body {
             None => request.body(Full::default()),
             Some((kind, body)) => request.header(header::CONTENT_TYPE, *kind).body(Full::new(body.clone())),
@@ -98,7 +115,7 @@ impl Call {
 
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(in crate::cli) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -120,7 +137,7 @@ impl Answer {
     }
 
     /// The body; null when it is not JSON.
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::cli) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
@@ -134,7 +151,7 @@ impl Answer {
 /// There was no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub(super) struct NoAnswer {
+pub(in crate::cli) struct NoAnswer {
     pub(super) why: String,
     /// Whether the request may have arrived.
     pub(super) sent: bool,
@@ -142,7 +159,7 @@ pub(super) struct NoAnswer {
 
 /// One client: at most one connection, and one request at a time.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     site: Site,
     tasks: TaskTracker,
     sender: Option<SendRequest<Full<Bytes>>>,
@@ -150,7 +167,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client that connects when it needs to. Its connections are tasks of `tasks`; they end with it.
-    pub(super) fn new(site: &Site, tasks: &TaskTracker) -> Self {
+    pub(in crate::cli) fn new(site: &Site, tasks: &TaskTracker) -> Self {
         Self { site: site.clone(), tasks: tasks.clone(), sender: None }
     }
 
@@ -169,7 +186,7 @@ impl Client {
     }
 
     /// As [`send`](Self::send), for what has to succeed.
-    pub(super) async fn must(&mut self, call: &Call) -> anyhow::Result<Answer> {
+    pub(in crate::cli) async fn must(&mut self, call: &Call) -> anyhow::Result<Answer> {
         let answer = self.send(call).await.with_context(|| format!("{} {}", call.method, call.path))?;
         if !(200..300).contains(&answer.status) {
             let body = String::from_utf8_lossy(&answer.body);

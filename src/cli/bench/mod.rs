@@ -4,7 +4,7 @@
 
 mod audit;
 mod child;
-mod client;
+pub(super) mod client;
 mod histogram;
 mod load;
 mod scenario;

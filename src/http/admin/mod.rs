@@ -1,5 +1,6 @@
 //! What operators ask: the tree, services, consumers, bulkheads, events, dead letters, one entity, one command, faults.
 
+mod audit;
 mod chain;
 mod commands;
 mod entities;
@@ -13,7 +14,7 @@ mod views;
 use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use super::{
     Problem, admin_contract,
     gateway::reading,
+    guard::Operators,
     health::{self, Health},
     openapi::{Document, OPENAPI, Told, page},
     request::{JSON, Request, Response, json as json_response},
@@ -32,12 +34,16 @@ use crate::{
     System, TreeNode, WaitingLetter,
 };
 
+pub use audit::Audit;
+
 /// The routes of the operators' listener.
 #[derive(Debug)]
 pub(crate) struct Admin {
     table: Table<System>,
     system: System,
     health: Health,
+    operators: Operators,
+    audit: Audit,
     /// Whether only this machine can reach it.
     loopback: bool,
     probe: Arc<RouteMeter>,
@@ -46,11 +52,11 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    pub(crate) fn new(system: System, health: Health, loopback: bool) -> Self {
+    pub(crate) fn new(system: System, health: Health, operators: Operators, audit: Audit, loopback: bool) -> Self {
         let meters = system.requests();
         let own = |route| meters.route("", "", route);
         let (probe, contract) = (own(health::ROUTE), own("/openapi.json"));
-        Self { table: table().counting(&meters), system, health, loopback, probe, contract }
+        Self { table: table().counting(&meters), system, health, operators, audit, loopback, probe, contract }
     }
 }
 
@@ -141,7 +147,7 @@ impl Routes for Admin {
                 request.is_of(Some(&self.probe));
                 return reading(request, || response);
             }
-            admitted(request, self.loopback)?;
+            let who = self.operators.admit(&request.headers, self.loopback)?;
             if segments == [OPENAPI] {
                 request.is_of(Some(&self.contract));
                 return reading(request, || ok(&admin_contract()));
@@ -150,7 +156,13 @@ impl Routes for Admin {
                 request.is_of(Some(&self.contract));
                 return response;
             }
-            self.table.answer(&self.system, request, &segments).await
+            if matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+                return self.table.answer(&self.system, request, &segments).await;
+            }
+            self.audit.asked(request, &who).await?;
+            let answer = self.table.answer(&self.system, request, &segments).await;
+            self.audit.answered(request, &who, &answer).await;
+            answer
         }
         .boxed()
     }
@@ -158,19 +170,6 @@ impl Routes for Admin {
     fn is_control(&self, _: &str) -> bool {
         true
     }
-}
-
-/// There is no token yet, so only this machine is served, and no web page in an operator's browser: a
-/// page may send a POST anywhere, but not without its origin.
-fn admitted(request: &Request, loopback: bool) -> Result<(), Problem> {
-    let forbidden = |why| Err(Problem::new(StatusCode::FORBIDDEN, "FORBIDDEN", why));
-    if !loopback {
-        return forbidden("operators are served on a loopback address only");
-    }
-    if request.headers.contains_key(header::ORIGIN) {
-        return forbidden("web pages are not served here");
-    }
-    Ok(())
 }
 
 fn ok(body: &impl Serialize) -> Response {
@@ -211,21 +210,9 @@ fn done(what: &'static str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::request::tests::request;
 
     #[test]
     fn the_contract_has_every_route() {
         assert_eq!(table().untold(), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn other_machines_and_web_pages_are_not_served() {
-        let status = |headers: &[(&str, &str)], loopback| {
-            let request = request("POST", "/admin/services/store/order/stop", headers, "");
-            admitted(&request, loopback).map_err(|problem| problem.status().as_u16())
-        };
-        assert_eq!(status(&[], true), Ok(()));
-        assert_eq!(status(&[], false), Err(403));
-        assert_eq!(status(&[("origin", "http://evil")], true), Err(403));
     }
 }

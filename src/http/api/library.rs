@@ -33,6 +33,7 @@ fn orders(system: &System, link: Duration) -> Resource {
     let source = EntitySource::of(system, |order: &Order, _| order.item());
     Resource::new(SYSTEM, "orders", "order", ID, ORDER.to_vec(), source)
         .service("order")
+        .commanded_by(&["customer"])
         .create(commands.asking(link).create(place))
         .change(commands.change(change))
         .remove(commands.remove(CancelOrder))
@@ -48,6 +49,7 @@ fn rents(system: &System) -> Resource {
     let source = EntitySource::of(system, Rent::item);
     Resource::new(SYSTEM, "rents", "rent", ID, OF_ORDER.to_vec(), source.clone())
         .service("rent")
+        .commanded_by(&["customer"])
         .create(commands.method(new_or_existing, by_order, create))
         .change(commands.change(change))
         .finder(find_by_order(source.by_id(of_order)))
@@ -59,6 +61,7 @@ fn deliveries(system: &System) -> Resource {
     let source = EntitySource::of(system, Delivery::item);
     Resource::new(SYSTEM, "deliveries", "delivery", ID, OF_ORDER.to_vec(), source.clone())
         .service("delivery")
+        .commanded_by(&["courier"])
         .change(commands.change(change))
         .finder(find_by_order(source.by_id(of_order)))
 }

@@ -37,6 +37,7 @@ fn rooms(system: &System) -> Resource {
     };
     Resource::new(SYSTEM, "rooms", "room", ID, ROOM.to_vec(), EntitySource::of(system, Room::item))
         .service("room")
+        .commanded_by(&["host"])
         .create(commands.create(register))
         .change(commands.change(change))
         .remove(commands.remove(DeleteRoom))
@@ -81,6 +82,7 @@ fn bookings(system: &System, link: Duration) -> Resource {
     let source = EntitySource::of(system, |booking: &Booking, _| booking.item());
     Resource::new(SYSTEM, "bookings", "booking", ID, BOOKING.to_vec(), source)
         .service("booking")
+        .commanded_by(&["guest"])
         .create(keyed(ID.name, book(system, link)))
         .change(commands.change(change))
         .remove(commands.remove(CancelBooking))
@@ -117,6 +119,7 @@ fn payments(system: &System) -> Resource {
     };
     Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), EntitySource::of(system, Payment::item))
         .service("pay")
+        .commanded_by(&["guest"])
         .create(Commands::<Payment>::of(system).create(record))
 }
 
@@ -151,6 +154,7 @@ fn reviews(system: &System) -> Resource {
     let of_booking = |call: &Call| Ok(Visit::of(named(call.fields.integer("bookId"))));
     Resource::new(SYSTEM, "reviews", "review", ID, REVIEW.to_vec(), EntitySource::of(system, Review::item))
         .service("review")
+        .commanded_by(&["guest"])
         .create(keyed(ID.name, visits.method(Change::Created, of_booking, register)))
 }
 

@@ -43,6 +43,7 @@ fn orders(system: &System, link: Duration) -> Resource {
     };
     Resource::new(SYSTEM, "orders", "order", ID, ORDER.to_vec(), source)
         .service("order")
+        .commanded_by(&["owner"])
         .create(commands.asking(link).create(place))
         .change(commands.change(change))
         .remove(commands.asking(link).remove(CancelOrder { within: link }))
@@ -61,6 +62,7 @@ fn deliveries(system: &System) -> Resource {
     let source = EntitySource::of(system, Delivery::item);
     Resource::new(SYSTEM, "deliveries", "delivery", ID, DELIVERY.to_vec(), source)
         .service("delivery")
+        .commanded_by(&["hq"])
         .create(commands.create(create))
         .change(commands.change(change))
         .remove(commands.remove(CancelDelivery))
@@ -84,6 +86,7 @@ fn products(system: &System) -> Resource {
     let source = EntitySource::of(system, Product::item);
     Resource::new(SYSTEM, "products", "product", ID, PRODUCT.to_vec(), source)
         .service("product")
+        .commanded_by(&["owner", "hq"])
         .create(commands.create(register))
         .change(commands.change(change))
         .remove(commands.remove(RemoveProduct))
@@ -101,6 +104,7 @@ fn payments(system: &System) -> Resource {
     let source = EntitySource::of(system, Payment::item);
     Resource::new(SYSTEM, "payments", "payment", ID, PAYMENT.to_vec(), source)
         .service("payment")
+        .commanded_by(&["customer"])
         .create(commands.create(pay))
         .change(commands.change(change))
         .remove(commands.remove(CancelPayment))
@@ -113,6 +117,7 @@ fn messages(system: &System) -> Resource {
     let source = EntitySource::of(system, Message::item);
     Resource::new(SYSTEM, "messages", "message", ID, MESSAGE.to_vec(), source.clone())
         .service("alarm")
+        .commanded_by(&["owner"])
         .create(commands.create(write))
         .replace(rewrite.clone())
         .merge(when_sent("content", rewrite, unchanged(source)))

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use edge::{commands, itself, probes, roots};
 pub(crate) use entry::{Answer, Entry};
-pub(crate) use page::page;
+pub(crate) use page::{is_page, page};
 pub(crate) use refusals::{COMMAND, Condition, EVERY};
 pub(crate) use told::Told;
 pub(crate) use values::{asked, in_path, sent, shown};

@@ -24,6 +24,12 @@ const STYLE: &[u8] = include_bytes!("../../../assets/swagger-ui/swagger-ui.css.g
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Whether a path, without its first slash, is that of the page or of a part of it.
+pub(crate) fn is_page(path: &str) -> bool {
+    const PARTS: [&str; 5] = ["", "/", "/start.js", "/swagger-ui-bundle.js", "/swagger-ui.css"];
+    path == OLD || path.strip_prefix(UI).is_some_and(|part| PARTS.contains(&part))
+}
+
 /// The page, or a part of it; `None` when `rest` is no path of its. Where operators `write` by other means, it only
 /// reads: their listener takes no commands of web pages.
 pub(crate) fn page(request: &Request, rest: &[String], writes: bool) -> Option<Result<Response, Problem>> {

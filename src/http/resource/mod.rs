@@ -70,6 +70,8 @@ pub struct Resource {
     /// Other names of the collection in paths.
     pub(crate) aliases: Vec<&'static str>,
     pub(crate) procedures: Vec<Procedure>,
+    /// The roles that may change something here, where callers are asked who they are; operators always may.
+    pub(crate) commanders: &'static [&'static str],
     /// `None` for a collection without items.
     source: Option<Arc<dyn Source>>,
     create: Option<Action>,
@@ -115,6 +117,7 @@ impl Resource {
             shape,
             aliases: Vec::new(),
             procedures: Vec::new(),
+            commanders: &[],
             source: None,
             create: None,
             replace: None,
@@ -135,6 +138,19 @@ impl Resource {
     pub fn service(mut self, service: &'static str) -> Self {
         self.service = service;
         self
+    }
+
+    /// Who may change something here, where callers are asked who they are: roles of the system. Without any, operators
+    /// only.
+    #[must_use]
+    pub fn commanded_by(mut self, roles: &'static [&'static str]) -> Self {
+        self.commanders = roles;
+        self
+    }
+
+    /// `<system>/<collection>`, and the roles that may change something there.
+    pub fn authority(&self) -> (String, &'static [&'static str]) {
+        (format!("{}/{}", self.system, self.shape.collection), self.commanders)
     }
 
     /// Answers under this name of the collection as well; a list has its items under it too. Links lead to

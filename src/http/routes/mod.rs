@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     fmt,
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
 };
@@ -19,7 +20,8 @@ use super::{
     AccessLog, HttpLimits, Problem,
     access::Line,
     correlation::Correlation,
-    cors,
+    cors::{self, Origins},
+    guard::{Guard, Spent},
     request::{Request, Response, set},
     room::{Class, Room},
 };
@@ -36,6 +38,20 @@ pub(crate) trait Routes: Send + Sync + 'static {
 
     /// Whether a path is a probe's or an operator's, which is answered however much there is to do.
     fn is_control(&self, path: &str) -> bool;
+
+    /// Whether everybody may ask for a path, however often: a probe's, what describes the rest, and what asks by itself
+    /// who somebody is.
+    fn is_open(&self, path: &str) -> bool {
+        self.is_control(path)
+    }
+}
+
+/// The other end of a connection, as the listener attaches it to each of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// Whether it speaks TLS with us.
+    pub(crate) secure: bool,
 }
 
 /// Tells the time.
@@ -45,12 +61,13 @@ pub(crate) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone)]
 pub struct Edge {
     inner: Arc<Inner>,
+    guard: Guard,
+    origins: Origins,
     access: Option<AccessLog>,
 }
 
 struct Inner {
     routes: Box<dyn Routes>,
-    cross_origin: bool,
     limits: HttpLimits,
     room: Room,
     now: Now,
@@ -75,9 +92,23 @@ impl Edge {
         meters: RequestMeters,
     ) -> Self {
         let (room, unmatched) = (Room::new(limits.requests), meters.route("", "", RequestMeters::UNMATCHED));
-        let routes = Box::new(routes);
-        let inner = Arc::new(Inner { routes, cross_origin, limits, room, now, meters, unmatched });
-        Self { inner, access: None }
+        let origins = if cross_origin { Origins::Everybody } else { Origins::Nobody };
+        let inner = Inner { routes: Box::new(routes), limits, room, now, meters, unmatched };
+        Self { inner: Arc::new(inner), guard: Guard::default(), origins, access: None }
+    }
+
+    /// The guard before it.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The same behind a guard; `loopback` says whether only this machine reaches it.
+    pub(crate) fn behind(mut self, guard: &Guard, loopback: bool) -> Self {
+        if self.origins != Origins::Nobody {
+            self.origins = Origins::of(guard.origins(), loopback);
+        }
+        self.guard = guard.clone();
+        self
     }
 
     /// With a line for each request in `access`.
@@ -109,10 +140,11 @@ impl Edge {
             .and(warp::path::full())
             .and(query)
             .and(warp::header::headers_cloned())
+            .and(warp::ext::optional::<Peer>())
             .and(warp::body::stream())
-            .then(move |method, path: FullPath, query, headers, body| {
+            .then(move |method, path: FullPath, query, headers, peer, body| {
                 let edge = edge.clone();
-                async move { edge.answer(method, path.as_str().to_owned(), query, headers, body).await }
+                async move { edge.answer(method, path.as_str().to_owned(), query, headers, peer, body).await }
             });
         warp::service(filter)
     }
@@ -132,16 +164,21 @@ impl Edge {
         path: String,
         query: String,
         headers: HeaderMap,
+        peer: Option<Peer>,
         body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     ) -> Response {
-        let Inner { routes, cross_origin, limits, room, now, meters, unmatched } = &*self.inner;
+        let Inner { routes, limits, room, now, meters, unmatched } = &*self.inner;
         let begun = Instant::now();
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
         // Of the highest level, so that it is there whatever is logged.
         let span = tracing::error_span!("request", %method, path, correlation = &*correlation.id);
         let traced = spans::request(&correlation.id, correlation.traceparent(), method.as_str());
-        let (head, origin) = (method == Method::HEAD, headers.get(header::ORIGIN).cloned());
+        let secure = peer.is_some_and(|peer| peer.secure);
+        let peer = peer.map(|peer| peer.address.to_canonical());
+        let origin = headers.get(header::ORIGIN).filter(|origin| self.origins.have(origin)).cloned();
+        let head = method == Method::HEAD;
+        let mut spent = Vec::new();
         let mut request = Request {
             method,
             path,
@@ -150,24 +187,25 @@ impl Edge {
             body: Bytes::new(),
             correlation,
             at: now(),
+            peer,
+            secure,
+            caller: None,
             route: OnceLock::new(),
         };
         let mut response = async {
-            let place = room.enter(class);
-            let admitted = match &place {
-                Ok(_) => admit(&mut request, limits, body).await,
-                Err(problem) => {
-                    meters.count_shed();
-                    Err(problem.clone())
-                }
-            };
-            let answered = match admitted {
-                Ok(()) => match cross_origin.then(|| cors::preflight(&request)).flatten() {
+            let answered = async {
+                let _place = room.enter(class).inspect_err(|_| meters.count_shed())?;
+                // asks about a request that is not sent yet, and a browser says of nobody's who he is
+                let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
+                let open = preflight.is_some() || routes.is_open(&request.path);
+                self.guard.admit(&mut request, open, &mut spent)?;
+                admit(&mut request, limits, body).await?;
+                match preflight {
                     Some(response) => Ok(response),
                     None => guarded(routes.as_ref(), &request).await,
-                },
-                Err(problem) => Err(problem),
+                }
             };
+            let answered: Result<Response, Problem> = answered.await;
             answered.unwrap_or_else(|problem| {
                 tracing::debug!(status = problem.status().as_u16(), ?problem, "refused");
                 problem.respond(&request)
@@ -193,7 +231,8 @@ impl Edge {
             meters.count_line(access.take(line));
         }
         request.correlation.write(response.headers_mut());
-        if let Some(origin) = origin.filter(|_| *cross_origin) {
+        Spent::write(&spent, &mut response);
+        if let Some(origin) = origin {
             cors::allow(&origin, response.headers_mut());
         }
         if head {

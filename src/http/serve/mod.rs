@@ -5,19 +5,23 @@
 //! readiness is lowered, each answer tells its HTTP/1 connection to end, so that a client leaves by itself between
 //! two requests; an HTTP/2 connection is told by GOAWAY.
 
+mod activity;
+mod connection;
+mod crowd;
 mod listener;
+mod pace;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{FutureExt, future::BoxFuture};
-use http::{HeaderValue, Request, Version, header};
-use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -28,10 +32,16 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
-use tower::Service;
 
+#[cfg(feature = "grpc")]
+pub(crate) use self::connection::begins_http2;
 pub use self::listener::{BindError, Listener};
-use super::{AccessLog, Edge, HttpLimits, Readiness};
+use self::{
+    activity::Times,
+    connection::{Connection, open},
+    crowd::Crowd,
+};
+use super::{AccessLog, Edge, Guard, HttpLimits, Readiness};
 use crate::{Failure, Process, Running, Stop};
 
 /// A connection accepted a moment ago may have its first request on the wire, and hyper would close it as
@@ -39,9 +49,6 @@ use crate::{Failure, Process, Running, Stop};
 const SETTLE: Duration = Duration::from_millis(250);
 /// After an accept that failed for want of descriptors or memory: long enough not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// Between two looks at a beginning that may become an HTTP/2 preface.
-const PEEK_PAUSE: Duration = Duration::from_millis(20);
-
 /// One listener as a supervised process.
 #[derive(Clone, Debug)]
 pub struct HttpServer {
@@ -53,6 +60,13 @@ pub struct HttpServer {
 impl HttpServer {
     pub(crate) fn new(listener: Listener, edge: Edge, readiness: Readiness) -> Self {
         Self { listener: Arc::new(listener), edge, readiness }
+    }
+
+    /// The same behind a guard: who is let in, how often, and whose web pages.
+    #[must_use]
+    pub fn behind(mut self, guard: &Guard) -> Self {
+        self.edge = self.edge.behind(guard, self.listener.is_loopback());
+        self
     }
 
     /// With a line for each of its requests in `access`.
@@ -125,8 +139,10 @@ struct Connections {
     leaving: Leaving,
     builder: auto::Builder<TokioExecutor>,
     slots: Arc<Semaphore>,
+    crowd: Crowd,
     tasks: TaskTracker,
-    graceful: GracefulShutdown,
+    /// Cancelled when connections are to end after the requests that are under way.
+    graceful: CancellationToken,
     /// Cancelled when no request may begin any more.
     closing: CancellationToken,
     /// Cancelled when the drain limit has passed, and when a run ends without a drain: no connection
@@ -154,9 +170,9 @@ impl Connections {
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10));
         let slots = Arc::new(Semaphore::new(limits.connections));
-        let (tasks, graceful) = (TaskTracker::new(), GracefulShutdown::new());
+        let (tasks, crowd, graceful) = (TaskTracker::new(), Crowd::default(), CancellationToken::new());
         let (closing, kill) = (CancellationToken::new(), CancellationToken::new().drop_guard());
-        Self { edge, limits, leaving, builder, slots, tasks, graceful, closing, kill }
+        Self { edge, limits, leaving, builder, slots, crowd, tasks, graceful, closing, kill }
     }
 
     /// The next connection; `None` when stopped.
@@ -181,28 +197,45 @@ impl Connections {
         }
     }
 
+    /// How many connections an address may have. Proxies come for many, and this machine is our own.
+    fn most_of(&self, address: IpAddr) -> usize {
+        let HttpLimits { connections, connections_per_address, .. } = self.limits;
+        match connections_per_address {
+            _ if self.edge.guard().trusts(address) => connections,
+            Some(most) => most,
+            None if address.to_canonical().is_loopback() => connections,
+            None => (connections / 4).max(1),
+        }
+    }
+
     fn serve(&self, Accepted { stream, peer, slot }: Accepted) {
+        let Some(guest) = self.crowd.enter(peer.ip(), self.most_of(peer.ip())) else {
+            return tracing::debug!(%peer, "closed: it has as many connections as it may have");
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, %peer, "no TCP_NODELAY");
         }
-        let (edge, builder, watcher) = (self.edge.clone(), self.builder.clone(), self.graceful.watcher());
-        let (closing, kill, first) = (self.closing.clone(), self.kill.token().clone(), self.limits.header_read);
-        let leaving = self.leaving.clone();
+        let HttpLimits { idle, response, header_read, .. } = self.limits;
+        let connection = Connection {
+            peer,
+            edge: self.edge.clone(),
+            builder: self.builder.clone(),
+            leaving: self.leaving.clone(),
+            times: Times { idle, response },
+            graceful: self.graceful.clone(),
+        };
+        let (closing, kill, acceptor) = (self.closing.clone(), self.kill.token().clone(), self.edge.guard().acceptor());
         self.tasks.spawn(async move {
-            let _slot = slot;
-            let http2 = tokio::select! {
+            let _held = (slot, guest);
+            let opened = tokio::select! {
                 () = closing.cancelled() => return,
                 () = kill.cancelled() => return,
-                http2 = timeout(first, begins_http2(&stream)) => http2,
+                opened = timeout(header_read, open(stream, acceptor, response)) => opened,
             };
-            let builder = match http2 {
-                Ok(Some(true)) => builder.http2_only(),
-                Ok(Some(false)) => builder.http1_only(),
-                Ok(None) | Err(_) => return tracing::debug!(%peer, "no request"),
-            };
+            let Ok(Some((opened, http2))) = opened else { return tracing::debug!(%peer, "no request") };
             tokio::select! {
                 () = kill.cancelled() => tracing::warn!(%peer, "closed with a request in flight"),
-                () = converse(builder, stream, edge, watcher, leaving) => {}
+                () = connection.converse(opened, http2) => {}
             }
         });
     }
@@ -212,7 +245,8 @@ impl Connections {
         self.tasks.close();
         sleep(SETTLE).await;
         self.closing.cancel();
-        if timeout(limit, self.graceful.shutdown()).await.is_err() {
+        self.graceful.cancel();
+        if timeout(limit, self.tasks.wait()).await.is_err() {
             self.kill.disarm().cancel();
         }
         self.tasks.wait().await;
@@ -224,63 +258,6 @@ fn is_about_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
-}
-
-/// Whether the client speaks HTTP/2 with prior knowledge; `None` when it went away. hyper-util's own
-/// detection waits without a deadline, so we peek.
-pub(crate) async fn begins_http2(stream: &TcpStream) -> Option<bool> {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let mut begin = [0_u8; PREFACE.len()];
-    loop {
-        let read = stream.peek(&mut begin).await.ok()?;
-        let seen = begin.get(..read).filter(|seen| !seen.is_empty())?;
-        if !PREFACE.starts_with(seen) {
-            return Some(false);
-        }
-        if seen.len() == PREFACE.len() {
-            return Some(true);
-        }
-        sleep(PEEK_PAUSE).await; // a part of the preface: peek does not wait for more
-    }
-}
-
-async fn converse(
-    builder: auto::Builder<TokioExecutor>,
-    stream: TcpStream,
-    edge: Edge,
-    watcher: Watcher,
-    leaving: Leaving,
-) {
-    let service = edge.service::<Incoming>();
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let (leaving, is_http1) = (leaving.clone(), request.version() < Version::HTTP_2);
-        let answer = service.clone().call(with_host(request));
-        async move {
-            let mut answer = answer.await;
-            if let Ok(answer) = &mut answer
-                && is_http1
-                && leaving.is_wanted()
-            {
-                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            answer
-        }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-/// HTTP/2 has an authority instead of a Host; routes know only the latter.
-fn with_host(mut request: Request<Incoming>) -> Request<Incoming> {
-    if !request.headers().contains_key(header::HOST) {
-        let authority = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-        if let Some(authority) = authority {
-            request.headers_mut().insert(header::HOST, authority);
-        }
-    }
-    request
 }
 
 #[cfg(test)]

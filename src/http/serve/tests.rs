@@ -8,6 +8,9 @@ use tokio::{
 };
 
 use super::*;
+
+mod slow;
+
 use crate::{
     Timestamp,
     http::{
@@ -21,6 +24,25 @@ use crate::{
 struct Paths {
     begun: Arc<Notify>,
     release: Arc<Notify>,
+    /// Told when an answer to `/large` is gone, sent or not.
+    large_dropped: Arc<Notify>,
+}
+
+/// More than the kernel keeps of a connection.
+const LARGE: usize = 32 * 1024 * 1024;
+
+struct Large(Arc<Notify>, Vec<u8>);
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.1
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 impl Routes for Paths {
@@ -29,6 +51,10 @@ impl Routes for Paths {
             if request.path == "/slow" {
                 self.begun.notify_one();
                 self.release.notified().await;
+            }
+            if request.path == "/large" {
+                let large = Large(self.large_dropped.clone(), vec![b'x'; LARGE]);
+                return Ok(Response::new(bytes::Bytes::from_owner(large)));
             }
             Ok(Response::new(request.path.clone().into()))
         }
@@ -46,6 +72,7 @@ struct Running {
     ended: JoinHandle<Result<(), Failure>>,
     begun: Arc<Notify>,
     release: Arc<Notify>,
+    large_dropped: Arc<Notify>,
 }
 
 async fn serving(limits: HttpLimits) -> Running {
@@ -55,12 +82,16 @@ async fn serving(limits: HttpLimits) -> Running {
 #[expect(clippy::disallowed_methods, reason = "the test awaits it")]
 async fn serving_on(listener: Listener, limits: HttpLimits) -> Running {
     let (begun, release) = (Arc::<Notify>::default(), Arc::<Notify>::default());
-    let routes = Paths { begun: begun.clone(), release: release.clone() };
-    let edge = Edge::new(routes, false, limits, Arc::new(Timestamp::default), crate::RequestMeters::default());
-    let server = HttpServer::new(listener, edge, Readiness::default());
+    let large_dropped = Arc::<Notify>::default();
+    let routes = Paths { begun: begun.clone(), release: release.clone(), large_dropped: large_dropped.clone() };
+    let server = HttpServer::new(listener, edge(routes, limits), Readiness::default());
     let stop = Stop::new();
     let run = server.start(stop.clone()).await.unwrap();
-    Running { server, stop, ended: tokio::spawn(run), begun, release }
+    Running { server, stop, ended: tokio::spawn(run), begun, release, large_dropped }
+}
+
+fn edge(routes: Paths, limits: HttpLimits) -> Edge {
+    Edge::new(routes, false, limits, Arc::new(Timestamp::default), crate::RequestMeters::default())
 }
 
 impl Running {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use steadfast::{
     Process, Service, SupervisionConfig, System,
-    http::{self, HttpLimits, Listener, Readiness, Resource},
+    http::{self, Audit, Guard, HttpLimits, Listener, Readiness, Resource},
     library,
     persistence::{StorageConfig, open},
     procurement, station, stay, store,
@@ -52,7 +52,7 @@ impl Inside {
         let (for_admin, for_public) = (limits.clone(), limits);
         let builder = System::builder(storage).supervision(config).system(name, services());
         let builder = builder.edge("admin", move |system| -> Arc<dyn Process> {
-            Arc::new(http::admin(admin, &system, for_admin, Readiness::default()))
+            Arc::new(http::admin(admin, &system, for_admin, Readiness::default(), &Guard::default(), Audit::none()))
         });
         let builder = builder.edge("http", move |system| -> Arc<dyn Process> {
             let resources = resources(&system);

@@ -139,6 +139,24 @@ pub enum Problem {
         /// The key of the choice.
         other: String,
     },
+    /// A secret stands in the file.
+    #[error(
+        "`{key}` does not belong in a file that others read: give it as an environment variable, or name its own file with `{file_key}`"
+    )]
+    SecretInFile {
+        /// The key.
+        key: String,
+        /// The key that names a file.
+        file_key: String,
+    },
+    /// Two keys say the same thing, and only one may.
+    #[error("`{key}` and `{other}` are both given; one of them is enough")]
+    Both {
+        /// The one key.
+        key: String,
+        /// The other key.
+        other: String,
+    },
     /// A name in an environment variable has an empty part.
     #[error("the name has an empty part; it is STEADFAST__SECTION__KEY")]
     EmptyName,

@@ -4,6 +4,9 @@
 //! result by whoever has them. Every key has a default, so the file may be empty or absent. An unknown key
 //! or a broken rule refuses the whole configuration and says where.
 
+mod addresses;
+mod admin;
+mod auth;
 mod bulkhead;
 mod connector;
 mod entity;
@@ -11,6 +14,8 @@ mod error;
 mod link;
 mod log;
 mod probe;
+mod rate;
+mod secret;
 mod section;
 mod server;
 mod shown;
@@ -24,6 +29,9 @@ mod value;
 
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
+pub use addresses::AddressRange;
+pub use admin::AdminConfig;
+pub use auth::AuthConfig;
 pub use bulkhead::{AutoscaleConfig, BulkheadConfig, PlacesConfig};
 pub use connector::{ConnectorConfig, ConnectorKind};
 pub use entity::{EntityConfig, ServiceConfig};
@@ -31,12 +39,14 @@ pub use error::{ConfigError, Place, Problem};
 pub use link::{BreakerConfig, LinkConfig, LinkTarget};
 pub use log::LogConfig;
 pub use probe::ProbeConfig;
-pub use server::{AdminConfig, LimitsConfig, ServerConfig, ServicePorts};
+pub use rate::RateConfig;
+pub use secret::Secret;
+pub use server::{LimitsConfig, ServerConfig, ServicePorts, TlsConfig};
 pub use shown::ShownValue;
 pub use storage::{JournalKind, StorageConfig};
 pub use supervisors::{SupervisorConfig, SupervisorConfigs};
 pub use units::ByteCount;
-pub(crate) use units::duration as read_duration;
+pub use units::duration as read_duration;
 pub use value::FlagValue;
 
 use section::{Asked, Section};
@@ -54,6 +64,10 @@ pub struct SupervisionConfig {
     pub admin: AdminConfig,
     /// `[limits]`.
     pub limits: LimitsConfig,
+    /// `[limits.rate]`.
+    pub rate: RateConfig,
+    /// `[auth]`.
+    pub auth: AuthConfig,
     /// `[log]`.
     pub log: LogConfig,
     /// `[storage]`.
@@ -146,6 +160,7 @@ impl SupervisionConfig {
     fn validate(root: Table, asked: &Asked) -> Result<Self, ConfigError> {
         let mut root = Section::root(root, asked);
         let (server, drain) = server::server(root.section("server")?)?;
+        let (limits, rate) = server::limits(root.section("limits")?)?;
         let (entity, entities) = entity::entities(root.section("entity")?)?;
         let (service, services) = entity::services(root.section("service")?)?;
         let (probe, probes) = probe::probes(root.section("probe")?)?;
@@ -157,8 +172,10 @@ impl SupervisionConfig {
         systems.finish()?;
         let config = Self {
             server,
-            admin: server::admin(root.section("admin")?)?,
-            limits: server::limits(root.section("limits")?)?,
+            admin: admin::admin(root.section("admin")?)?,
+            limits,
+            rate,
+            auth: auth::auth(root.section("auth")?)?,
             log: log::log(root.section("log")?)?,
             storage: storage::storage(root.section("storage")?)?,
             supervisors: supervisors::supervisors(root.sections("supervisor")?, &drain)?,
@@ -214,9 +231,10 @@ impl SupervisionConfig {
     /// What differs from `other` beside what a running system takes over: sections, which are read only at a start.
     pub fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let sections = [
-            ("server", self.server != other.server),
-            ("admin", self.admin != other.admin),
+            ("server", self.server.fixed() != other.server.fixed()),
+            ("admin", self.admin.fixed() != other.admin.fixed()),
             ("limits", self.limits != other.limits),
+            ("auth", self.auth.open != other.auth.open || self.auth.is_on() != other.auth.is_on()),
             ("log", self.log != other.log),
             ("storage", self.storage != other.storage),
             ("supervisor", self.supervisors != other.supervisors),

@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::BTreeSet, net::SocketAddr, ops::RangeInclu
 use super::super::strategy::Strategy;
 
 use super::{
+    addresses::AddressRange,
     error::{ConfigError, Place, Problem},
     server::ServicePorts,
     shown::discreet,
@@ -327,6 +328,13 @@ impl Read for Vec<String> {
             Value::Untyped(text) => Some(text.split(',').map(|part| part.trim().to_owned()).collect()),
             Value::Table(_) | Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) => None,
         }
+    }
+}
+
+impl Read for Vec<AddressRange> {
+    const EXPECTED: &'static str = "a list of addresses and ranges, as \"10.0.0.0/8\"";
+    fn read(value: &Value) -> Option<Self> {
+        Vec::<String>::read(value)?.iter().filter(|text| !text.is_empty()).map(|text| text.parse().ok()).collect()
     }
 }
 

@@ -1,9 +1,11 @@
-//! `[server]`, `[admin]` and `[limits]`: the edge.
+//! `[server]` and `[limits]`: the edge.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
+    addresses::AddressRange,
     error::{ConfigError, Problem},
+    rate::{RateConfig, rate},
     section::{Placed, Section},
     units::ByteCount,
 };
@@ -33,12 +35,36 @@ pub struct ServerConfig {
     pub header_deadline: Duration,
     /// The time a client has to send a body. Default 30 s, from 100 ms to 10 min.
     pub body_deadline: Duration,
+    /// The time that an HTTP/2 connection may have no request under way; one of HTTP/1 has `header_deadline`. Default 1 min,
+    /// from 100 ms to 1 h.
+    pub idle_deadline: Duration,
+    /// The time in which a client has to take a noticeable part of an answer that waits for it. Default 30 s, from 100 ms
+    /// to 10 min.
+    pub response_deadline: Duration,
     /// Whether other processes may ask the entities of this one, over a link that has it as its target. Default no.
     pub accept_asks: bool,
     /// The file with the token that they have to show; read anew for each call. Default none.
     pub asks_token_file: Option<PathBuf>,
     /// Connections at a time, per listener. Default 1024, from 1 to 100 000.
     pub max_connections: u32,
+    /// Connections of one address at a time, per listener. `None`: as many as there are for this machine itself, and a
+    /// quarter of them for each other one.
+    pub max_connections_per_address: Option<u32>,
+    /// Proxies that say truly in `X-Forwarded-For` whom they ask for. Default none.
+    pub trusted_proxies: Vec<AddressRange>,
+    /// Origins whose web pages may use the public address. `None`: all on a loopback address, none on others.
+    pub cors_origins: Option<Vec<String>>,
+    /// The certificate of the public listeners. Default none: they do not speak TLS.
+    pub tls: Option<TlsConfig>,
+}
+
+/// `[server.tls]`: what the public listeners prove themselves with, both as PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The certificate, and those that lead to one that clients know.
+    pub cert_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
 }
 
 impl Default for ServerConfig {
@@ -54,9 +80,15 @@ impl Default for ServerConfig {
             drain: Duration::from_secs(10),
             header_deadline: Duration::from_secs(10),
             body_deadline: Duration::from_secs(30),
+            idle_deadline: Duration::from_mins(1),
+            response_deadline: Duration::from_secs(30),
             accept_asks: false,
             asks_token_file: None,
             max_connections: 1024,
+            max_connections_per_address: None,
+            trusted_proxies: Vec::new(),
+            cors_origins: None,
+            tls: None,
         }
     }
 }
@@ -70,13 +102,6 @@ pub enum ServicePorts {
     Fixed,
     /// On free ports, which the ready file tells.
     Free,
-}
-
-/// `[admin]`: what operators may do beyond looking, stopping and starting.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AdminConfig {
-    /// Whether faults may be injected through the admin API. Default no.
-    pub faults: bool,
 }
 
 /// `[limits]`: what is refused at the door.
@@ -96,6 +121,14 @@ pub struct LimitsConfig {
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self { body: ByteCount::mib(1), headers: ByteCount::kib(32), url: ByteCount::kib(8), requests: 2048 }
+    }
+}
+
+impl ServerConfig {
+    /// What of it holds until the next start: not which files have the certificate, but whether some have.
+    pub(super) fn fixed(&self) -> Self {
+        let nowhere = || TlsConfig { cert_file: PathBuf::new(), key_file: PathBuf::new() };
+        Self { tls: self.tls.as_ref().map(|_| nowhere()), ..self.clone() }
     }
 }
 
@@ -126,27 +159,46 @@ pub(super) fn server(mut section: Section<'_>) -> Result<(ServerConfig, Placed<D
         drain: drain.value,
         header_deadline: section.bounded("header_deadline", default.header_deadline, SHORTEST..=TEN_MINUTES)?.value,
         body_deadline: section.bounded("body_deadline", default.body_deadline, SHORTEST..=TEN_MINUTES)?.value,
+        idle_deadline: section.bounded("idle_deadline", default.idle_deadline, SHORTEST..=HOUR)?.value,
+        response_deadline: section
+            .bounded("response_deadline", default.response_deadline, SHORTEST..=TEN_MINUTES)?
+            .value,
         accept_asks: section.or("accept_asks", default.accept_asks)?.value,
         asks_token_file: section.optional("asks_token_file")?.map(|file| file.value),
         max_connections: section.bounded("max_connections", default.max_connections, 1..=100_000)?.value,
+        max_connections_per_address: section.optionally_bounded("max_connections_per_address", 1..=100_000)?,
+        trusted_proxies: section.or("trusted_proxies", default.trusted_proxies)?.value,
+        cors_origins: section.optional("cors_origins")?.map(|origins| origins.value),
+        tls: tls(section.section("tls")?)?,
     };
     section.finish()?;
     Ok((config, drain))
 }
 
-pub(super) fn admin(mut section: Section<'_>) -> Result<AdminConfig, ConfigError> {
-    let faults = section.or("faults", false)?.value;
+fn tls(mut section: Section<'_>) -> Result<Option<TlsConfig>, ConfigError> {
+    let cert = section.optional::<PathBuf>("cert_file")?;
+    let key = section.optional::<PathBuf>("key_file")?;
     section.finish()?;
-    Ok(AdminConfig { faults })
+    let missing = |has: Placed<PathBuf>, key: &str| match has.place {
+        Some(place) => Err(ConfigError::refused(place, Problem::Missing { key: key.into() })),
+        None => Ok(None),
+    };
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsConfig { cert_file: cert.value, key_file: key.value })),
+        (Some(cert), None) => missing(cert, "server.tls.key_file"),
+        (None, Some(key)) => missing(key, "server.tls.cert_file"),
+        (None, None) => Ok(None),
+    }
 }
 
-pub(super) fn limits(mut section: Section<'_>) -> Result<LimitsConfig, ConfigError> {
+pub(super) fn limits(mut section: Section<'_>) -> Result<(LimitsConfig, RateConfig), ConfigError> {
     let default = LimitsConfig::default();
     let headers = section.bounded("headers", default.headers, ByteCount::kib(8)..=ByteCount::mib(1))?;
     let url = section.bounded("url", default.url, ByteCount::bytes(256)..=ByteCount::kib(64))?;
     url.at_most(&headers)?;
     let body = section.bounded("body", default.body, ByteCount::kib(1)..=ByteCount::mib(64))?.value;
     let requests = section.bounded("requests", default.requests, 1..=1_000_000)?.value;
+    let rate = rate(section.section("rate")?)?;
     section.finish()?;
-    Ok(LimitsConfig { body, headers: headers.value, url: url.value, requests })
+    Ok((LimitsConfig { body, headers: headers.value, url: url.value, requests }, rate))
 }

@@ -56,6 +56,10 @@ impl ShownValue {
             "link" => last == "timeout",
             "service" => last == "command_keys",
             "systems" | "bulkhead" => false,
+            "auth" => last == "open",
+            "admin" => last != "token_file",
+            "limits" => !self.key.starts_with("limits.rate."),
+            "server" => !self.key.starts_with("server.tls."),
             _ => true,
         }
     }

@@ -383,3 +383,40 @@ fn a_unit_says_what_keeps_its_journal_or_takes_what_all_have() {
         with("[storage.unit.a]\nservices = [\"store/alarm\"]\njournal = \"paper\"", &[]).unwrap_err().to_string();
     assert!(error.contains("`storage.unit.a.journal` is \"paper\"") && error.contains("\"sled\""), "{error}");
 }
+
+#[test]
+fn a_secret_comes_from_the_environment_or_a_file_of_its_own_and_is_never_printed() {
+    let in_file = refusal("[auth]\nsecret = \"correct horse battery staple and more\"");
+    assert!(in_file.starts_with("supervision.toml:2:1: `auth.secret` does not belong in a file"), "{in_file}");
+    assert!(!in_file.contains("horse"), "{in_file}");
+    let variable = ("STEADFAST__AUTH__SECRET", "correct horse battery staple and more\n");
+    let config = with("", &[variable]).unwrap();
+    assert_eq!(config.auth.secret.as_ref().unwrap().expose(), "correct horse battery staple and more");
+    assert!(config.auth.is_on());
+    assert!(!format!("{config:?}").contains("horse"));
+    let both = with("[auth]\nsecret_file = \"s\"", &[variable]).unwrap_err().to_string();
+    assert!(both.contains("`auth.secret_file` and `auth.secret` are both given"), "{both}");
+}
+
+#[test]
+fn the_edge_is_guarded_as_configured() {
+    let config = parse(
+        "[server]\ntls = { cert_file = \"c\", key_file = \"k\" }\ntrusted_proxies = [\"10.0.0.0/8\"]\n\
+         cors_origins = [\"https://a\"]\nmax_connections_per_address = 7\n[limits.rate]\nper_subject = 5\nwithin = \"1s\"\n\
+         [auth]\njwks_file = \"j\"\nleeway = \"1m\"\n[admin]\ntoken_file = \"t\"\naudit_size = \"4 KiB\"",
+    );
+    assert!(config.server.tls.is_some() && config.auth.is_on());
+    assert!(config.server.trusted_proxies[0].contains("10.1.2.3".parse().unwrap()));
+    assert_eq!((config.rate.per_subject, config.rate.per_address), (5, 0));
+    for (text, refused) in [
+        ("[server]\ntls.cert_file = \"c\"", "2:5: `server.tls.key_file` is missing"),
+        (
+            "[server]\ntrusted_proxies = [\"proxy\"]",
+            "2:1: `server.trusted_proxies` is a list; it takes a list of addresses and ranges, as \"10.0.0.0/8\"",
+        ),
+        ("[auth]\nleeway = \"6m\"", "2:1: `auth.leeway` is 360s; it takes 0ns to 300s"),
+        ("[limits.rate]\nwithin = \"1ms\"", "2:1: `limits.rate.within` is 1ms; it takes 1s to 3600s"),
+    ] {
+        assert_eq!(refusal(text), format!("supervision.toml:{refused}"), "for {text:?}");
+    }
+}

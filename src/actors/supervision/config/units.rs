@@ -47,7 +47,7 @@ impl fmt::Display for ByteCount {
 }
 
 /// Reads `"250ms"`, `"2s"`, `"5m"`, `"1h"`, `"90d"`; a blank before the unit is allowed.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
         "ms" => 1,

@@ -36,6 +36,7 @@ pub(super) fn orders(system: &System) -> Resource {
     let announce = Procedure::get("announceInspectionResult", parameters, announce(entities.clone(), places));
     Resource::new(SYSTEM, "deliverymanagements", "deliverymanagement", ID, ORDER.to_vec(), source)
         .service("procurementmanagement")
+        .commanded_by(&["pps"])
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, post))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, change))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, change))

@@ -62,6 +62,7 @@ fn goods(system: &System) -> Resource {
     );
     Resource::new(SYSTEM, "goodsdeliveries", "goodsdelivery", ID, GOODS.to_vec(), source)
         .service("goodsdelivery")
+        .commanded_by(&["company"])
         .create(open)
         .replace(merge.clone())
         .merge(merge)
@@ -97,6 +98,7 @@ fn sms(system: &System) -> Resource {
     };
     Resource::new(SYSTEM, "smsHistories", "smsHistory", ID, SMS.to_vec(), source)
         .service("notification")
+        .commanded_by(&["pps"])
         .create(command(entities.clone(), WITHIN, Change::Created, by_stream, write))
         .replace(command(entities.clone(), WITHIN, Change::Changed, by_number, rewrite))
         .merge(command(entities.clone(), WITHIN, Change::Changed, by_number, rewrite))

@@ -38,6 +38,7 @@ pub(super) fn requests(system: &System, announced: Duration) -> Resource {
     let post = |fields: &Fields, proc_no: Key, ticket: Key| PostRequest { proc_no, demand: demand(fields), ticket };
     Resource::new(SYSTEM, "deliveryrequests", "deliveryrequest", ID, REQUEST.to_vec(), source)
         .service("procurementrequest")
+        .commanded_by(&["agency"])
         .create(create(by.clone(), WITHIN, post, of_request))
         .replace(merge.clone())
         .merge(merge)
@@ -69,6 +70,7 @@ pub(super) fn results(system: &System, announced: Duration) -> Resource {
     let merge = by.clone().command(announced + BEYOND_LINK, Change::Changed, record, of_result);
     Resource::new(SYSTEM, "inspectionResults", "inspectionResult", ID, RESULT.to_vec(), source)
         .service("procurementrequest")
+        .commanded_by(&["agency"])
         .replace(merge.clone())
         .merge(merge)
         .finder(by_proc_no(by, |request: &DeliveryRequest| of_result(request.item())))

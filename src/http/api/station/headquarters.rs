@@ -37,6 +37,7 @@ pub(super) fn orders(system: &System) -> Resource {
     let source = EntitySource::of(system, Order::item);
     Resource::new(SYSTEM, "orders", "order", ORDER_ID, ORDER_FIELDS.to_vec(), source)
         .service(ORDER)
+        .commanded_by(&["clerk"])
         .create(commands.prepared(Change::Created, placing(system)))
         .remove(commands.asking(link).remove(CancelOrder { within: link }))
         .procedure(Procedure::post("placeOrder", ORDER_FIELDS.to_vec(), place))
@@ -88,6 +89,7 @@ pub(super) fn products(system: &System) -> Resource {
     let (fields, source) = (PRODUCT.map(Field::required).to_vec(), EntitySource::of(system, Product::item));
     Resource::new(SYSTEM, "product", "product", PRODUCT_ID, fields, source)
         .service(ORDER)
+        .commanded_by(&["hq"])
         .alias("products")
         .natural_key()
         .create(add)

@@ -21,7 +21,7 @@ pub(super) fn stocks(system: &System) -> Resource {
         |_| Said::yes(),
     );
     let parameters = vec![ORDER_ID.required(), QTY];
-    Resource::without_items(SYSTEM, "stocks").service(STATION).procedure(Procedure::post(
+    Resource::without_items(SYSTEM, "stocks").service(STATION).commanded_by(&["clerk"]).procedure(Procedure::post(
         "confirmStock",
         parameters,
         confirm,
@@ -53,6 +53,7 @@ pub(super) fn stock_flows(system: &System) -> Resource {
     let taken = vec![PRODUCT_ID.required(), PRODUCT_NAME, QTY.required(), REASON, SALE_ID];
     Resource::new(SYSTEM, "stockFlows", "stockFlow", Field::long("stockId"), fields, source)
         .service(STATION)
+        .commanded_by(&["clerk", "cashier"])
         .finder(Finder::one("findByOrderId", Field::long("order_id"), receipt).also_spelled(&["orderId"]))
         .procedure(Procedure::post("", taken, record))
 }
@@ -97,6 +98,7 @@ pub(super) fn accounts(system: &System) -> Resource {
     let (fields, source) = (vec![Field::text("accountName"), AMOUNT], EntitySource::of(system, Account::item));
     Resource::new(SYSTEM, "accounts", "account", Field::long("accountId"), fields, source)
         .service(STATION)
+        .commanded_by(&["manager"])
         .create(commands.create(open))
         .change(commands.change(rewrite))
         .remove(commands.remove(CloseAccount))

@@ -16,6 +16,7 @@ pub(super) fn sales(system: &System) -> Resource {
         vec![PRODUCT_ID, PRODUCT_NAME, PRICE, QTY, AMOUNT, Field::long("accountId"), Field::text("accountName")];
     Resource::new(SYSTEM, "sales", "sale", SALE_ID, fields, EntitySource::of(system, Sale::item))
         .service(POS)
+        .commanded_by(&["cashier"])
         .change(commands.change(change))
         .remove(commands.remove(CancelSale))
         .procedure(Procedure::post("", vec![PRODUCT_ID.required(), QTY.required()], sell(system)))
@@ -41,7 +42,7 @@ fn sell(system: &System) -> Perform {
 pub(super) fn cancel_sales(system: &System) -> Resource {
     let cancel =
         Commands::<Sale>::of(system).procedure(|call| number_in(call, "saleId"), |_| Ok(CancelSale), |_| Said::yes());
-    Resource::without_items(SYSTEM, "cancelSales").service(POS).procedure(Procedure::post(
+    Resource::without_items(SYSTEM, "cancelSales").service(POS).commanded_by(&["cashier"]).procedure(Procedure::post(
         "",
         vec![SALE_ID.required()],
         cancel,
