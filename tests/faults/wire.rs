@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::common::{Client, Connection, Request, Response};
 
 /// The same for every process and port, so that representations can be compared byte for byte.
-const HOST: &str = "shop.test";
+const HOST: &str = "localhost";
 
 /// Why there is no answer.
 #[derive(Debug)]
