@@ -20,6 +20,9 @@ const REBUILD_EVERY: u32 = 5;
 /// Rounds that one shop lives: each reads all of its books, so that a shop for 200 rounds would take hours.
 const ROUNDS_OF_A_SHOP: u32 = 50;
 
+/// Rounds that are added, at most, until a power cut has met something that was not synced.
+const MORE_ROUNDS: u32 = 60;
+
 /// Commands that are sent again in each round.
 const REPLAYS: usize = 8;
 
@@ -100,13 +103,19 @@ impl Course {
     /// All of it.
     fn run(mut self) {
         let mut tally = Tally::default();
-        let mut left = self.rounds;
+        let (mut rounds, mut left) = (0, self.rounds);
         while left > 0 {
-            let rounds = left.min(ROUNDS_OF_A_SHOP);
-            let Some(()) = self.run_a_shop(rounds, &mut tally) else { return };
-            left -= rounds;
+            let next = left.min(ROUNDS_OF_A_SHOP);
+            let Some(()) = self.run_a_shop(next, &mut tally) else { return };
+            rounds += next;
+            let has_met = !self.power || tally.lost.bytes > 0;
+            let added = rounds.saturating_sub(self.rounds);
+            left = match left - next {
+                0 if !has_met && added < MORE_ROUNDS => REBUILD_EVERY,
+                left => left,
+            };
         }
-        let rounds = usize::try_from(self.rounds).unwrap();
+        let rounds = usize::try_from(rounds).unwrap();
         eprintln!("{rounds} rounds, {tally:?}");
         assert!(tally.acknowledged > 5 * rounds, "hardly any load: {tally:?}");
         assert!(tally.unknown >= rounds, "the kills met nearly no command under way: {tally:?}");
