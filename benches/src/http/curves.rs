@@ -11,9 +11,16 @@ use crate::{results::Results, rounds::Times};
 const CONNECTIONS: [usize; 8] = [1, 4, 16, 64, 256, 1_000, 4_000, 10_000];
 
 /// As many connections as are measured, and a request under way on each of them: the server allows 1024 and 2048 unless
-/// it is told otherwise, and lets 4096 commands of a service wait.
-const CONFIG: &str =
-    "[server]\nmax_connections = 11000\n[limits]\nrequests = 20000\n[service]\nbudget_messages = 20000\n";
+/// it is told otherwise, and lets 4096 commands of a service wait. The first connection waits for the last to be made.
+const CONFIG: &str = "\
+[server]
+max_connections = 11000
+header_deadline = \"2m\"
+[limits]
+requests = 20000
+[service]
+budget_messages = 20000
+";
 
 pub(crate) fn measure(dir: &Path, times: Times, results: &mut Results) -> Result<()> {
     open_many_files()?;

@@ -17,7 +17,7 @@ const CONNECTIONS: usize = 64;
 /// Between two looks at how far policies and views are.
 const LOOK: Duration = Duration::from_millis(500);
 /// The share of the flows a second that were measured until rest, at which the lag is watched.
-const SUSTAINED: f64 = 0.9;
+const SUSTAINED: f64 = 0.8;
 
 pub(crate) fn measure(dir: &Path, times: Times, to: Option<&Path>) -> Result<()> {
     let mut results = Results::begin("flows", times.quick, dir);

@@ -128,7 +128,7 @@ pub(super) const ALL: &[Shown] = &[
     Shown {
         what: "flows",
         load: "lag",
-        title: "Events that the slowest policy or view is behind, at nine tenths of that",
+        title: "Events that the slowest policy or view is behind, at eight tenths of that",
         varies: "second",
         base: STEADFAST,
         by: figure("lag", "events behind"),
