@@ -20,7 +20,8 @@ fn guarded(more: &str) -> Server {
     );
     let server = Setup::default().config(&config).prepare();
     fs::write(server.directory().join("secret"), SECRET).unwrap();
-    fs::write(server.directory().join("keys"), "").unwrap();
+    let nobodys = format!("nobody none {}\n", "0".repeat(64));
+    fs::write(server.directory().join("keys"), nobodys).unwrap();
     server
 }
 
