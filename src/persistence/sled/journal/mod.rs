@@ -25,7 +25,11 @@ mod writer;
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, RwLock, mpsc::channel},
+    sync::{
+        Arc, Mutex, OnceLock, RwLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc::channel,
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -39,6 +43,7 @@ use crate::persistence::{
     Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record,
     Refusal, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
     codec::Names,
+    metrics::Counters,
     record::encoded_len,
     rules::{Head, check_size},
     segments::{
@@ -87,6 +92,10 @@ struct Shared {
     names: Names,
     /// What stands for deleted records; replaced as a whole.
     bases: RwLock<Option<Arc<Bases>>>,
+    counters: Counters,
+    /// Appends that were put into the queue, and that were taken out of it.
+    queued: AtomicU64,
+    taken: AtomicU64,
 }
 
 /// What readers look up: about 150 bytes a stream.
@@ -132,6 +141,9 @@ impl SledJournal {
             store,
             names,
             bases: RwLock::new(bases.map(Arc::new)),
+            counters: Counters::default(),
+            queued: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
         });
         let (running, stopped) = channel();
         let writer = Writer { shared: Arc::clone(&shared), medium, partitions: config.partitions, epoch, running };
@@ -177,7 +189,11 @@ impl SledJournal {
 
 impl Journal for SledJournal {
     fn append(&self, append: Append, done: AppendDone) {
-        let refused = check_size(&append).err().or_else(|| self.room.refusal());
+        let no_room = self.room.refusal();
+        if no_room.is_some() {
+            self.shared.counters.no_space.fetch_add(1, Ordering::Relaxed);
+        }
+        let refused = check_size(&append).err().or(no_room);
         let (append, size) = match refused {
             None => {
                 let size = encoded_len(&append);
@@ -186,13 +202,18 @@ impl Journal for SledJournal {
             Some(refusal) => (Err(AppendError::Refused(refusal)), 0),
         };
         let queued = Queued { append, size, done: Done::new(done) };
-        if let Err((why, done)) = self.shared.queue.push(queued) {
-            let refusal = match why {
-                NotQueued::Full => Refusal::Overloaded { retry_after: RETRY_AFTER },
-                NotQueued::Closed => Refusal::Closed,
-            };
-            done.tell(Err(AppendError::Refused(refusal)));
-        }
+        let Err((why, done)) = self.shared.queue.push(queued) else {
+            self.shared.queued.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let refusal = match why {
+            NotQueued::Full => {
+                self.shared.counters.overloaded.fetch_add(1, Ordering::Relaxed);
+                Refusal::Overloaded { retry_after: RETRY_AFTER }
+            }
+            NotQueued::Closed => Refusal::Closed,
+        };
+        done.tell(Err(AppendError::Refused(refusal)));
     }
 
     fn refusal(&self) -> Option<Refusal> {
@@ -246,10 +267,13 @@ impl Journal for SledJournal {
         Ok(bases.get(stream, &self.shared.names)?.map(|entry| entry.base))
     }
 
-    /// Counts deletions only.
     fn metrics(&self) -> JournalMetrics {
         let (truncations, deleted) = *lock(&self.counted);
-        JournalMetrics { truncations, deleted, ..JournalMetrics::default() }
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        // An append may be taken a moment before it is counted as queued.
+        let waiting = of(&self.shared.queued).saturating_sub(of(&self.shared.taken));
+        let counted = self.shared.counters.read(usize::try_from(waiting).unwrap_or(usize::MAX));
+        JournalMetrics { truncations, deleted, ..counted }
     }
 
     fn disk_bytes(&self) -> u64 {
