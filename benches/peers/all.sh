@@ -2,7 +2,7 @@
 # The store beside PostgreSQL, Restate as it comes, and Restate with one partition: all.sh [--quick] [--results DIR]
 #
 # Builds what is measured and starts the peers with the scripts beside this one, which say what they need. The rounds of
-# all of them take turns in one run (docs/performance.md). Without --quick, on an idle machine, it takes half an hour or a little more;
+# all of them take turns in one run (docs/performance.md). Without --quick, on an idle machine, it takes some 20 minutes;
 # raw results are kept in benches/results unless --results says otherwise.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
