@@ -17,6 +17,9 @@ use crate::rounds::Figures;
 /// One transaction in so many is logged with its latency: a log of all of them costs the throughput.
 const LOGGED: f64 = 0.05;
 
+/// pgbench's time begins before its clients connect, and the rate that it tells when all of them have.
+const CONNECTS: Duration = Duration::from_secs(2);
+
 /// What there is to compare with.
 pub(super) struct Peers {
     pub(super) postgres: Option<Postgres>,
@@ -102,7 +105,7 @@ impl Postgres {
         )?;
         let mut command = Command::new(&self.pgbench);
         command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--log"]);
-        command.arg(format!("--client={clients}")).arg(format!("--time={}", lasting.as_secs().max(1)));
+        command.arg(format!("--client={clients}")).arg(format!("--time={}", (lasting + CONNECTS).as_secs()));
         command.arg(format!("--sampling-rate={LOGGED}")).arg(format!("--log-prefix={}", log.display()));
         let output = command.arg("--file").arg(&file).output().context("cannot start pgbench")?;
         let said = String::from_utf8_lossy(&output.stdout);
