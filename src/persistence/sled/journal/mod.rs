@@ -39,11 +39,10 @@ use crate::persistence::{
     Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record,
     Refusal, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
     codec::Names,
-    record::encoded_len,
-    rules::{Head, check_size},
+    rules::Head,
     segments::{
         bases::{self, Bases},
-        queue::{Done, NotQueued, Queue, Queued},
+        queue::{NotQueued, Queue, Queued},
     },
     space::{Room, bytes_below},
     sync::{lock, read},
@@ -134,7 +133,7 @@ impl SledJournal {
             bases: RwLock::new(bases.map(Arc::new)),
         });
         let (running, stopped) = channel();
-        let writer = Writer { shared: Arc::clone(&shared), medium, partitions: config.partitions, epoch, running };
+        let writer = Writer { shared: Arc::clone(&shared), medium, epoch, running };
         let (watched, dir) = (Arc::clone(&shared), config.dir.clone());
         let io = |error| OpenError::io(&config.dir, error);
         let spawn = |name: &str| thread::Builder::new().name(name.into());
@@ -177,15 +176,7 @@ impl SledJournal {
 
 impl Journal for SledJournal {
     fn append(&self, append: Append, done: AppendDone) {
-        let refused = check_size(&append).err().or_else(|| self.room.refusal());
-        let (append, size) = match refused {
-            None => {
-                let size = encoded_len(&append);
-                (Ok(append), size)
-            }
-            Some(refusal) => (Err(AppendError::Refused(refusal)), 0),
-        };
-        let queued = Queued { append, size, done: Done::new(done) };
+        let queued = Queued::new(append, self.room.refusal(), self.partitions, done);
         if let Err((why, done)) = self.shared.queue.push(queued) {
             let refusal = match why {
                 NotQueued::Full => Refusal::Overloaded { retry_after: RETRY_AFTER },
