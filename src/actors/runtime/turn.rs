@@ -41,7 +41,6 @@ impl Panicked {
 }
 
 /// What a turn works on.
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 pub(crate) enum Work<E: Entity> {
     /// One that came this moment: it is in time.
     AtOnce(Envelope<E>),

@@ -333,16 +333,16 @@ impl Inner {
             if waiter.tell.is_closed() {
                 continue;
             }
-            let waited = waiter.since.elapsed();
+            let passed = waiter.since.elapsed();
             if let Order::New(within) = waiter.order
                 && size < usize::MAX
             {
-                if !books.admission.is_in_time(within.saturating_sub(waited)) {
+                if !books.admission.is_in_time(within.saturating_sub(passed)) {
                     let retry_after = books.refuse(NoRoom::Late);
                     called.late.push((waiter, retry_after));
                     continue;
                 }
-                books.admission.entered(self.begun.elapsed(), waited, size);
+                books.admission.entered(self.begun.elapsed(), passed, size);
             }
             books.held += 1;
             called.places.push(waiter);
