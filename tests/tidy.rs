@@ -61,7 +61,7 @@ const RULES: &[Rule] = &[
     rule("src/actors/supervision/backoff.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/supervision/order.rs", IMPURE, "decisions of supervision are pure"),
     rule("src/actors/runtime/bulkhead/admission.rs", IMPURE, "who may wait is decided purely"),
-    rule("src/actors/runtime/link/breaker.rs", IMPURE, "a breaker is pure"),
+    rule("src/actors/runtime/link/breaker/mod.rs", IMPURE, "a breaker is pure"),
     rule("src/actors/runtime/bulkhead/autoscale.rs", IMPURE, "who decides a size is pure"),
     rule("src/actors/runtime/bulkhead/meter.rs", IMPURE, "who measures a load is given the time"),
     rule("src/actors/runtime/probe/pulse.rs", IMPURE, "what probes amount to is pure"),

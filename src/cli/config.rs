@@ -51,7 +51,7 @@ fn check(file: &std::path::Path) -> Result<(), Exit> {
     }
     let config = SupervisionConfig::load_with(file, std::env::vars()).map_err(|error| Exit::Usage(error.into()))?;
     fleet::refuse_unknown_switches(&config)?;
-    let public: Vec<_> = config.server.listen.into_iter().collect();
+    let public: Vec<_> = config.server.listen.into_iter().chain(config.server.grpc_listen).collect();
     guarded(&public, config.server.admin_listen, &config)?;
     Fleet::named(fleet::ALL).configure(config, Vec::new()).map_err(|error| Exit::Usage(error.into()))?;
     say(&format!("{} is valid", file.display()));

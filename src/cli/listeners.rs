@@ -70,16 +70,17 @@ impl Listeners {
     /// What is open, and what to do about it.
     pub(super) fn are_guarded(&self, config: &SupervisionConfig) -> Result<(), Exit> {
         let services = self.services.iter().map(|port| port.listener.address());
-        let public: Vec<SocketAddr> = std::iter::once(self.public.address()).chain(services).collect();
+        let grpc = self.grpc.iter().map(Listener::address);
+        let public: Vec<SocketAddr> = std::iter::once(self.public.address()).chain(services).chain(grpc).collect();
         guarded(&public, self.admin.address(), config)
     }
 
-    /// Where they listen.
-    pub(super) fn addresses(&self) -> Addresses {
+    /// Where they listen; `secure` says whether the public ones speak TLS.
+    pub(super) fn addresses(&self, secure: bool) -> Addresses {
         let services = self.services.iter().map(|port| (port.name(), port.listener.address().to_string()));
         let (listen, admin, grpc) =
             (self.public.address(), self.admin.address(), self.grpc.as_ref().map(Listener::address));
-        Addresses { listen, admin, services: services.collect(), grpc }
+        Addresses { listen, admin, services: services.collect(), grpc, secure }
     }
 }
 
@@ -126,7 +127,6 @@ fn take_over(name: &str, socket: TcpListener, configured: SocketAddr) -> Result<
 /// The socket of the gRPC adapter.
 #[cfg(feature = "grpc")]
 fn grpc(fleet: Fleet, address: SocketAddr) -> Result<Listener, Exit> {
-    steadfast::grpc::GrpcServer::check(address).map_err(|error| Exit::Usage(error.into()))?;
     if fleet.iter().all(|known| known.name != steadfast::store::NAME) {
         return Err(Exit::Usage(anyhow::anyhow!("server.grpc_listen is set, and the store is not run here")));
     }
@@ -156,16 +156,19 @@ pub(super) struct Addresses {
     /// By `<system>/<service>`.
     services: BTreeMap<String, String>,
     grpc: Option<SocketAddr>,
+    secure: bool,
 }
 
 impl Addresses {
     /// For the person at the terminal.
     pub(super) fn line(&self) -> String {
-        let Self { listen, admin, services, grpc } = self;
-        let own = services.iter().map(|(name, address)| format!("{name} on http://{address}"));
-        let all =
-            [format!("listening on http://{listen}"), format!("operators on http://{admin}")].into_iter().chain(own);
-        let all = all.chain(grpc.iter().map(|grpc| format!("gRPC on http://{grpc}")));
+        let Self { listen, admin, services, grpc, secure } = self;
+        let scheme = if *secure { "https" } else { "http" };
+        let own = services.iter().map(|(name, address)| format!("{name} on {scheme}://{address}"));
+        let all = [format!("listening on {scheme}://{listen}"), format!("operators on http://{admin}")]
+            .into_iter()
+            .chain(own);
+        let all = all.chain(grpc.iter().map(|grpc| format!("gRPC on {scheme}://{grpc}")));
         all.collect::<Vec<_>>().join(", ")
     }
 

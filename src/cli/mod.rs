@@ -17,6 +17,7 @@ mod openapi;
 mod papers;
 mod serve;
 mod token;
+mod token_file;
 mod tree;
 mod watch;
 

@@ -1,6 +1,6 @@
 //! `steadfast openapi`: the contract, as a running instance serves it at `/openapi.json`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, builder::PossibleValuesParser};
@@ -24,14 +24,19 @@ pub(super) struct Openapi {
     /// What the operators' listener offers instead.
     #[arg(long, conflicts_with = "system")]
     admin: bool,
+    /// The configuration of the instance, which says who is asked who he is; an absent file is an empty one.
+    #[arg(long, default_value = "supervision.toml")]
+    config: PathBuf,
 }
 
 impl Openapi {
     pub(super) fn run(self) -> Result<(), Exit> {
+        let config = SupervisionConfig::load_with(&self.config, std::env::vars());
+        let config = config.map_err(|error| Exit::Usage(error.into()))?;
         let document = if self.admin {
-            http::admin_contract()
+            http::admin_contract(&config)
         } else {
-            of(Fleet::named(&self.system)).context("the declarations cannot be read").map_err(Exit::Other)?
+            of(Fleet::named(&self.system), &config).context("the declarations cannot be read").map_err(Exit::Other)?
         };
         let text = serde_json::to_string_pretty(&document).context("the document cannot be written");
         say(&text.map_err(Exit::Other)?);
@@ -40,7 +45,7 @@ impl Openapi {
 }
 
 /// Resources are declared to a system, so there is one for a moment: in memory, and without listeners.
-fn of(fleet: Fleet) -> anyhow::Result<serde_json::Value> {
+fn of(fleet: Fleet, told: &SupervisionConfig) -> anyhow::Result<serde_json::Value> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut config = SupervisionConfig::default();
     config.storage.journal = JournalKind::Memory;
@@ -50,7 +55,7 @@ fn of(fleet: Fleet) -> anyhow::Result<serde_json::Value> {
         let builder = System::builder(storage).supervision(config);
         let builder = fleet.iter().fold(builder, |builder, known| builder.system(known.name, (known.services)()));
         let system = builder.start().await?;
-        let document = http::contract(&fleet.resources(&system), fleet.is_single());
+        let document = http::contract(&fleet.resources(&system), fleet.is_single(), told);
         system.shutdown(ENDS_WITHIN).await;
         Ok(document)
     })

@@ -5,7 +5,7 @@ use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use steadfast::{
-    Configuration, ConfigurationSource, JournalKind, Process, ReadBy, StartError, SupervisionConfig, System,
+    Clock, Configuration, ConfigurationSource, JournalKind, Process, ReadBy, StartError, SupervisionConfig, System,
     http::{self, AccessLog, Audit, Guard, GuardError, HttpLimits, Readiness},
     outbound,
     persistence::{self, OpenError, Storage},
@@ -124,7 +124,7 @@ async fn serve(
     Door { guard, audit }: Door,
 ) -> Result<(), Exit> {
     let Configuration { supervision: config, settings, shown } = configuration;
-    let addresses = listeners.addresses();
+    let addresses = listeners.addresses(config.server.tls.is_some());
     let Listeners { public, admin, services, grpc } = listeners;
     let readiness = Readiness::default();
     let limits = HttpLimits::of(&config);
@@ -146,11 +146,12 @@ async fn serve(
         builder = builder.settings(settings);
     }
     let operators = (limits.clone(), readiness.clone(), guard.clone(), access.clone());
+    let (audited, clock) = (audit.clone(), Clock::system());
     builder = builder.edge("admin", move |system| -> Arc<dyn Process> {
         let (limits, readiness, guard, access) = operators;
         Arc::new(http::admin(admin, &system, limits, readiness, &guard, audit).logging(access))
     });
-    let keys = guard.watch();
+    let keys = guard.watch(audited.clone(), clock.clone());
     builder = builder.edge("keys", move |_| -> Arc<dyn Process> { Arc::new(keys) });
     for ServiceListener { system: known, service, listener } in services {
         let (limits, readiness) = (limits.clone(), readiness.clone());
@@ -164,9 +165,10 @@ async fn serve(
     #[cfg(feature = "grpc")]
     if let Some(listener) = grpc {
         use steadfast::grpc::{GrpcServer, StoreService};
-        let limits = limits.clone();
+        let (limits, readiness, guard) = (limits.clone(), readiness.clone(), guard.clone());
         builder = builder.edge("grpc", move |system| -> Arc<dyn Process> {
-            Arc::new(GrpcServer::new(listener, StoreService::of(&system), limits))
+            let (service, clock) = (StoreService::of(&system), system.clock());
+            Arc::new(GrpcServer::new(listener, service, limits, readiness, &guard, clock))
         });
     }
     #[cfg(not(feature = "grpc"))]
@@ -198,9 +200,9 @@ async fn serve(
             () = &mut watching => {}
             _ = terminate.recv() => break tracing::info!("SIGTERM"),
             _ = interrupt.recv() => break tracing::info!("SIGINT"),
-            // A refused one is in the log, and in GET /admin/config.
-            _ = hang_up.recv() => drop(system.reload_by(ReadBy::Signal).await),
-            () = watch.changed() => drop(system.reload_by(ReadBy::File).await),
+            _ = hang_up.recv() => reload(&system, &audited, ReadBy::Signal).await,
+            () = watch.changed() => reload(&system, &audited, ReadBy::File).await,
+            () = system.drain_wanted() => break tracing::info!("POST /admin/drain"),
             reason = system.gave_up() => {
                 return Err(Exit::GaveUp(anyhow::anyhow!("the supervision tree gave up: {reason}")));
             }
@@ -222,6 +224,11 @@ async fn serve(
         complain(&format!("steadfast: did not end in time and was killed: {}", report.killed.join(", ")));
     }
     Ok(())
+}
+
+/// Reads the configuration again without an operator's request. A refused one is in the log, and in GET /admin/config.
+async fn reload(system: &System, audit: &Audit, by: ReadBy) {
+    drop(audit.around(by, "configuration", &system.clock(), system.reload_by(by)).await);
 }
 
 /// The access log, where one is wanted. It is the program's and not the system's: a reload does not touch it.

@@ -1,8 +1,8 @@
 //! `steadfast tree`: who supervises whom in a running instance.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use steadfast::{NodeKind, TreeNode};
 use tokio_util::task::TaskTracker;
@@ -11,7 +11,7 @@ use super::{
     Exit,
     bench::client::{Call, Client, Site},
     data::say_json,
-    say,
+    say, token_file,
 };
 
 #[derive(Debug, Args)]
@@ -30,10 +30,11 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn run(self) -> Result<(), Exit> {
         let site = Site::of(&self.admin).map_err(Exit::Usage)?;
-        let token = self.token_file.map(|file| token(&file)).transpose().map_err(Exit::Usage)?;
+        let token = self.token_file.map(|file| token_file::read(&file)).transpose().map_err(Exit::Usage)?;
+        let site = site.known_by(token);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot start the async runtime").map_err(Exit::Other)?;
-        let call = Call::get("/admin/tree").bearer(token);
+        let call = Call::get("/admin/tree");
         let answer = runtime.block_on(async { Client::new(&site, &TaskTracker::new()).must(&call).await });
         let tree = answer.with_context(|| format!("{site} does not tell its tree")).map_err(Exit::Other)?.json();
         if self.json {
@@ -45,14 +46,6 @@ impl Tree {
         show(&tree, 0);
         Ok(())
     }
-}
-
-/// The first token of a file.
-fn token(file: &std::path::Path) -> anyhow::Result<String> {
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let token = lines.next().and_then(|line| line.split_whitespace().last());
-    token.map(str::to_owned).ok_or_else(|| anyhow!("{} has no token", file.display()))
 }
 
 fn show(node: &TreeNode, depth: usize) {

@@ -6,7 +6,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use tonic::{Request, Status, metadata::MetadataMap};
 
-use crate::{AskRequest, Command, CommandId, Entity, Key, NumberedId};
+use crate::{AskRequest, Command, CommandId, Entity, Key, NumberedId, http::Caller};
 
 /// Longest key taken: it is hashed, so this only keeps metadata sane.
 const MAX_KEY: usize = 255;
@@ -33,7 +33,9 @@ impl Origin {
         let metadata = request.metadata();
         let key = key(metadata)?;
         let (command, stream) = if let Some(key) = key {
-            let parts = [key.as_bytes(), method.as_bytes()];
+            let mut parts = vec![key.as_bytes(), method.as_bytes()];
+            // Two users who choose the same key do not meet.
+            parts.extend(request.extensions().get::<Caller>().map(|caller| caller.subject().as_bytes()));
             (CommandId::derived("grpc", &parts), Key::derived("grpc", &parts))
         } else {
             let stream = format!("{:032x}", fastrand::u128(..));
@@ -125,6 +127,13 @@ mod tests {
         for other in [origin("k", "Pay", 1), origin("l", "PlaceOrder", 1)] {
             assert!(other.command != first.command && other.stream != first.stream);
         }
+        let of = |name: &str| {
+            let mut request = call(&[("idempotency-key", "k")], 1);
+            request.extensions_mut().insert(Caller::new(name, Vec::new()));
+            Origin::of(&request, "PlaceOrder").unwrap()
+        };
+        assert_eq!(of("anna").stream, of("anna").stream);
+        assert!(of("anna").stream != of("bert").stream && of("anna").command != first.command, "users do not meet");
         let fresh = || Origin::of(&call(&[], 1), "PlaceOrder").unwrap();
         assert!(!fresh().repeatable && fresh().command != fresh().command);
     }

@@ -2,9 +2,12 @@
 
 use std::{fmt, time::Duration};
 
+use http::StatusCode;
 use tonic::{Code, Status};
 
-use crate::{AskError, CommandAddress, CommandId, Key, Outcome, OutcomeError, Refusal, RefusalClass, ViewError};
+use crate::{
+    AskError, CommandAddress, CommandId, Key, Outcome, OutcomeError, Refusal, RefusalClass, ViewError, http::Problem,
+};
 
 /// Refuses a call as its ask was refused.
 ///
@@ -42,18 +45,39 @@ pub(super) fn of_ask<R: Refusal>(error: AskError<R>, address: Option<CommandAddr
     };
     let command = address.filter(|_| outcome == Outcome::Unknown).map(|address| text(&address));
     let retry_after = retry_after.map(|after| whole_seconds(after).to_string());
-    let mut refused = Status::new(status, message);
-    for (name, value) in [
-        ("code", Some(code.to_owned())),
-        ("outcome", Some(told.to_owned())),
-        ("retry-after", retry_after),
-        ("command-id", command),
-    ] {
+    let told = [("code", Some(code.to_owned())), ("outcome", Some(told.to_owned()))];
+    saying(
+        Status::new(status, message),
+        told.into_iter().chain([("retry-after", retry_after), ("command-id", command)]),
+    )
+}
+
+/// Refuses a call before anything of it was done.
+pub(super) fn not_done(status: Code, code: &str, message: impl Into<String>, retry_after: Option<Duration>) -> Status {
+    let retry_after = retry_after.map(|after| whole_seconds(after).to_string());
+    let told =
+        [("code", Some(code.to_owned())), ("outcome", Some("not done".to_owned())), ("retry-after", retry_after)];
+    saying(Status::new(status, message), told)
+}
+
+/// Refuses a call at the door as a request is refused there.
+pub(super) fn of_problem(problem: &Problem) -> Status {
+    let status = match problem.status() {
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Code::ResourceExhausted,
+        _ => Code::Internal, // nothing else is said there
+    };
+    not_done(status, problem.code(), problem.message(), problem.retry_after())
+}
+
+fn saying(mut status: Status, told: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Status {
+    for (name, value) in told {
         if let Some(value) = value.and_then(|value| value.parse().ok()) {
-            refused.metadata_mut().insert(name, value);
+            status.metadata_mut().insert(name, value);
         }
     }
-    refused
+    status
 }
 
 /// A read of a view that cannot be answered.
@@ -138,6 +162,23 @@ mod tests {
             let open = metadata("command-id").map(|id| address(&id).unwrap());
             assert_eq!((open, metadata("outcome").unwrap() == "unknown"), (is_open.then(at), is_open), "{text}");
             assert!(metadata("code").is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_at_the_door_was_not_done_and_says_why() {
+        let problem =
+            |status: StatusCode| Problem::new(status, "WHY", "no").coming_back(Some(Duration::from_millis(1500)));
+        for (status, code) in [
+            (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+            (StatusCode::FORBIDDEN, Code::PermissionDenied),
+            (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
+            (StatusCode::SERVICE_UNAVAILABLE, Code::ResourceExhausted),
+        ] {
+            let refused = of_problem(&problem(status));
+            let told =
+                ["code", "outcome", "retry-after"].map(|name| refused.metadata().get(name).unwrap().to_str().unwrap());
+            assert_eq!((refused.code(), refused.message(), told), (code, "no", ["WHY", "not done", "2"]), "{status}");
         }
     }
 

@@ -6,11 +6,12 @@ use tonic::{Request, Response, Status};
 
 use super::{
     origin::Origin,
-    status::{address, of_ask, of_outcome, of_view},
+    status::{address, of_ask, of_outcome, of_problem, of_view},
     v1::{self, command::State, store_server::Store},
 };
 use crate::{
     AskRequest, Command, CommandOutcome, Entities, Entity, Listing, NumberedId, Refusal, System, Views,
+    http::{Caller, Resource, may_command, may_read},
     store::{self, CancelOrder, Order, OrderItem, Pay, Payment, PlaceOrder},
 };
 
@@ -33,6 +34,9 @@ pub struct StoreService {
     list: Views<Listing<Order>>,
     /// How long the delivery service has to answer.
     link: Duration,
+    /// The roles that may change orders, and payments.
+    order_roles: &'static [&'static str],
+    payment_roles: &'static [&'static str],
 }
 
 impl fmt::Debug for StoreService {
@@ -46,8 +50,25 @@ impl StoreService {
     pub fn of(system: &System) -> Self {
         let link = system.config().link(store::NAME, "order", "delivery").timeout.unwrap_or(store::DELIVERY_WITHIN);
         let (orders, payments, list) = (system.entities(), system.entities(), system.list::<Order>());
-        Self { system: system.clone(), orders, payments, list, link }
+        // Said once, where the resources of HTTP are declared.
+        let resources = crate::http::store(system);
+        let roles = |collection: &str| {
+            let found = resources.iter().map(Resource::authority).find(|(name, _)| name == collection);
+            found.expect("the store has that resource").1
+        };
+        let (order_roles, payment_roles) = (roles("store/orders"), roles("store/payments"));
+        Self { system: system.clone(), orders, payments, list, link, order_roles, payment_roles }
     }
+}
+
+/// Whether the caller may command what these roles do.
+fn commands<M>(request: &Request<M>, roles: &[&str]) -> Result<(), Status> {
+    may_command(request.extensions().get::<Caller>(), store::NAME, roles).map_err(|problem| of_problem(&problem))
+}
+
+/// Whether the caller may see what there is of the store.
+fn reads<M>(request: &Request<M>) -> Result<(), Status> {
+    may_read(request.extensions().get::<Caller>(), store::NAME).map_err(|problem| of_problem(&problem))
 }
 
 /// The reply, and the public number of the entity that made it.
@@ -70,6 +91,7 @@ where
 #[tonic::async_trait]
 impl Store for StoreService {
     async fn place_order(&self, request: Request<v1::PlaceOrderRequest>) -> Result<Response<v1::Order>, Status> {
+        commands(&request, self.order_roles)?;
         let origin = Origin::of(&request, "PlaceOrder")?;
         let v1::PlaceOrderRequest { product_id, quantity } = *request.get_ref();
         let (id, within) = (origin.new_entity(), self.link);
@@ -82,6 +104,7 @@ impl Store for StoreService {
         &self,
         request: Request<v1::CancelOrderRequest>,
     ) -> Result<Response<v1::CancelOrderResponse>, Status> {
+        commands(&request, self.order_roles)?;
         let origin = Origin::of(&request, &format!("CancelOrder/{}", request.get_ref().id))?;
         let id = NumberedId::number(request.get_ref().id);
         let ask = self.orders.ask(&id, CancelOrder { within: self.link });
@@ -90,6 +113,7 @@ impl Store for StoreService {
     }
 
     async fn get_order(&self, request: Request<v1::GetOrderRequest>) -> Result<Response<v1::Order>, Status> {
+        reads(&request)?;
         let number = request.get_ref().id;
         let current = self.orders.get(&NumberedId::number(number)).await.map_err(|error| of_ask(error, None))?;
         let item = current.and_then(|current| current.state.item());
@@ -101,6 +125,7 @@ impl Store for StoreService {
         &self,
         request: Request<v1::ListOrdersRequest>,
     ) -> Result<Response<v1::ListOrdersResponse>, Status> {
+        reads(&request)?;
         let v1::ListOrdersRequest { page_size, after } = *request.get_ref();
         let size = match usize::try_from(page_size).unwrap_or(MAX_PAGE) {
             0 => PAGE,
@@ -115,6 +140,7 @@ impl Store for StoreService {
     }
 
     async fn pay(&self, request: Request<v1::PayRequest>) -> Result<Response<v1::Payment>, Status> {
+        commands(&request, self.payment_roles)?;
         let origin = Origin::of(&request, "Pay")?;
         let v1::PayRequest { product_id, quantity, price } = *request.get_ref();
         let id = origin.new_entity();
@@ -125,6 +151,7 @@ impl Store for StoreService {
     }
 
     async fn get_command(&self, request: Request<v1::GetCommandRequest>) -> Result<Response<v1::Command>, Status> {
+        reads(&request)?;
         let address = address(&request.get_ref().command_id)?;
         if !address.kind.starts_with("store.") {
             return Err(Status::not_found("this is no command of the store"));

@@ -79,11 +79,9 @@ impl Door {
         if !token.trim().is_empty() && shown.is_some_and(|shown| digest(shown) == digest(&token)) {
             return Ok(());
         }
-        Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "UNAUTHORIZED",
-            "an ask has to show the token of [server] asks_token_file",
-        ))
+        let why = "an ask has to show the token of [server] asks_token_file";
+        Err(Problem::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", why)
+            .with_header(header::WWW_AUTHENTICATE, r#"Bearer realm="steadfast asks""#))
     }
 }
 

@@ -1,22 +1,23 @@
 //! From a path to a resource: `/<system>/<collection>/...`, and without the system when there is only one.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Audit, Edge, Field, Guard, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
+    Audit, Edge, Guard, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
     admin::Admin,
     asks::{ASKS, Asks},
+    catalog::{Catalog, described},
     contract,
     guard::{may_command, may_read},
-    hal::{Place, link, template},
+    hal::{Place, link},
     health::{self, Health, Ready},
-    openapi::{OPENAPI, is_page, page},
+    openapi::{OPENAPI, Offers, is_page, page},
     request::{HAL, JSON, Request, Response, empty, json as json_response, set},
-    resource::{ResourceRoutes, Target},
+    resource::Target,
     routes::Routes,
     status::{self, COMMANDS, Outcomes},
 };
@@ -35,7 +36,7 @@ pub fn public(
     let health = Health::new(readiness.clone(), ready(system));
     let gateway =
         Gateway::new(resources, rooted, health, gate(system)).telling(outcomes(system)).answering(Asks::of(system));
-    let gateway = gateway.counting(&system.requests());
+    let gateway = gateway.counting(&system.requests()).offering(Offers::of(system.config()));
     HttpServer::new(listener, Edge::new(gateway, true, limits, now(system), system.requests()), readiness)
 }
 
@@ -53,6 +54,7 @@ pub fn service_port(
     let health = Health::new(readiness.clone(), service_ready(system, system_name, service_name));
     let gateway = Gateway::of_service(system_name, service_name, resources, health, gate(system));
     let gateway = gateway.telling(outcomes(system)).answering(Asks::of(system)).counting(&system.requests());
+    let gateway = gateway.offering(Offers::of(system.config()));
     HttpServer::new(listener, Edge::new(gateway, false, limits, now(system), system.requests()), readiness)
 }
 
@@ -139,6 +141,7 @@ pub(crate) struct Gateway {
     gate: Gate,
     outcomes: Outcomes,
     asks: Option<Asks>,
+    offers: Offers,
     own: OwnRoutes,
 }
 
@@ -151,16 +154,6 @@ struct OwnRoutes {
     profile: Option<Arc<RouteMeter>>,
     status: Option<Arc<RouteMeter>>,
     asks: Option<Arc<RouteMeter>>,
-}
-
-/// The resources of one system, in order of declaration, and by lower-case name.
-#[derive(Debug)]
-struct Catalog {
-    system: &'static str,
-    resources: Vec<Resource>,
-    /// The counters of each, in the same order; none while they are not counted.
-    routes: Vec<ResourceRoutes>,
-    by_name: HashMap<String, usize>,
 }
 
 impl Gateway {
@@ -177,7 +170,16 @@ impl Gateway {
             }
         }
         let rooted = rooted && systems.len() == 1;
-        Self { systems, rooted, health, gate, outcomes: untold(), asks: None, own: OwnRoutes::default() }
+        Self {
+            systems,
+            rooted,
+            health,
+            gate,
+            outcomes: untold(),
+            asks: None,
+            offers: Offers::default(),
+            own: OwnRoutes::default(),
+        }
     }
 
     /// Of the resources, those of one service; at the root, also when there are none.
@@ -198,6 +200,7 @@ impl Gateway {
             gate,
             outcomes: untold(),
             asks: None,
+            offers: Offers::default(),
             own: OwnRoutes::default(),
         }
     }
@@ -214,10 +217,16 @@ impl Gateway {
         self
     }
 
+    /// With a contract that says what the configuration decides about it.
+    pub(crate) fn offering(mut self, offers: Offers) -> Self {
+        self.offers = offers;
+        self
+    }
+
     /// With its requests counted by route; without, they are all of none.
     pub(crate) fn counting(mut self, meters: &RequestMeters) -> Self {
         for catalog in &mut self.systems {
-            catalog.routes = catalog.resources.iter().map(|resource| ResourceRoutes::of(resource, meters)).collect();
+            catalog.count(meters);
         }
         let own = |route: &str| Some(meters.route("", "", route));
         self.own = OwnRoutes {
@@ -302,8 +311,8 @@ impl Gateway {
                 let resource = catalog.get(asked).ok_or_else(|| self.lost(request))?;
                 let target = Target::of(rest).ok_or_else(|| self.lost(request))?;
                 request.is_of(catalog.route(asked, &target));
-                if !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-                    may_command(request.caller.as_ref(), catalog.system, resource.commanders)?;
+                if let Some(roles) = resource.commanders_of(&request.method, &target) {
+                    may_command(request.caller.as_ref(), catalog.system, roles)?;
                 }
                 (self.gate)(resource).map_err(|why| {
                     let after = why.retry_after();
@@ -349,7 +358,7 @@ impl Gateway {
         let systems: Vec<&Catalog> = systems.into_iter().collect();
         let whole = self.rooted || systems.len() == self.systems.len();
         let resources = systems.into_iter().flat_map(|catalog| &catalog.resources);
-        json_response(StatusCode::OK, JSON, &contract::of(resources, self.rooted, whole))
+        json_response(StatusCode::OK, JSON, &contract::of(resources, self.rooted, whole, self.offers))
     }
 
     /// With several systems, the root lists them.
@@ -405,75 +414,6 @@ impl Routes for Gateway {
         let asks_itself = own == ASKS && self.asks.as_ref().is_some_and(Asks::has_token);
         self.is_control(path) || asks_itself || describes(own) || of_system.is_some_and(describes)
     }
-}
-
-impl Catalog {
-    fn new(system: &'static str) -> Self {
-        Self { system, resources: Vec::new(), routes: Vec::new(), by_name: HashMap::new() }
-    }
-
-    fn add(&mut self, resource: Resource) {
-        for name in std::iter::once(&resource.shape.collection).chain(&resource.aliases) {
-            let earlier = self.by_name.insert(name.to_lowercase(), self.resources.len());
-            debug_assert!(earlier.is_none(), "{name} is declared twice in {}", self.system);
-        }
-        self.resources.push(resource);
-    }
-
-    /// The counters of what a path names.
-    fn route(&self, name: &str, target: &Target) -> Option<&Arc<RouteMeter>> {
-        self.routes.get(*self.by_name.get(&name.to_lowercase())?)?.at(target)
-    }
-
-    fn get(&self, name: &str) -> Option<&Resource> {
-        self.resources.get(*self.by_name.get(&name.to_lowercase())?)
-    }
-
-    fn root(&self, base: &str) -> Response {
-        let mut links: Map<String, Value> = self
-            .resources
-            .iter()
-            .filter(|resource| resource.has_items())
-            .map(|resource| {
-                let (name, paged) = (resource.shape.collection, resource.shape.paged);
-                let own = format!("{base}/{name}");
-                (name.to_owned(), if paged { template(format!("{own}{{?page,size,sort}}")) } else { link(own) })
-            })
-            .collect();
-        links.insert("profile".into(), link(format!("{base}/profile")));
-        json_response(StatusCode::OK, HAL, &json!({ "_links": links }))
-    }
-
-    fn profile(&self, base: &str) -> Response {
-        let mut links = Map::new();
-        links.insert("self".into(), link(format!("{base}/profile")));
-        for name in self.resources.iter().map(|resource| resource.shape.collection) {
-            links.insert(name.to_owned(), link(format!("{base}/profile/{name}")));
-        }
-        json_response(StatusCode::OK, HAL, &json!({ "_links": links }))
-    }
-}
-
-/// What `/profile/<collection>` says: the fields and their types, and the procedures with theirs.
-fn described(resource: &Resource, base: &str) -> Response {
-    let shape = &resource.shape;
-    let typed = |field: &Field| json!({ "name": field.name, "type": format!("{:?}", field.kind).to_lowercase() });
-    let mut body = Map::new();
-    body.insert("collection".into(), shape.collection.into());
-    if resource.has_items() {
-        body.insert("item".into(), shape.relation.into());
-        body.insert("fields".into(), std::iter::once(&shape.key).chain(&shape.fields).map(typed).collect());
-    }
-    let procedures = resource.procedures.iter().map(|procedure| {
-        let parameters: Value = procedure.parameters.iter().map(typed).collect();
-        json!({ "method": procedure.method.as_str(), "name": procedure.name, "parameters": parameters })
-    });
-    if !resource.procedures.is_empty() {
-        body.insert("procedures".into(), procedures.collect());
-    }
-    let own = link(format!("{base}/profile/{}", shape.collection));
-    body.insert("_links".into(), json!({ "self": own }));
-    json_response(StatusCode::OK, HAL, &Value::Object(body))
 }
 
 /// What can only be read.

@@ -10,9 +10,6 @@ use crate::{CommandId, Key};
 /// Longest key taken: it is hashed, so this only keeps headers sane.
 const MAX_KEY: usize = 255;
 
-/// Who asks, until there is authentication: part of the hash, so that two users cannot meet.
-const SUBJECT: &str = "";
-
 /// What a command carries about the request that it comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
@@ -37,7 +34,9 @@ impl Origin {
     pub(crate) fn of(request: &Request, resource: &str, content: &str) -> Result<Self, Problem> {
         let key = key(request)?;
         let method = request.method.as_str();
-        let parts = |key| [bytes(key), bytes(method), bytes(resource), bytes(SUBJECT)];
+        // Two users who choose the same key do not meet; where nobody is asked who he is, all are one.
+        let subject = request.caller.as_ref().map_or("", |caller| caller.subject());
+        let parts = |key| [bytes(key), bytes(method), bytes(resource), bytes(subject)];
         let stream = match key {
             Some(key) => Key::derived("http", &parts(key)),
             None => Key::new(format!("{:032x}", fastrand::u128(..))).expect("32 hexadecimal digits are a key"),
@@ -84,7 +83,7 @@ fn fingerprint(content: &str, query: &str) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::request::tests::request;
+    use crate::http::{guard::Caller, request::tests::request};
 
     fn origin(method: &str, resource: &str, key: &str, content: &str) -> Origin {
         Origin::of(&request(method, "/x", &[("idempotency-key", key)], ""), resource, content).unwrap()
@@ -110,6 +109,20 @@ mod tests {
         let origin = origin("POST", "/store/orders", "k", "{}");
         assert_eq!(origin.command_id.to_string(), origin.stream.as_str());
         assert_eq!(origin.stream.as_str(), "134208001edd71edb8156e9a2fedbeea");
+    }
+
+    #[test]
+    fn two_users_with_the_same_key_do_not_meet() {
+        let of = |caller: Option<&str>| {
+            let mut request = request("POST", "/x", &[("idempotency-key", "k")], "");
+            request.caller = caller.map(|name| Caller::new(name, Vec::new()));
+            Origin::of(&request, "/store/orders", "{}").unwrap()
+        };
+        let (anna, again, bert, nobody) = (of(Some("anna")), of(Some("anna")), of(Some("bert")), of(None));
+        assert_eq!((anna.command_id, &anna.stream), (again.command_id, &again.stream));
+        for other in [bert, nobody] {
+            assert!(anna.command_id != other.command_id && anna.stream != other.stream);
+        }
     }
 
     #[test]

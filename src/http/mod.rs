@@ -13,6 +13,7 @@ mod admin;
 mod api;
 mod asks;
 mod body;
+mod catalog;
 mod coerce;
 mod contract;
 mod correlation;
@@ -56,6 +57,11 @@ pub use resource::{
     numeric, perform, procedure, said, shown, shows, unchanged, when_sent,
 };
 pub use routes::Edge;
-#[cfg(feature = "grpc")]
-pub(crate) use serve::begins_http2;
 pub use serve::{BindError, HttpServer, Listener};
+#[cfg(feature = "grpc")]
+pub(crate) use {
+    guard::{Caller, Spent, may_command, may_read},
+    room::{Class, Room},
+    routes::Peer,
+    serve::{Answers, serve},
+};

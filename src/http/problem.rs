@@ -162,6 +162,24 @@ impl Problem {
         self.0.status
     }
 
+    /// What it is called, for programs.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// What it says, for people.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// When another try has a chance.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// The answer to `request`.
     pub(crate) fn respond(&self, request: &Request) -> Response {
         self.at(&request.path, &request.correlation.id, request.at)

@@ -6,6 +6,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod wire;

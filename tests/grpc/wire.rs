@@ -11,7 +11,19 @@ use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use steadfast::grpc::v1::store_client::StoreClient;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinSet,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName},
+    },
+};
 use tonic::body::Body;
 
 /// Cheap to clone; all clones are one connection, which ends with the last.
@@ -23,13 +35,35 @@ pub(crate) struct Wire {
 
 /// A client of a new connection.
 pub(crate) async fn connect(address: &str) -> StoreClient<Wire> {
+    over(TcpStream::connect(address).await.unwrap(), format!("http://{address}")).await
+}
+
+/// The same behind this certificate, which is for localhost.
+pub(crate) async fn connect_tls(address: &str, trusted: CertificateDer<'static>) -> StoreClient<Wire> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
     let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    over(stream, "https://localhost".to_owned()).await
+}
+
+async fn over<S>(stream: S, origin: String) -> StoreClient<Wire>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     let mut driver = JoinSet::new();
     // how it ended each call tells
     driver.spawn(async move { drop(connection.await) });
     let wire = Wire { sender, _connection: Arc::new(driver) };
-    StoreClient::with_origin(wire, format!("http://{address}").parse().unwrap())
+    StoreClient::with_origin(wire, origin.parse().unwrap())
 }
 
 impl tower::Service<Request<Body>> for Wire {

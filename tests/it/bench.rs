@@ -1,7 +1,7 @@
 //! `steadfast bench` in its short form: the loads of the old systems' demonstrations on a real server, and its books. How
 //! fast it is stays out of it, for that is the machine's.
 
-use std::{process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use serde_json::Value;
 
@@ -77,6 +77,34 @@ fn a_load_on_a_server_that_runs_already_is_audited_without_what_was_there_before
     assert_eq!(count(&report["audit"], "standing"), told);
     assert_eq!(client.json("/orders?size=1")["page"]["totalElements"], told + 1);
     assert_eq!(report["peak_memory"], Value::Null);
+}
+
+#[test]
+fn a_load_on_a_server_that_asks_who_is_there_shows_its_tokens() {
+    const OPERATOR: &str = "operator-0123456789abcdef";
+    let config = "[auth]\nsecret_file = \"secret\"\n[admin]\ntoken_file = \"operators\"\n";
+    let mut server = Setup::default().system("station").config(config).prepare();
+    let file = |name: &str| server.directory().join(name).to_str().unwrap().to_owned();
+    let (secret, operators, token) = (file("secret"), file("operators"), file("token"));
+    fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
+    fs::write(&operators, format!("# the night shift\nanna {OPERATOR}\n")).unwrap();
+    let issued = Command::new(env!("CARGO_BIN_EXE_steadfast"))
+        .args(["token", "--role", "station/operator", "--secret-file", &secret])
+        .output()
+        .unwrap();
+    fs::write(&token, issued.stdout).unwrap();
+    server.start();
+    let (url, admin) = addresses(&server);
+    let asked = ["station", "--users", "2", "--seconds", "1", "--url", &url, "--admin", &admin];
+    let report = kept(&[&asked[..], &["--token-file", &token, "--admin-token-file", &operators]].concat());
+    assert!(count(&report["audit"], "acknowledged") > 0, "{report:#}");
+    for (tokens, status) in [(vec!["--admin-token-file", &operators], "401"), (vec!["--token-file", &token], "401")] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_steadfast")).arg("bench").args(asked).args(tokens).output().unwrap();
+        let complained = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && complained.contains(status), "{complained}");
+        assert!(!complained.contains(OPERATOR), "{complained}");
+    }
 }
 
 #[test]

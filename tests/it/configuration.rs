@@ -2,6 +2,7 @@
 
 use std::{fs, process::Command};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::{
@@ -113,4 +114,24 @@ fn a_file_that_is_replaced_is_read_again_and_a_bad_one_changes_nothing_and_says_
     let told = admin.post("/admin/reload").is(200).json();
     assert_eq!(told["needs_restart_keys"], json!([]));
     assert_eq!((&config()["read_by"], &config()["reloads"]), (&json!("api"), &json!(3)));
+
+    kill_process(Pid::from_raw(i32::try_from(server.pid()).unwrap()).unwrap(), Signal::HUP).unwrap();
+    eventually(SOON, "it is read again", || (config()["reloads"] == 4).then_some(()));
+    // Who had it read is in the operators' audit log, whoever it was; the last line is written after the count.
+    let audit = || {
+        let text = fs::read_to_string(server.data().join("audit.log")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| json!([line["who"], line["what"], line["outcome"]])).collect::<Vec<_>>()
+    };
+    let lines = eventually(SOON, "both lines of each", || Some(audit()).filter(|lines| lines.len() == 10));
+    let both = |who: &str, what: Value, outcome: &str| [json!([who, what, "asked"]), json!([who, what, outcome])];
+    let configuration = || json!("configuration");
+    let expected = [
+        both("file", configuration(), "done"),
+        both("file", configuration(), "refused"),
+        both("file", configuration(), "done"),
+        both("local", Value::Null, "done"),
+        both("signal", configuration(), "done"),
+    ];
+    assert_eq!(lines, expected.concat());
 }

@@ -45,6 +45,71 @@ fn a_terminated_process_is_not_ready_first_answers_what_is_in_flight_and_exits_w
     assert_eq!(server.client().json("/products/2")["quantity"], json!(7));
 }
 
+/// What a balancer does: it asks for readiness and sends nothing to who is not ready. Or, on a connection that is kept,
+/// what a client does: it leaves when it is told to.
+#[test]
+fn an_operator_drains_a_process_under_load_and_no_request_fails() {
+    let mut server = Setup::default().config("[server]\nready_down = \"2s\"\n").start();
+    let (client, admin) = (server.client(), server.admin());
+    let new = Request::new("POST", "/products").json(&json!({"quantity": 1, "price": 1}));
+    let mut flying = TcpStream::connect(server.listen()).unwrap();
+    flying.set_read_timeout(Some(SOON)).unwrap();
+    let body = br#"{"quantity":7,"price":7}"#;
+    let head = format!("POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    flying.write_all(head.as_bytes()).unwrap();
+    let (mut created, ended) = thread::scope(|scope| {
+        let balanced = || {
+            let mut created = Vec::new();
+            while client.get("/readyz").status == 200 {
+                created.push(client.send(&new).is(201).created());
+            }
+            created
+        };
+        let kept = || {
+            let (mut created, mut connection) = (Vec::new(), client.connect().unwrap());
+            loop {
+                let answer = connection.try_send(&new).unwrap().is(201);
+                let leaves = answer.header("connection") == Some("close");
+                created.push(answer.created());
+                if leaves {
+                    return created;
+                }
+            }
+        };
+        let loads = [scope.spawn(balanced), scope.spawn(balanced), scope.spawn(kept), scope.spawn(kept)];
+        eventually(SOON, "some products", || (rows(&client, "products").len() > 30).then_some(()));
+        for _ in 0..2 {
+            let told = admin.send(&Request::new("POST", "/admin/drain")).is(202).json();
+            assert_eq!(told, json!({"status": "draining"}), "the same again changes nothing");
+            assert_eq!(client.get("/readyz").is(503).json()["status"], "DOWN");
+        }
+        let created: Vec<u64> = loads.into_iter().flat_map(|load| load.join().unwrap()).collect();
+        eventually(SOON, "no new connections", || TcpStream::connect(server.listen()).is_err().then_some(()));
+        flying.write_all(body).unwrap();
+        let mut answer = String::new();
+        flying.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        (created, server.wait())
+    });
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let audit = fs::read_to_string(server.data().join("audit.log")).unwrap();
+    assert_eq!(audit.lines().filter(|line| line.contains("/admin/drain")).count(), 4, "asked and done, twice: {audit}");
+    server.start();
+    let client = server.client();
+    let mut there: Vec<u64> = Vec::new();
+    for page in 0.. {
+        let rows = client.json(&format!("/products?size=1000&page={page}"))["_embedded"]["products"].clone();
+        let ids: Vec<u64> = rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect();
+        if ids.is_empty() {
+            break;
+        }
+        there.extend(ids);
+    }
+    created.sort_unstable();
+    assert_eq!(there.len(), created.len() + 1, "nothing lost or doubled, and the one that was flying");
+    assert!(created.iter().all(|id| there.contains(id)));
+}
+
 #[test]
 fn a_process_that_is_terminated_under_load_loses_nothing_that_it_acknowledged() {
     let mut server = Server::store();

@@ -30,6 +30,8 @@ mod depot;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod guarded_contract;
+#[cfg(test)]
 mod harness;
 mod healing;
 #[cfg(test)]

@@ -14,14 +14,14 @@ use crate::common::{Request, Server, Setup};
 
 /// What `steadfast openapi` prints.
 #[track_caller]
-fn printed(arguments: &[&str]) -> Value {
+pub(crate) fn printed(arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_steadfast")).arg("openapi").args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Whether a tool can be started. Where it cannot, that is said; in CI it is an error.
-fn is_there(tool: &str, what: &str) -> bool {
+pub(crate) fn is_there(tool: &str, what: &str) -> bool {
     let there = Command::new(tool).arg("--version").stdin(Stdio::null()).output().is_ok_and(|it| it.status.success());
     if !there {
         assert!(env::var_os("CI").is_none(), "{tool} is not on the PATH, and CI is set");
@@ -31,7 +31,7 @@ fn is_there(tool: &str, what: &str) -> bool {
     there
 }
 
-fn operations(document: &Value) -> Vec<(String, String, Value)> {
+pub(crate) fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     let of_path = |(path, methods): (&String, &Value)| {
         let methods = methods.as_object().unwrap().clone();
@@ -82,6 +82,14 @@ fn every_operation_says_all_that_it_takes_and_answers() {
                 operation["responses"].as_object().unwrap().keys().map(String::as_str).collect();
             assert!(statuses.iter().any(|status| status.starts_with('2')), "{place}: {statuses:?}");
             assert!(statuses.contains("503") && !statuses.contains("500"), "{place}: {statuses:?}");
+            // Who may call it is said, and with what he is refused; but for what everybody may.
+            let is_open = operation["security"] == json!([]);
+            let (operators, known) = (arguments == ["--admin"], !is_open);
+            assert_eq!([statuses.contains("401"), statuses.contains("403")], [known, known], "{place}: {statuses:?}");
+            assert_eq!(statuses.contains("429"), known && !operators, "{place}: {statuses:?}");
+            let probes = ["/livez", "/readyz", "/startupz", "/actuator/"];
+            let is_probe = probes.iter().any(|probe| path.starts_with(probe));
+            assert_eq!(is_open, is_probe || (!operators && path.ends_with("/openapi.json")), "{place}");
         }
     }
     let store = printed(&["--system", "store"]);
@@ -137,7 +145,7 @@ fn contract(file: &str) -> PathBuf {
 
 /// Asks the running program what a document promises, good and bad: see tests/contract/schemathesis.toml. Whether it
 /// found nothing, and what it says.
-fn asked(server: &Server, what: &[&str]) -> (bool, String) {
+pub(crate) fn asked(server: &Server, what: &[&str]) -> (bool, String) {
     let output = Command::new("schemathesis")
         .arg("--config-file")
         .arg(contract("schemathesis.toml"))

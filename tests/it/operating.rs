@@ -104,6 +104,8 @@ fn a_new_file_of_tokens_holds_without_a_restart_and_a_bad_one_changes_nothing() 
     fs::write(&file, format!("anna {ANNA}\n# both\nbert {BERT}\n")).unwrap();
     eventually(SOON, "both are operators", || (status(ANNA) == 200).then_some(()));
     assert_eq!(status(BERT), 200);
+    let noted = |line: &Value| line["who"] == "file" && line["what"] == "keys" && line["outcome"] == "done";
+    eventually(SOON, "it is written down", || audit(&server).iter().any(noted).then_some(()));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tokio::sync::SetOnce;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     builder::SystemBuilder,
@@ -73,6 +74,8 @@ pub(crate) struct Inner {
     pub(crate) rebuilds: Vec<(Arc<Consumer>, Arc<Rebuild>)>,
     pub(crate) bulkheads: Vec<ThreadPool>,
     pub(super) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    /// Cancelled when an operator wishes that the process ends.
+    pub(super) drain: CancellationToken,
     /// Set once the tree has started; its edge may be asked a moment before.
     pub(super) guardian: SetOnce<Guardian>,
 }
@@ -163,12 +166,9 @@ impl System {
     /// Why the system is not ready to serve; empty when it is. One service that is away does not make it so: see
     /// [`degraded`](Self::degraded).
     pub fn not_ready(&self) -> Vec<String> {
-        let mut reasons: Vec<String> = self
-            .inner
-            .units
-            .iter()
-            .filter_map(|unit| unit.poisoned().map(|reason| format!("storage {}: {reason}", unit.name)))
-            .collect();
+        let poisoned = |unit: &Arc<UnitRuntime>| Some(format!("storage {}: {}", unit.name, unit.poisoned()?));
+        let mut reasons: Vec<String> = self.inner.units.iter().filter_map(poisoned).collect();
+        reasons.extend(self.is_draining().then(|| "it was told to drain".to_owned()));
         let stopped = self.inner.internal.iter().filter(|service| service.state() != "running");
         reasons.extend(stopped.map(|service| format!("{}: {}", service.full_name, service.state())));
         let degraded = self.degraded();

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use steadfast::Secret;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_util::task::TaskTracker;
 
@@ -17,11 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A page of a thousand rows is far below.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// A listener, and the path under which everything is.
+/// A listener, the path under which everything is, and who asks there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Site {
     authority: String,
     prefix: String,
+    token: Option<Secret>,
 }
 
 impl Site {
@@ -40,7 +42,13 @@ impl Site {
             "" => String::new(),
             prefix => format!("/{prefix}"),
         };
-        Ok(Self { authority, prefix })
+        Ok(Self { authority, prefix, token: None })
+    }
+
+    /// The same with a token, if there is one, in every request.
+    pub(in crate::cli) fn known_by(mut self, token: Option<Secret>) -> Self {
+        self.token = token;
+        self
     }
 }
 
@@ -56,7 +64,6 @@ pub(in crate::cli) struct Call {
     method: Method,
     path: String,
     body: Option<(&'static str, Bytes)>,
-    token: Option<String>,
 }
 
 impl fmt::Debug for Call {
@@ -67,25 +74,19 @@ impl fmt::Debug for Call {
 
 impl Call {
     pub(in crate::cli) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), body: None, token: None }
+        Self { method: Method::GET, path: path.into(), body: None }
     }
 
     pub(super) fn post(path: impl Into<String>) -> Self {
-        Self { method: Method::POST, path: path.into(), body: None, token: None }
+        Self { method: Method::POST, path: path.into(), body: None }
     }
 
     pub(super) fn delete(path: impl Into<String>) -> Self {
-        Self { method: Method::DELETE, path: path.into(), body: None, token: None }
+        Self { method: Method::DELETE, path: path.into(), body: None }
     }
 
     pub(super) fn patch(path: impl Into<String>) -> Self {
-        Self { method: Method::PATCH, path: path.into(), body: None, token: None }
-    }
-
-    /// With an operator's token, if there is one.
-    pub(in crate::cli) fn bearer(mut self, token: Option<String>) -> Self {
-        self.token = token;
-        self
+        Self { method: Method::PATCH, path: path.into(), body: None }
     }
 
     pub(super) fn json(mut self, body: &Value) -> Self {
@@ -102,8 +103,8 @@ impl Call {
     fn request(&self, site: &Site) -> http::Result<Request<Full<Bytes>>> {
         let request = Request::builder().method(&self.method).uri(format!("{}{}", site.prefix, self.path));
         let request = request.header(header::HOST, &site.authority);
-        let request = match &self.token {
-            Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+        let request = match &site.token {
+            Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose())),
             None => request,
         };
         match &self.body {

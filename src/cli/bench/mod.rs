@@ -28,7 +28,7 @@ use self::{
     site::{Operated, Slow},
     table::{Overload, Row},
 };
-use super::{Exit, complain, data::say_json, say};
+use super::{Exit, complain, data::say_json, say, token_file};
 
 /// The name that stands for all scenarios.
 const EVERY: &str = "all";
@@ -50,6 +50,13 @@ pub(super) struct Bench {
     /// The operators' address of that server.
     #[arg(long, requires = "url")]
     admin: Option<String>,
+    /// A file with the token or API key that every request to that server shows; its role is `operator`, since a load does
+    /// what all of the system's people do.
+    #[arg(long, requires = "url")]
+    token_file: Option<PathBuf>,
+    /// A file with an operator's token, as [admin] `token_file` has them; the first one counts.
+    #[arg(long, requires = "admin")]
+    admin_token_file: Option<PathBuf>,
     /// Where a server of our own has its data, in a directory that is removed afterwards [default: the system's
     /// directory for temporary files].
     #[arg(long)]
@@ -155,7 +162,10 @@ impl Bench {
             server.stop().await?;
             return Ok(report);
         };
-        let operated = Operated::new(&Site::of(url)?, &Site::of(admin)?);
+        let token = |file: &Option<PathBuf>| file.as_deref().map(token_file::read).transpose();
+        let public = Site::of(url)?.known_by(token(&self.token_file)?);
+        let admin = Site::of(admin)?.known_by(token(&self.admin_token_file)?);
+        let operated = Operated::new(&public, &admin);
         self.load(scenario, operated).await
     }
 

@@ -4,7 +4,9 @@
 //! before it as `<name>.2`, and so on; the oldest goes.
 
 use std::{
+    fmt,
     fs::{self, File},
+    future::Future,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -14,14 +16,14 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::{
-    AdminConfig, Timestamp,
+    AdminConfig, Clock, ReadBy, Timestamp,
     http::{
         GuardError, Problem,
         request::{Request, Response},
     },
 };
 
-/// More of a body is left out: what operators send is short.
+/// More of a body or a reason is left out: both are short.
 const MOST_OF_BODY: usize = 1024;
 /// More of a path or a query is left out.
 const MOST_OF_URL: usize = 512;
@@ -88,9 +90,43 @@ impl Audit {
         }
     }
 
+    /// Does what a signal or a changed file asks for, and writes that down before and after. Whoever sends a signal or
+    /// replaces a file has the machine: a log that cannot be written does not keep a stolen key in use.
+    ///
+    /// # Errors
+    /// Those of `act`.
+    ///
+    /// # Cancel safety
+    /// That of `act`; what came of it may not be written down then.
+    pub async fn around<T, E: fmt::Display>(
+        &self,
+        by: ReadBy,
+        what: &'static str,
+        clock: &Clock,
+        act: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.note(unasked(clock.now(), by, what, "asked", None)).await;
+        let done = act.await;
+        let (outcome, why) = match &done {
+            Ok(_) => ("done", None),
+            Err(error) => ("refused", Some(error.to_string())),
+        };
+        self.note(unasked(clock.now(), by, what, outcome, why)).await;
+        done
+    }
+
+    async fn note(&self, line: String) {
+        if let Err(error) = self.append(line).await {
+            tracing::error!(%error, "the audit log does not know of a reload");
+        }
+    }
+
     async fn write(&self, request: &Request, who: &str, status: Option<StatusCode>) -> io::Result<()> {
+        self.append(line(request, who, status)).await
+    }
+
+    async fn append(&self, line: String) -> io::Result<()> {
         let Some(log) = self.0.clone() else { return Ok(()) };
-        let line = line(request, who, status);
         let written = tokio::task::spawn_blocking(move || log.append(&line)).await;
         written.unwrap_or_else(|_| Err(io::Error::other("writing it panicked")))
     }
@@ -98,7 +134,6 @@ impl Audit {
 
 /// On disk: never rename what an object has.
 fn line(request: &Request, who: &str, status: Option<StatusCode>) -> String {
-    let cut = |text: &str, most: usize| text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned();
     let mut line = Map::new();
     let mut set = |name: &str, value: Value| {
         line.insert(name.to_owned(), value);
@@ -127,6 +162,21 @@ fn line(request: &Request, who: &str, status: Option<StatusCode>) -> String {
         }
     }
     Value::Object(line).to_string()
+}
+
+/// What nobody asked for by a request. On disk: never rename what an object has.
+fn unasked(at: Timestamp, by: ReadBy, what: &str, outcome: &str, why: Option<String>) -> String {
+    let mut line = Map::new();
+    line.insert("at".to_owned(), moment(at).into());
+    line.insert("who".to_owned(), serde_json::to_value(by).unwrap_or_default());
+    line.insert("what".to_owned(), what.into());
+    line.insert("outcome".to_owned(), outcome.into());
+    line.extend(why.map(|why| ("why".to_owned(), cut(&why, MOST_OF_BODY).into())));
+    Value::Object(line).to_string()
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
 }
 
 /// As people read it, in UTC.
@@ -227,6 +277,37 @@ mod tests {
         let audit = Audit::open(&config, directory.path()).unwrap();
         audit.asked(&request("POST", "/admin/last", &[], ""), "anna").await.unwrap();
         assert_eq!(lines(&path("")).last().unwrap()["path"], "/admin/last");
+    }
+
+    #[tokio::test]
+    async fn what_a_signal_or_a_file_asks_for_is_written_down_around_it_and_done_in_any_case() {
+        let directory = tempfile::tempdir().unwrap();
+        let audit = Audit::open(&AdminConfig::default(), directory.path()).unwrap();
+        let path = directory.path().join("audit.log");
+        let clock = Clock::system();
+        let seen = audit.around(ReadBy::Signal, "configuration", &clock, async { Ok::<_, String>(lines(&path).len()) });
+        assert_eq!(seen.await, Ok(1), "it is written down before it is done");
+        let refused = audit.around(ReadBy::File, "keys", &clock, async { Err::<(), _>("no JWK Set".repeat(1000)) });
+        assert!(refused.await.is_err());
+        let told = |line: &Value| json!([line["who"], line["what"], line["outcome"]]);
+        let lines: Vec<Value> = lines(&path);
+        assert_eq!(
+            lines.iter().map(told).collect::<Vec<_>>(),
+            [
+                json!(["signal", "configuration", "asked"]),
+                json!(["signal", "configuration", "done"]),
+                json!(["file", "keys", "asked"]),
+                json!(["file", "keys", "refused"]),
+            ]
+        );
+        assert_eq!(lines[3]["why"].as_str().unwrap().len(), MOST_OF_BODY);
+        assert!(lines[0]["at"].is_string() && lines[1].get("why").is_none());
+        // A directory where the log has to be: nothing can be written any more.
+        let config = AdminConfig { audit_size: ByteCount::bytes(1), audit_files: 1, ..AdminConfig::default() };
+        let audit = Audit::open(&config, directory.path()).unwrap();
+        fs::create_dir_all(directory.path().join("audit.log.1/x")).unwrap();
+        let done = audit.around(ReadBy::Signal, "configuration", &clock, async { Ok::<_, String>(7) }).await;
+        assert_eq!(done, Ok(7));
     }
 
     #[tokio::test]

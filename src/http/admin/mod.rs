@@ -110,6 +110,8 @@ fn table() -> Table<System> {
     let table = table
         .on(post.clone(), "/admin/reload", services::reload)
         .says(Told::with::<Reloaded>("Reads the configuration again", "what came of it").refused(&[409]))
+        .on(post.clone(), "/admin/drain", services::drain)
+        .says(services::told_of_draining())
         .on(get.clone(), "/admin/config", |system: System, _| async move { Ok(ok(&system.configuration())) }.boxed())
         .says(Told::with::<ConfigurationStatus>("The configuration", "what holds, and how the last readings ended"))
         .on(get.clone(), "/admin/dead-letters", letters::list)
@@ -150,7 +152,7 @@ impl Routes for Admin {
             let who = self.operators.admit(&request.headers, self.loopback)?;
             if segments == [OPENAPI] {
                 request.is_of(Some(&self.contract));
-                return reading(request, || ok(&admin_contract()));
+                return reading(request, || ok(&admin_contract(self.system.config())));
             }
             if let Some(response) = page(request, &segments, false) {
                 request.is_of(Some(&self.contract));

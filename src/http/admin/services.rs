@@ -1,7 +1,7 @@
 use futures::{FutureExt, future::BoxFuture};
 use http::StatusCode;
 
-use super::ok;
+use super::{Done, ok};
 use crate::{
     ReloadError, ServiceError, ServiceStatus, System,
     http::{Problem, openapi::Told, request::Response, table::Vars},
@@ -46,6 +46,23 @@ pub(super) fn reload(system: System, _: Vars) -> Answer {
         }
     }
     .boxed()
+}
+
+/// Ends the process as SIGTERM does, once this is answered.
+pub(super) fn drain(system: System, _: Vars) -> Answer {
+    async move {
+        system.drain();
+        let mut answer = ok(&Done { status: "draining" });
+        *answer.status_mut() = StatusCode::ACCEPTED;
+        Ok(answer)
+    }
+    .boxed()
+}
+
+pub(super) fn told_of_draining() -> Told {
+    Told::with::<Done>("Ends the process as SIGTERM does", "it is not ready any more, drains, and ends")
+        .status(StatusCode::ACCEPTED)
+        .about("Readiness goes down at once. The same again changes nothing, and nothing takes it back.")
 }
 
 fn name(vars: &Vars) -> String {

@@ -48,8 +48,8 @@ fn rents(system: &System) -> Resource {
     let change = |fields: &Fields| Ok(ChangeRent { order_id: new_order(fields), status: fields.string("status") });
     let source = EntitySource::of(system, Rent::item);
     Resource::new(SYSTEM, "rents", "rent", ID, OF_ORDER.to_vec(), source.clone())
+        // created by the order service only, and taken back by it: no actor's
         .service("rent")
-        .commanded_by(&["customer"])
         .create(commands.method(new_or_existing, by_order, create))
         .change(commands.change(change))
         .finder(find_by_order(source.by_id(of_order)))

@@ -86,7 +86,7 @@ fn products(system: &System) -> Resource {
     let source = EntitySource::of(system, Product::item);
     Resource::new(SYSTEM, "products", "product", ID, PRODUCT.to_vec(), source)
         .service("product")
-        .commanded_by(&["owner", "hq"])
+        .commanded_by(&["owner"])
         .create(commands.create(register))
         .change(commands.change(change))
         .remove(commands.remove(RemoveProduct))

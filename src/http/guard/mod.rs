@@ -31,8 +31,8 @@ use std::{
 use http::{HeaderMap, header};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Problem, request::Request};
-use crate::{AddressRange, Prepared, RateConfig, Reloads, SupervisionConfig};
+use super::{Audit, Problem};
+use crate::{AddressRange, Clock, Prepared, RateConfig, Reloads, SupervisionConfig, Timestamp};
 use auth::Authority;
 pub(crate) use auth::Caller;
 pub use auth::{Claims, SigningKey, new_api_key, new_secret};
@@ -104,9 +104,9 @@ impl Guard {
         Ok(guard)
     }
 
-    /// A process that reads the files of keys again when they change.
-    pub fn watch(&self) -> KeyWatch {
-        KeyWatch::new(self.clone())
+    /// A process that reads the files of keys again when they change, and writes that down in `audit`.
+    pub fn watch(&self, audit: Audit, clock: Clock) -> KeyWatch {
+        KeyWatch::new(self.clone(), audit, clock)
     }
 
     pub(crate) fn operators(&self) -> Operators {
@@ -128,31 +128,35 @@ impl Guard {
         self.0.origins.clone()
     }
 
-    /// Lets a request in that is not `open` to everybody: finds out whose it is, and writes that into it. What it leaves on
-    /// accounts is added to `spent`, also when it is refused.
+    /// Whose request it is that came from `peer`: behind a proxy whose word counts, the one that it names. What others claim
+    /// is taken out of the headers.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &mut HeaderMap) -> IpAddr {
+        self.0.proxies.client(peer, headers)
+    }
+
+    /// Lets a request of `client` in that is not open to everybody: finds out who sends it; `None` where nobody is asked.
+    /// What it leaves on accounts is added to `spent`, also when it is refused.
     ///
     /// # Errors
     /// 401 or 429. Nothing of the request was done.
-    pub(crate) fn admit(&self, request: &mut Request, open: bool, spent: &mut Vec<Spent>) -> Result<(), Problem> {
-        if let Some(peer) = request.peer {
-            request.peer = Some(self.0.proxies.client(peer, &mut request.headers));
+    pub(crate) fn admit(
+        &self,
+        client: Option<IpAddr>,
+        headers: &HeaderMap,
+        at: Timestamp,
+        spent: &mut Vec<Spent>,
+    ) -> Result<Option<Caller>, Problem> {
+        if let Some(client) = client {
+            self.spend(Client::Address(AddressRange::client(client)), at, spent)?;
         }
-        if open {
-            return Ok(());
-        }
-        if let Some(client) = request.peer {
-            self.spend(Client::Address(AddressRange::client(client)), request, spent)?;
-        }
-        if let Some(authority) = reloaded(&self.0.authority) {
-            let caller = authority.caller(&request.headers, request.at)?;
-            self.spend(Client::Subject(caller.subject().clone()), request, spent)?;
-            request.caller = Some(caller);
-        }
-        Ok(())
+        let Some(authority) = reloaded(&self.0.authority) else { return Ok(None) };
+        let caller = authority.caller(headers, at)?;
+        self.spend(Client::Subject(caller.subject().clone()), at, spent)?;
+        Ok(Some(caller))
     }
 
-    fn spend(&self, client: Client, request: &Request, spent: &mut Vec<Spent>) -> Result<(), Problem> {
-        match self.0.rates.spend(client, request.at) {
+    fn spend(&self, client: Client, at: Timestamp, spent: &mut Vec<Spent>) -> Result<(), Problem> {
+        match self.0.rates.spend(client, at) {
             Ok(left) => spent.extend(left),
             Err((problem, left)) => {
                 spent.push(left);

@@ -8,7 +8,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::{task::spawn_blocking, time::sleep};
 
 use super::Guard;
-use crate::{Failure, Process, Reloads, Running, Stop, SupervisionConfig};
+use crate::{Clock, Failure, Process, ReadBy, Reloads, Running, Stop, SupervisionConfig, http::Audit};
 
 /// Between two looks at the files: whoever renews a certificate does not wait for it, and a look is a few calls of stat.
 const LOOK: Duration = Duration::from_secs(2);
@@ -18,14 +18,16 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct KeyWatch {
     guard: Guard,
+    audit: Audit,
+    clock: Clock,
 }
 
 /// What tells one state of a file from another: when it was changed, how long it is, which file it is.
 type Sight = Vec<Option<(SystemTime, u64, u64)>>;
 
 impl KeyWatch {
-    pub(super) fn new(guard: Guard) -> Self {
-        Self { guard }
+    pub(super) fn new(guard: Guard, audit: Audit, clock: Clock) -> Self {
+        Self { guard, audit, clock }
     }
 
     async fn run(self, stop: Stop) {
@@ -52,12 +54,15 @@ impl KeyWatch {
 
     async fn reload(&self) {
         let guard = self.guard.clone();
-        match spawn_blocking(move || guard.prepare(&guard.config()).map(|apply| apply())).await {
-            Ok(Ok(changed)) => tracing::info!(?changed, "files of keys were read again"),
-            Ok(Err(why)) => {
+        let read = async {
+            let read = spawn_blocking(move || guard.prepare(&guard.config()).map(|apply| apply())).await;
+            read.unwrap_or_else(|error| Err(format!("reading them failed: {error}")))
+        };
+        match self.audit.around(ReadBy::File, "keys", &self.clock, read).await {
+            Ok(changed) => tracing::info!(?changed, "files of keys were read again"),
+            Err(why) => {
                 tracing::error!(%why, "files of keys changed and cannot be used; what held goes on holding");
             }
-            Err(error) => tracing::error!(%error, "files of keys were not read again"),
         }
     }
 }

@@ -6,6 +6,8 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
+    Access,
+    door::Door,
     reference,
     refusals::{self, Condition},
     with,
@@ -22,6 +24,7 @@ pub(crate) struct Entry {
     /// Schemas by media type; empty when it takes none.
     body: Map<String, Value>,
     responses: BTreeMap<u16, Value>,
+    access: Access,
 }
 
 /// One good answer.
@@ -94,6 +97,7 @@ impl Entry {
             parameters,
             body: Map::new(),
             responses,
+            access: Access::Known,
         }
     }
 
@@ -141,6 +145,12 @@ impl Entry {
         self
     }
 
+    /// Who may call it, where somebody is asked who he is.
+    pub(crate) fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
     /// What may be demanded of the item's version.
     pub(crate) fn condition(self, condition: Condition) -> Self {
         match condition {
@@ -151,7 +161,14 @@ impl Entry {
         }
     }
 
-    pub(super) fn written(self) -> Value {
+    /// As a document of this door has it.
+    pub(super) fn written(mut self, door: Door) -> Value {
+        if self.access != Access::Open {
+            self = self.refused(door.refusals());
+            if let Door::Clients(_) = door {
+                self.responses.values_mut().for_each(counted);
+            }
+        }
         let responses: Map<String, Value> =
             self.responses.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect();
         let mut written = json!({
@@ -163,11 +180,19 @@ impl Entry {
         });
         if let Some(members) = written.as_object_mut() {
             members.extend(self.about.map(|about| ("description".to_owned(), about.into())));
+            members.extend(door.of(self.access).map(|security| ("security".to_owned(), security)));
             if !self.body.is_empty() {
                 members.insert("requestBody".into(), json!({ "required": true, "content": self.body }));
             }
         }
         written
+    }
+}
+
+/// What it left on an account may be told with a good answer; what refusals have is said once for all.
+fn counted(answer: &mut Value) {
+    if let Some(headers) = answer.get_mut("headers").and_then(Value::as_object_mut) {
+        headers.extend(["RateLimit", "RateLimit-Policy"].map(|name| (name.to_owned(), header(name, false))));
     }
 }
 
@@ -194,6 +219,9 @@ pub(super) fn headers() -> Map<String, Value> {
         ("X-Reason", "Why the answer is `false`: a stable code."),
         ("X-View-Lag", "`behind`: what was written last may be missing."),
         ("Allow", "The methods that there are."),
+        ("WWW-Authenticate", "How to say who one is, or why that was not enough."),
+        ("RateLimit", "What is left of each account, `r`, and the seconds until it is full again, `t`."),
+        ("RateLimit-Policy", "How many requests, `q`, one client has within so many seconds, `w`."),
         ("Cache-Control", "`no-store`."),
     ] {
         headers.insert(name.into(), text(about));

@@ -4,8 +4,9 @@
 //! Resource::describe, Table::describe, gateway --Entry--> Document --finish--> /openapi.json, `steadfast openapi`
 //! ```
 //!
-//! What is the same everywhere (how values are written, headers, refusals) is said once, in `components`.
+//! What is the same everywhere (how values are written, headers, refusals, who somebody is) is said once, in `components`.
 
+mod door;
 mod edge;
 mod entry;
 mod page;
@@ -16,7 +17,9 @@ mod values;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-pub(crate) use edge::{commands, itself, probes, roots};
+use door::Door;
+pub(crate) use door::{Access, Offers};
+pub(crate) use edge::{asks, commands, itself, probes, roots};
 pub(crate) use entry::{Answer, Entry};
 pub(crate) use page::{is_page, page};
 pub(crate) use refusals::{COMMAND, Condition, EVERY};
@@ -34,11 +37,12 @@ pub(crate) struct Document {
     paths: Map<String, Value>,
     schemas: Map<String, Value>,
     tags: Vec<(String, String)>,
+    door: Door,
 }
 
 impl Document {
-    pub(crate) fn new(title: impl Into<String>, about: &'static str) -> Self {
-        Self { title: title.into(), about, paths: Map::new(), schemas: Map::new(), tags: Vec::new() }
+    fn new(title: impl Into<String>, about: &'static str, door: Door) -> Self {
+        Self { title: title.into(), about, paths: Map::new(), schemas: Map::new(), tags: Vec::new(), door }
     }
 
     /// One method of one path. The first that is told of it stays.
@@ -48,7 +52,7 @@ impl Document {
         }
         let of_path = self.paths.entry(path).or_insert_with(|| json!({}));
         if let Some(of_path) = of_path.as_object_mut() {
-            of_path.entry(method.as_str().to_lowercase()).or_insert_with(|| entry.written());
+            of_path.entry(method.as_str().to_lowercase()).or_insert_with(|| entry.written(self.door));
         }
     }
 
@@ -90,6 +94,7 @@ impl Document {
                 "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
             },
             "tags": tags,
+            "security": self.door.usual(),
             "paths": self.paths,
         });
         let mut components = json!({
@@ -99,6 +104,8 @@ impl Document {
             "headers": entry::headers(),
         });
         without_the_unused(&mut components, &whole);
+        // referred to by name, not by $ref
+        components = with(components, "securitySchemes", self.door.schemes());
         if let Some(whole) = whole.as_object_mut() {
             whole.insert("components".into(), components);
         }
@@ -157,13 +164,14 @@ mod tests {
 
     #[test]
     fn only_what_is_referred_to_is_a_component() {
-        let mut document = Document::new("x", "");
+        let mut document = Document::of_clients("x", "", Offers::default());
         document.schema("seen", json!({ "items": reference("schemas", "within") }));
         document.schema("within", json!({}));
         document.schema("unseen", json!({ "items": reference("schemas", "with-it") }));
         document.schema("with-it", json!({}));
         let answer = Answer::json("it", reference("schemas", "seen"));
-        document.add("/x", &Method::GET, Entry::new("t", "x", "X").answer(StatusCode::OK, answer));
+        let entry = Entry::new("t", "x", "X").access(Access::Open).answer(StatusCode::OK, answer);
+        document.add("/x", &Method::GET, entry);
         let whole = document.finish();
         let names: Vec<&String> = whole["components"]["schemas"].as_object().unwrap().keys().collect();
         assert_eq!(names, ["seen", "within"]);

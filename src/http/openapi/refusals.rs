@@ -19,9 +19,10 @@ pub(crate) enum Condition {
     NoneMatch,
 }
 
-const STATUSES: [(u16, &str); 14] = [
+const STATUSES: [(u16, &str); 15] = [
     (400, "The request is wrong: it cannot be read, or a value is not what it has to be. `field` names it."),
-    (403, "Not for this client."),
+    (401, "Nobody here is known by what was sent. `WWW-Authenticate` says what to send."),
+    (403, "Not for whoever asks: `roles` has the roles that it takes."),
     (404, "Nothing has this address."),
     (408, "The body did not arrive in time."),
     (409, "The business says no, or the first request with this `Idempotency-Key` is still being worked on."),
@@ -49,7 +50,10 @@ pub(super) fn responses() -> Map<String, Value> {
 fn refusal(status: u16, what: &'static str) -> Value {
     let answer = Answer::empty(what).or("application/problem+json", reference("schemas", "problem"));
     let answer = match StatusCode::from_u16(status) {
-        Ok(StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => answer.with("Retry-After"),
+        Ok(StatusCode::UNAUTHORIZED) => answer.with("WWW-Authenticate"),
+        Ok(StatusCode::FORBIDDEN) => answer.may_have("WWW-Authenticate"),
+        Ok(StatusCode::TOO_MANY_REQUESTS) => answer.with("Retry-After").with("RateLimit").with("RateLimit-Policy"),
+        Ok(StatusCode::SERVICE_UNAVAILABLE) => answer.with("Retry-After"),
         Ok(StatusCode::CONFLICT | StatusCode::GATEWAY_TIMEOUT) => answer.may_have("Retry-After").may_have("Link"),
         _ => answer,
     };
@@ -87,6 +91,7 @@ fn problem() -> Value {
             "correlationId": text("As `X-Request-Id`."),
             "field": text("The field or parameter to blame."),
             "outcome": { "type": "string", "enum": ["refused", "not done", "unknown"] },
+            "roles": { "type": "array", "items": { "type": "string" }, "description": "The roles that may do it." },
             "available": { "type": "array", "items": { "type": "string" }, "description": "What there is instead." },
             "_links": reference("schemas", "links"),
         },

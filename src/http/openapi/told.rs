@@ -50,7 +50,7 @@ impl Told {
     }
 
     fn new(summary: &'static str) -> Self {
-        let (answers, headers, query, refusals) = (Vec::new(), Vec::new(), Vec::new(), vec![403]);
+        let (answers, headers, query, refusals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { summary, about: None, answers, headers, query, body: None, refusals }
     }
 

@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 use super::{Action, Change, Finder, Procedure, Resource};
 use crate::http::{
     Field,
-    openapi::{Answer, COMMAND, Condition, Document, EVERY, Entry, asked, in_path, reference, sent, shown, with},
+    openapi::{
+        Access, Answer, COMMAND, Condition, Document, EVERY, Entry, asked, in_path, reference, sent, shown, with,
+    },
 };
 
 /// What the body of a creation or a replacement may be written in.
@@ -136,6 +138,7 @@ impl Resource {
                 .may_have("Location")
         };
         let mut entry = later(self.entry(name, format!("{} of the {}", name, self.shape.collection)))
+            .access(Access::Roles(self.commanders_by(procedure)))
             .answer(StatusCode::OK, answer.may_have("Idempotency-Replayed"))
             .refused(&[400, 409, 415, 422, 504]);
         if procedure.method == Method::GET {
@@ -164,7 +167,7 @@ impl Resource {
     }
 
     fn command_entry(&self, what: &str, summary: String, action: &Action, usual: Change) -> Entry {
-        let entry = later(self.entry(what, summary)).refused(&COMMAND);
+        let entry = later(self.entry(what, summary)).access(Access::Roles(self.commanders)).refused(&COMMAND);
         let changes = if action.changes().is_empty() { &[usual][..] } else { action.changes() };
         changes.iter().fold(entry, |entry, change| {
             let (status, answer) = match change {

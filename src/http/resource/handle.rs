@@ -67,6 +67,19 @@ impl Resource {
         }
     }
 
+    /// The roles that may do this here, beside operators; `None` for what only reads.
+    pub(crate) fn commanders_of(&self, method: &Method, target: &Target) -> Option<&'static [&'static str]> {
+        if let Some(procedure) = self.procedure_at(method, &self.named(target.clone())) {
+            return Some(self.commanders_by(procedure));
+        }
+        (!matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)).then_some(self.commanders)
+    }
+
+    /// The roles that may call it, beside operators.
+    pub(crate) fn commanders_by(&self, procedure: &Procedure) -> &'static [&'static str] {
+        if procedure.internal { &[] } else { self.commanders }
+    }
+
     /// A segment that is a procedure's name means the procedure.
     fn named(&self, target: Target) -> Target {
         if let Target::Item(name) = &target

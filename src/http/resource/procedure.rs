@@ -21,6 +21,8 @@ pub struct Procedure {
     pub parameters: Vec<Field>,
     /// Whether it says a text instead of `true` or `false`.
     pub tells_text: bool,
+    /// Whether only services of the old system called it, so that it is for no client.
+    pub internal: bool,
     /// What it does.
     pub perform: Perform,
 }
@@ -49,12 +51,19 @@ pub(crate) enum Answer {
 impl Procedure {
     /// `POST /<collection>/<name>`; an empty name is the collection itself.
     pub fn post(name: &'static str, parameters: Vec<Field>, perform: Perform) -> Self {
-        Self { name, method: Method::POST, parameters, tells_text: false, perform }
+        Self { name, method: Method::POST, parameters, tells_text: false, internal: false, perform }
     }
 
     /// `GET /<collection>/<name>`, though it changes something.
     pub fn get(name: &'static str, parameters: Vec<Field>, perform: Perform) -> Self {
-        Self { name, method: Method::GET, parameters, tells_text: false, perform }
+        Self { name, method: Method::GET, parameters, tells_text: false, internal: false, perform }
+    }
+
+    /// Only services of the old system called it. Where callers are asked who they are, it is for operators.
+    #[must_use]
+    pub fn internal(mut self) -> Self {
+        self.internal = true;
+        self
     }
 
     /// It says a text: [`Said::text`].

@@ -11,6 +11,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use http::{HeaderMap, Method, StatusCode, header};
+use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument;
@@ -24,6 +25,7 @@ use super::{
     guard::{Guard, Spent},
     request::{Request, Response, set},
     room::{Class, Room},
+    serve::Answers,
 };
 use crate::{RequestMeters, RouteMeter, Timestamp, spans};
 
@@ -131,7 +133,7 @@ impl Edge {
     + Sync
     + 'static
     where
-        B: hyper::body::Body + Send + Sync + 'static,
+        B: Body + Send + Sync + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let edge = self.clone();
@@ -198,7 +200,11 @@ impl Edge {
                 // asks about a request that is not sent yet, and a browser says of nobody's who he is
                 let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
                 let open = preflight.is_some() || routes.is_open(&request.path);
-                self.guard.admit(&mut request, open, &mut spent)?;
+                request.peer = request.peer.map(|peer| self.guard.client(peer, &mut request.headers));
+                if !open {
+                    let (client, headers, at) = (request.peer, &request.headers, request.at);
+                    request.caller = self.guard.admit(client, headers, at, &mut spent)?;
+                }
                 admit(&mut request, limits, body).await?;
                 match preflight {
                     Some(response) => Ok(response),
@@ -231,7 +237,7 @@ impl Edge {
             meters.count_line(access.take(line));
         }
         request.correlation.write(response.headers_mut());
-        Spent::write(&spent, &mut response);
+        Spent::write(&spent, response.headers_mut());
         if let Some(origin) = origin {
             cors::allow(&origin, response.headers_mut());
         }
@@ -242,6 +248,34 @@ impl Edge {
             *response.body_mut() = Bytes::new();
         }
         response
+    }
+}
+
+impl Answers for Edge {
+    const HTTP1: bool = true;
+
+    fn limits(&self) -> &HttpLimits {
+        self.limits()
+    }
+
+    fn guard(&self) -> &Guard {
+        self.guard()
+    }
+
+    fn service(
+        &self,
+    ) -> impl Service<
+        http::Request<Incoming>,
+        Response = http::Response<
+            impl Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static,
+        >,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static {
+        self.service::<Incoming>()
     }
 }
 

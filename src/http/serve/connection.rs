@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::{
-    Leaving,
+    Answers,
     activity::{Activity, Over, Times},
+    connections::Leaving,
     pace::Paced,
 };
-use crate::http::{Edge, routes::Peer};
+use crate::http::routes::Peer;
 
 /// Between two looks at a beginning that may become an HTTP/2 preface.
 const PEEK_PAUSE: Duration = Duration::from_millis(20);
@@ -58,7 +59,7 @@ pub(super) async fn open(
 
 /// Whether the client speaks HTTP/2 with prior knowledge; `None` when it went away. hyper-util's own
 /// detection waits without a deadline, so we peek.
-pub(crate) async fn begins_http2(stream: &TcpStream) -> Option<bool> {
+async fn begins_http2(stream: &TcpStream) -> Option<bool> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut begin = [0_u8; PREFACE.len()];
     loop {
@@ -75,9 +76,9 @@ pub(crate) async fn begins_http2(stream: &TcpStream) -> Option<bool> {
 }
 
 /// What is needed to serve a connection.
-pub(super) struct Connection {
+pub(super) struct Connection<A> {
     pub(super) peer: SocketAddr,
-    pub(super) edge: Edge,
+    pub(super) answers: A,
     pub(super) builder: auto::Builder<TokioExecutor>,
     pub(super) leaving: Leaving,
     pub(super) times: Times,
@@ -85,7 +86,7 @@ pub(super) struct Connection {
     pub(super) graceful: CancellationToken,
 }
 
-impl Connection {
+impl<A: Answers> Connection<A> {
     /// Answers requests until the client goes, or it is over.
     pub(super) async fn converse(self, opened: Opened, http2: bool) {
         match opened {
@@ -98,10 +99,10 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { peer, edge, builder, leaving, times, graceful } = self;
+        let Self { peer, answers, builder, leaving, times, graceful } = self;
         let builder = if http2 { builder.http2_only() } else { builder.http1_only() };
         let activity = http2.then(Activity::new);
-        let (routes, requests) = (edge.service::<Incoming>(), activity.clone());
+        let (routes, requests) = (answers.service(), activity.clone());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             let under_way = requests.as_ref().map(Activity::begin);
             request.extensions_mut().insert(Peer { address: peer.ip(), secure });

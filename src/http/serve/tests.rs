@@ -1,10 +1,11 @@
-use std::sync::Arc;
+use std::time::Duration;
 
-use futures::{FutureExt, future::BoxFuture};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     sync::Notify,
     task::JoinHandle,
+    time::{sleep, timeout},
 };
 
 use super::*;
@@ -54,7 +55,7 @@ impl Routes for Paths {
             }
             if request.path == "/large" {
                 let large = Large(self.large_dropped.clone(), vec![b'x'; LARGE]);
-                return Ok(Response::new(bytes::Bytes::from_owner(large)));
+                return Ok(Response::new(Bytes::from_owner(large)));
             }
             Ok(Response::new(request.path.clone().into()))
         }
@@ -247,7 +248,7 @@ async fn a_connection_above_the_limit_waits_for_a_place() {
 async fn an_occupied_address_is_told_by_its_kind() {
     let first = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let refused = Listener::bind(first.address()).unwrap_err();
-    assert_eq!(refused.source.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(refused.source.kind(), std::io::ErrorKind::AddrInUse);
 }
 
 #[tokio::test]

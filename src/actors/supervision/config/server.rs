@@ -15,7 +15,7 @@ use super::{
 pub struct ServerConfig {
     /// The public address. `None`: 127.0.0.1 and the gateway port of the system that runs.
     pub listen: Option<SocketAddr>,
-    /// The address of the gRPC adapter, a loopback one; needs a program with the feature `grpc`. Default: none.
+    /// The address of the gRPC adapter; needs a program with the feature `grpc`. Default: none.
     pub grpc_listen: Option<SocketAddr>,
     /// The address of the admin API. Default 127.0.0.1:9900.
     pub admin_listen: SocketAddr,

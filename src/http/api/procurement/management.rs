@@ -33,7 +33,8 @@ pub(super) fn orders(system: &System) -> Resource {
     let acting = Lookup::rows(places.clone(), |value| Some(OrderPlace::prefix(&Key::new(value.as_str()?).ok()?)))
         .keys(|_, row: &OrdersOfProcNo| row.order.to_string());
     let parameters = vec![PROC_NO, COMPANY_NO, COMPANY_NM, INSPECTION_SUCC_FLAG.required()];
-    let announce = Procedure::get("announceInspectionResult", parameters, announce(entities.clone(), places));
+    let announce =
+        Procedure::get("announceInspectionResult", parameters, announce(entities.clone(), places)).internal();
     Resource::new(SYSTEM, "deliverymanagements", "deliverymanagement", ID, ORDER.to_vec(), source)
         .service("procurementmanagement")
         .commanded_by(&["pps"])

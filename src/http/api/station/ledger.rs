@@ -53,7 +53,7 @@ pub(super) fn stock_flows(system: &System) -> Resource {
     let taken = vec![PRODUCT_ID.required(), PRODUCT_NAME, QTY.required(), REASON, SALE_ID];
     Resource::new(SYSTEM, "stockFlows", "stockFlow", Field::long("stockId"), fields, source)
         .service(STATION)
-        .commanded_by(&["clerk", "cashier"])
+        .commanded_by(&["clerk"])
         .finder(Finder::one("findByOrderId", Field::long("order_id"), receipt).also_spelled(&["orderId"]))
         .procedure(Procedure::post("", taken, record))
 }

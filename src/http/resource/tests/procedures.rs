@@ -1,5 +1,6 @@
 //! Calls that are no methods of an item.
 
+use http::Method;
 use serde_json::json;
 
 use super::*;
@@ -154,5 +155,26 @@ async fn a_collection_may_be_called_itself_and_have_no_items() {
     assert_eq!(answer(&cancel, "GET", "/cancelSales", &[], "").await.status(), 405);
     for nowhere in ["/stocks/1", "/stocks/search", "/stocks/search/x"] {
         assert_eq!(answer(&stocks, "GET", nowhere, &[], "").await.status(), 404, "{nowhere}");
+    }
+}
+
+#[test]
+fn whatever_changes_something_takes_a_role_also_by_get() {
+    let calls = Calls::default();
+    let internal = Procedure::get("internal", Vec::new(), says(&calls, Ok(Said::yes()))).internal();
+    let orders = orders(&calls, Ok(Said::yes())).commanded_by(&["clerk"]).procedure(internal);
+    let item = |name: &str| Target::Item(name.to_owned());
+    for (method, target, roles) in [
+        (Method::GET, item("announce"), Some(&["clerk"][..])),
+        (Method::GET, item("internal"), Some(&[][..])),
+        (Method::POST, item("placeOrder"), Some(&["clerk"][..])),
+        (Method::DELETE, item("1"), Some(&["clerk"][..])),
+        (Method::GET, item("1"), None),
+        (Method::HEAD, item("announce"), None),
+        (Method::OPTIONS, item("announce"), None),
+        (Method::GET, Target::Collection, None),
+        (Method::GET, Target::Search, None),
+    ] {
+        assert_eq!(orders.commanders_of(&method, &target), roles, "{method} {target:?}");
     }
 }

@@ -25,7 +25,11 @@ mod writer;
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, RwLock, mpsc::channel},
+    sync::{
+        Arc, Mutex, OnceLock, RwLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc::channel,
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -39,6 +43,7 @@ use crate::persistence::{
     Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record,
     Refusal, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
     codec::Names,
+    metrics::Counters,
     rules::Head,
     segments::{
         bases::{self, Bases},
@@ -86,6 +91,10 @@ struct Shared {
     names: Names,
     /// What stands for deleted records; replaced as a whole.
     bases: RwLock<Option<Arc<Bases>>>,
+    counters: Counters,
+    /// Appends that were put into the queue, and that were taken out of it.
+    queued: AtomicU64,
+    taken: AtomicU64,
 }
 
 /// What readers look up: about 150 bytes a stream.
@@ -131,6 +140,9 @@ impl SledJournal {
             store,
             names,
             bases: RwLock::new(bases.map(Arc::new)),
+            counters: Counters::default(),
+            queued: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
         });
         let (running, stopped) = channel();
         let writer = Writer { shared: Arc::clone(&shared), medium, epoch, running };
@@ -176,14 +188,23 @@ impl SledJournal {
 
 impl Journal for SledJournal {
     fn append(&self, append: Append, done: AppendDone) {
-        let queued = Queued::new(append, self.room.refusal(), self.partitions, done);
-        if let Err((why, done)) = self.shared.queue.push(queued) {
-            let refusal = match why {
-                NotQueued::Full => Refusal::Overloaded { retry_after: RETRY_AFTER },
-                NotQueued::Closed => Refusal::Closed,
-            };
-            done.tell(Err(AppendError::Refused(refusal)));
+        let no_room = self.room.refusal();
+        if no_room.is_some() {
+            self.shared.counters.no_space.fetch_add(1, Ordering::Relaxed);
         }
+        let queued = Queued::new(append, no_room, self.partitions, done);
+        let Err((why, done)) = self.shared.queue.push(queued) else {
+            self.shared.queued.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let refusal = match why {
+            NotQueued::Full => {
+                self.shared.counters.overloaded.fetch_add(1, Ordering::Relaxed);
+                Refusal::Overloaded { retry_after: RETRY_AFTER }
+            }
+            NotQueued::Closed => Refusal::Closed,
+        };
+        done.tell(Err(AppendError::Refused(refusal)));
     }
 
     fn refusal(&self) -> Option<Refusal> {
@@ -237,10 +258,13 @@ impl Journal for SledJournal {
         Ok(bases.get(stream, &self.shared.names)?.map(|entry| entry.base))
     }
 
-    /// Counts deletions only.
     fn metrics(&self) -> JournalMetrics {
         let (truncations, deleted) = *lock(&self.counted);
-        JournalMetrics { truncations, deleted, ..JournalMetrics::default() }
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        // An append may be taken a moment before it is counted as queued.
+        let waiting = of(&self.shared.queued).saturating_sub(of(&self.shared.taken));
+        let counted = self.shared.counters.read(usize::try_from(waiting).unwrap_or(usize::MAX));
+        JournalMetrics { truncations, deleted, ..counted }
     }
 
     fn disk_bytes(&self) -> u64 {

@@ -245,3 +245,19 @@ fn a_crash_at_every_step_of_a_deletion_leaves_all_or_what_stands_for_it() {
         assert_eq!(journal.head(&stream("0")).unwrap().sequence, 14 + 7 + 1, "{step}");
     }
 }
+
+#[test]
+fn it_counts_what_it_made_durable_and_what_it_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal =
+        SledJournal::open_on(&config(&dir), FailingMedium { countdown: 3, sync: true, fired: Arc::default() }).unwrap();
+    for n in 0..3 {
+        write(&journal, &format!("s{n}"), 2).unwrap();
+    }
+    let metrics = journal.metrics();
+    assert_eq!((metrics.appends, metrics.group_sizes.count, metrics.group_sizes.sum), (3, 3, 3));
+    assert!(metrics.bytes > 0 && metrics.group_micros.count == 3 && metrics.group_micros.sum > 0, "{metrics:?}");
+    assert_eq!((metrics.waiting, metrics.poisonings), (0, 0));
+    assert!(matches!(write(&journal, "s3", 1), Err(AppendError::Unknown(_))));
+    assert_eq!((journal.metrics().appends, journal.metrics().poisonings), (3, 1), "what failed is not durable");
+}

@@ -4,7 +4,8 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc::Sender},
+    sync::{Arc, atomic::Ordering, mpsc::Sender},
+    time::Duration,
 };
 
 use ::sled::Batch;
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::persistence::{
     AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
+    metrics::timed,
     ready::Ready,
     record,
     rules::Head,
@@ -83,6 +85,7 @@ impl<M: Medium> Writer<M> {
 
     fn write_all(&mut self) {
         while let Some(mut waiting) = self.shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) {
+            self.shared.taken.fetch_add(waiting.len() as u64, Ordering::Relaxed);
             while !waiting.is_empty() {
                 if self.shared.poisoned.get().is_some() {
                     tell(refuse(std::mem::take(&mut waiting), &self.shared));
@@ -96,9 +99,15 @@ impl<M: Medium> Writer<M> {
     /// Takes one batch's worth off the front of `waiting` and sees it through.
     fn commit(&mut self, waiting: &mut VecDeque<Queued>) {
         let mut group = self.gather(waiting);
-        if !group.records.is_empty()
-            && let Err(error) = self.store(&mut group)
-        {
+        let (stored, took) = match group.records.len() {
+            0 => (Ok(()), Duration::ZERO),
+            _ => timed(|| self.store(&mut group)),
+        };
+        if stored.is_ok() && !group.records.is_empty() {
+            let bytes = group.records.iter().map(|(_, bytes)| bytes.len()).sum();
+            self.shared.counters.group(group.records.len(), bytes, took);
+        }
+        if let Err(error) = stored {
             let reason = poison(&self.shared, &format!("sled could not be written: {error}"));
             for (_, outcome) in &mut group.told {
                 // A duplicate may be one of an append in this very group.
@@ -182,6 +191,7 @@ impl<M: Medium> Writer<M> {
 /// Refuses from now on, for the first reason there was.
 fn poison(shared: &Shared, reason: &str) -> Arc<str> {
     tracing::error!(reason, "the journal takes no more writes");
+    shared.counters.poisonings.fetch_add(1, Ordering::Relaxed);
     Arc::clone(shared.poisoned.get_or_init(|| reason.into()))
 }
 

@@ -1,0 +1,173 @@
+//! The frame around every call: who is let in, how often, and how long its message may take. Nothing that is refused here
+//! has reached a mailbox.
+
+use std::{convert::Infallible, fmt};
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use tokio::time::timeout;
+use tonic::{Code, Status};
+use tower::Service;
+
+use super::{
+    StoreService,
+    status::{not_done, of_problem},
+    v1::store_server::StoreServer,
+};
+use crate::{
+    Clock,
+    http::{Answers, Class, Guard, HttpLimits, Peer, Room, Spent},
+};
+
+/// What stands before each message: whether it is compressed, and its length.
+const PREFIX: usize = 5;
+
+/// The store's calls behind a guard. All clones are one.
+#[derive(Clone)]
+pub(super) struct Door {
+    calls: StoreServer<StoreService>,
+    guard: Guard,
+    limits: HttpLimits,
+    room: Room,
+    clock: Clock,
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    pub(super) fn new(service: StoreService, guard: Guard, limits: HttpLimits, clock: Clock) -> Self {
+        let calls = StoreServer::new(service).max_decoding_message_size(limits.body);
+        let room = Room::new(limits.requests);
+        Self { calls, guard, limits, room, clock }
+    }
+
+    async fn answer(mut self, request: Request<Incoming>) -> Response<tonic::body::Body> {
+        let mut spent = Vec::new();
+        let mut response = self.call(request, &mut spent).await.unwrap_or_else(Status::into_http);
+        Spent::write(&spent, response.headers_mut());
+        response
+    }
+
+    /// The answer; refused with what it left on accounts in `spent`.
+    async fn call(
+        &mut self,
+        request: Request<Incoming>,
+        spent: &mut Vec<Spent>,
+    ) -> Result<Response<tonic::body::Body>, Status> {
+        let refused = |problem| of_problem(&problem);
+        let _place = self.room.enter(class(request.uri().path())).map_err(refused)?;
+        let (mut parts, body) = request.into_parts();
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.to_canonical());
+        let client = peer.map(|peer| self.guard.client(peer, &mut parts.headers));
+        let caller = self.guard.admit(client, &parts.headers, self.clock.now(), spent).map_err(refused)?;
+        if let Some(caller) = caller {
+            parts.extensions.insert(caller);
+        }
+        let message = read(body, &self.limits).await?;
+        let answered = self.calls.call(Request::from_parts(parts, Full::new(message))).await;
+        Ok(answered.unwrap_or_else(|never| match never {}))
+    }
+}
+
+/// The message, which is all that a call of the store sends.
+async fn read<B>(body: B, limits: &HttpLimits) -> Result<Bytes, Status>
+where
+    B: Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let most = limits.body.saturating_add(PREFIX);
+    match timeout(limits.body_read, Limited::new(body, most).collect()).await {
+        Ok(Ok(message)) => Ok(message.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let message = format!("the message is longer than {} bytes", limits.body);
+            Err(not_done(Code::OutOfRange, "BODY_TOO_LARGE", message, None))
+        }
+        Ok(Err(error)) => {
+            Err(not_done(Code::Cancelled, "BODY_UNREADABLE", format!("the message broke off: {error}"), None))
+        }
+        Err(_) => {
+            let message = format!("the message did not arrive within {:?}", limits.body_read);
+            Err(not_done(Code::Unavailable, "BODY_TIMEOUT", message, None))
+        }
+    }
+}
+
+/// What a call is about, by its name.
+fn class(path: &str) -> Class {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if name.starts_with("Get") || name.starts_with("List") { Class::Read } else { Class::Work }
+}
+
+impl Answers for Door {
+    const HTTP1: bool = false;
+
+    fn limits(&self) -> &HttpLimits {
+        &self.limits
+    }
+
+    fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    fn service(
+        &self,
+    ) -> impl Service<
+        Request<Incoming>,
+        Response = Response<impl Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static {
+        let door = self.clone();
+        tower::service_fn(move |request| {
+            let door = door.clone();
+            async move { Ok(door.answer(request).await) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// What comes of a message in `pieces` of so many bytes, each after a second.
+    async fn piece_by_piece(pieces: Vec<usize>, limits: &HttpLimits) -> Result<usize, Code> {
+        let body = stream::unfold(pieces.into_iter(), |mut pieces| async move {
+            let length = pieces.next()?;
+            sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; length]))), pieces))
+        });
+        let message = read(StreamBody::new(Box::pin(body)), limits).await;
+        message.map(|message| message.len()).map_err(|status| status.code())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_has_its_time_and_its_size() {
+        let limits = HttpLimits { body: 95, body_read: Duration::from_secs(10), ..HttpLimits::default() };
+        assert_eq!(piece_by_piece(vec![50, 50], &limits).await, Ok(100), "with what stands before it");
+        assert_eq!(piece_by_piece(vec![50, 51], &limits).await, Err(Code::OutOfRange));
+        assert_eq!(piece_by_piece(vec![1; 9], &limits).await, Ok(9));
+        assert_eq!(piece_by_piece(vec![1; 11], &limits).await, Err(Code::Unavailable));
+    }
+
+    #[test]
+    fn what_a_call_is_about_is_in_its_name() {
+        let of = |name: &str| class(&format!("/steadfast.store.v1.Store/{name}"));
+        assert_eq!([of("GetOrder"), of("ListOrders"), of("GetCommand")], [Class::Read; 3]);
+        assert_eq!([of("PlaceOrder"), of("CancelOrder"), of("Pay"), of("")], [Class::Work; 4]);
+    }
+}
