@@ -45,6 +45,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod matrix;

@@ -1,11 +1,17 @@
 //! Who is let in, what he may do, how often he may ask; and that no secret is ever told.
 
-use std::{fs, process::Command, thread};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+    thread,
+};
 
 use serde_json::{Value, json};
 
 use crate::{
     common::{Client, Request, Response, Server, Setup, eventually},
+    openapi::{operations, printed},
     shop::SOON,
 };
 
@@ -176,6 +182,48 @@ fn roles_are_those_of_each_systems_people() {
             }
         }
     }
+}
+
+/// By system and collection, as docs/security.md has them.
+fn table_of_roles() -> BTreeMap<String, BTreeSet<String>> {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/security.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| system | resource: roles |")).skip(2);
+    let rows = rows
+        .take_while(|line| line.starts_with('|'))
+        .map(|row| row.trim_matches(['|', ' ']).split_once(" | ").unwrap());
+    let each = rows.flat_map(|(system, resources)| resources.split("; ").map(move |resource| (system, resource)));
+    each.map(|(system, resource)| {
+        let (collection, roles) = resource.split_once(": ").unwrap();
+        (format!("{system}/{collection}"), roles.split(", ").map(str::to_owned).collect())
+    })
+    .collect()
+}
+
+#[test]
+fn the_table_of_roles_is_that_of_the_contract() {
+    let contract = printed(&["--config", "/nowhere.toml"]);
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, method, operation) in operations(&contract) {
+        let Some(ways) = operation["security"].as_array().filter(|ways| !ways.is_empty()) else {
+            assert_eq!(method, "get", "{path} changes something and takes no role");
+            continue;
+        };
+        let roles = ways.iter().flat_map(|way| way.as_object().unwrap().values());
+        let roles: BTreeSet<String> =
+            roles.flat_map(|roles| roles.as_array().unwrap()).map(|role| role.as_str().unwrap().to_owned()).collect();
+        if path.ends_with("/announceInspectionResult") {
+            assert_eq!(roles, BTreeSet::from(["operator".to_owned()]));
+            continue;
+        }
+        let collection = path.split('/').skip(1).take(2).collect::<Vec<_>>().join("/");
+        assert_eq!(told.entry(collection).or_insert_with(|| roles.clone()), &roles, "{method} {path}");
+    }
+    // Operators may everything; where nobody else may, the table says so.
+    let expected = table_of_roles().into_iter().map(|(of, mut roles)| {
+        roles.insert("operator".to_owned());
+        (of, roles)
+    });
+    assert_eq!(told, expected.collect());
 }
 
 #[test]
