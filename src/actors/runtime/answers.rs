@@ -4,7 +4,8 @@
 //! journal's thread --bring--> [answers] --one task, while there are any--> feed, effects, whoever waits
 //! ```
 //! Waking a task from a thread that is none of tokio's takes a lock and often a system call; from a task it takes neither.
-//! So a group of answers is brought over with one wake-up, and wakes its askers from there.
+//! So a group of answers is brought over with one wake-up, and wakes its askers from there. The task needs no owner of its
+//! own: a service that stops waits until each of its appends is answered.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
