@@ -1,6 +1,8 @@
 //! Generates the code of the gRPC adapter from `proto/`: in Rust alone, so without protoc and without a network.
 
 fn main() {
+    // Without a line of this kind, a change of any file of the package, a page or a bench, builds all of it anew.
+    println!("cargo:rerun-if-changed=build.rs");
     #[cfg(feature = "grpc")]
     grpc();
 }

@@ -27,6 +27,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the command line said.
 struct Options {
     what: String,
