@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod actors;
+mod digits;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod http;

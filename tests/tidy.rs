@@ -161,6 +161,7 @@ const RULES: &[Rule] = &[
         banned: &["prometheus"],
         why: "the crate that writes figures lives in one file",
     },
+    rule("src/digits.rs", &["actors", "persistence", "http", "tokio"], "digits are a leaf"),
     rule(
         "src/measure.rs",
         &["actors", "persistence", "tokio", "async", "Instant"],

@@ -37,6 +37,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::{results::Results, rounds::Times};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the command line said.
 struct Options {
     what: String,

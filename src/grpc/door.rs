@@ -118,7 +118,7 @@ impl Answers for Door {
         &self,
     ) -> impl Service<
         Request<Incoming>,
-        Response = Response<impl Body<Data: Buf, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static>,
+        Response = Response<impl Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static>,
         Error = Infallible,
         Future: Send,
     > + Clone

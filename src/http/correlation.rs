@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::digits::hex;
+
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -45,7 +47,9 @@ impl Correlation {
 
 fn fresh_traceparent() -> String {
     // not 0, which the standard forbids
-    format!("00-{:032x}-{:016x}-00", fastrand::u128(1..), fastrand::u64(1..))
+    let (trace, span) = (hex::<32>(fastrand::u128(1..)), hex::<16>(fastrand::u64(1..).into()));
+    let text = |digits| std::str::from_utf8(digits).unwrap_or_default();
+    ["00-", text(&trace), "-", text(&span), "-00"].concat()
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`, lower case, ids not all zero; the form that version 00 has.

@@ -1,5 +1,6 @@
 //! Representations: items and collections with their links.
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -48,25 +49,14 @@ impl Shape {
         format!("{}/{}/{key}", place.base, self.collection)
     }
 
-    /// Key first, then the fields in order of declaration, links last.
-    pub(crate) fn item(&self, item: &Item, place: &Place) -> Value {
-        let mut object = Map::with_capacity(self.fields.len() + 2);
-        object.insert(self.key.name.to_owned(), item.key.clone());
-        for field in &self.fields {
-            let value = item.fields.get(field.name).cloned().unwrap_or(Value::Null);
-            object.insert(field.name.to_owned(), printed(*field, value));
-        }
-        let href = self.href(&item.key, place);
-        let mut links = Map::new();
-        links.insert("self".into(), json!({ "href": href }));
-        links.insert(self.relation.to_owned(), json!({ "href": href }));
-        object.insert("_links".into(), Value::Object(links));
-        Value::Object(object)
+    /// How the item is shown.
+    pub(crate) fn item<'a>(&'a self, item: &'a Item, place: &'a Place) -> Shown<'a> {
+        Shown { shape: self, item, place }
     }
 
     /// The items under the collection's name, and also under the name the client used.
     pub(crate) fn embedded(&self, items: &[Item], place: &Place) -> Value {
-        let items: Value = items.iter().map(|item| self.item(item, place)).collect();
+        let items: Value = items.iter().map(|item| json!(self.item(item, place))).collect();
         let mut embedded = Map::new();
         if place.asked != self.collection {
             embedded.insert(place.asked.clone(), items.clone());
@@ -76,11 +66,49 @@ impl Shape {
     }
 }
 
-/// A double has a fraction, also when it was made of an integer.
-fn printed(field: Field, value: Value) -> Value {
-    match (field.kind, value.as_f64()) {
-        (FieldType::Double, Some(double)) => Value::from(double),
-        _ => value,
+/// An item with its links, written straight away: key first, then the fields in order of declaration, links last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    shape: &'a Shape,
+    item: &'a Item,
+    place: &'a Place,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { shape, item, place } = *self;
+        let mut object = serializer.serialize_map(Some(shape.fields.len() + 2))?;
+        object.serialize_entry(shape.key.name, &item.key)?;
+        for field in &shape.fields {
+            let value = item.fields.get(field.name).unwrap_or(&Value::Null);
+            match (field.kind, value.as_f64()) {
+                // It has a fraction, also when it was made of an integer.
+                (FieldType::Double, Some(double)) => object.serialize_entry(field.name, &double)?,
+                _ => object.serialize_entry(field.name, value)?,
+            }
+        }
+        object
+            .serialize_entry("_links", &OwnLinks { relation: shape.relation, href: &shape.href(&item.key, place) })?;
+        object.end()
+    }
+}
+
+/// The links of an item to itself.
+struct OwnLinks<'a> {
+    relation: &'static str,
+    href: &'a str,
+}
+
+impl Serialize for OwnLinks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Link<'a> {
+            href: &'a str,
+        }
+        let mut links = serializer.serialize_map(Some(2))?;
+        links.serialize_entry("self", &Link { href: self.href })?;
+        links.serialize_entry(self.relation, &Link { href: self.href })?;
+        links.end()
     }
 }
 
@@ -139,7 +167,7 @@ pub(crate) mod tests {
             Shape { collection: "product", relation: "product", key: Field::text("productId"), fields, paged: true };
         let fields = json!({"price": 20000}).as_object().unwrap().clone();
         let item = Item { key: "CD 1".into(), sequence: None, fields };
-        let text = shape.item(&item, &place("product")).to_string();
+        let text = json!(shape.item(&item, &place("product"))).to_string();
         assert!(text.starts_with(r#"{"productId":"CD 1","price":20000.0,"name":null,"_links""#), "{text}");
         assert!(text.contains(r#""href":"http://localhost:8088/product/CD%201""#), "{text}");
     }

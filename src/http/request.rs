@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::{correlation::Correlation, guard::Caller};
 use crate::{RouteMeter, Timestamp};
@@ -97,9 +97,9 @@ pub(crate) const HAL: HeaderValue = HeaderValue::from_static("application/hal+js
 /// Everything else that is JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
 
-/// An answer with a JSON body.
-pub(crate) fn json(status: StatusCode, media_type: HeaderValue, body: &Value) -> Response {
-    let mut response = Response::new(body.to_string().into());
+/// An answer with a JSON body; texts are the only keys of its objects.
+pub(crate) fn json(status: StatusCode, media_type: HeaderValue, body: &impl Serialize) -> Response {
+    let mut response = Response::new(serde_json::to_vec(body).expect("texts are the keys").into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response

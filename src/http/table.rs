@@ -174,7 +174,7 @@ mod tests {
             |(), vars| {
                 async move {
                     let seen = format!("{} {} {:?}", vars.segment(0), vars.segment(1), vars.query("why"));
-                    Ok(json(StatusCode::OK, JSON, &seen.into()))
+                    Ok(json(StatusCode::OK, JSON, &seen))
                 }
                 .boxed()
             },

@@ -20,8 +20,7 @@ impl StreamId {
     ///
     /// XXH3-64 (seed 0) over kind, a zero byte, key; modulo the number of partitions.
     pub fn partition(&self, partitions: u16) -> PartitionId {
-        let slot = self.hash() % u64::from(partitions.max(1));
-        PartitionId(u16::try_from(slot).expect("smaller than a u16"))
+        PartitionId::of(&self.kind, &self.key, partitions)
     }
 }
 
@@ -58,6 +57,14 @@ impl fmt::Display for StreamId {
 /// One of the fixed number of partitions of a storage unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PartitionId(pub u16);
+
+impl PartitionId {
+    /// That of a stream, as [`StreamId::partition`].
+    pub(crate) fn of(kind: &str, key: &str, partitions: u16) -> Self {
+        let slot = hash_of(kind, key) % u64::from(partitions.max(1));
+        Self(u16::try_from(slot).expect("smaller than a u16"))
+    }
+}
 
 /// Called once with what became of an append, from any thread: quick, and never blocking.
 pub type AppendDone = Box<dyn FnOnce(Result<Appended, AppendError>) + Send>;

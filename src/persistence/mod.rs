@@ -16,6 +16,7 @@ mod memory;
 mod metrics;
 mod open;
 mod projections;
+mod ready;
 mod record;
 mod rules;
 #[cfg(test)]

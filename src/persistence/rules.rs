@@ -23,19 +23,71 @@ pub(super) struct Head {
     pub(super) open_asks: bool,
 }
 
-impl Head {
-    /// The head once `append` stands at `offset`.
-    pub(super) fn after(append: &Append, offset: u64) -> Self {
+/// What an append says of its place in its stream: all that decides whether it is the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Successor {
+    pub(super) lease: Lease,
+    pub(super) incarnation: u64,
+    pub(super) expected: u64,
+    pub(super) number: u64,
+    pub(super) command: u128,
+    pub(super) events: u16,
+    pub(super) open_asks: bool,
+}
+
+impl Successor {
+    /// `append` has passed [`check_size`].
+    pub(super) fn of(append: &Append) -> Self {
         Self {
-            sequence: append.expected + append.events.len() as u64,
-            number: append.number,
-            epoch: append.lease.epoch,
+            lease: append.lease,
             incarnation: append.incarnation,
+            expected: append.expected,
+            number: append.number,
             command: append.command,
-            offset,
             events: u16::try_from(append.events.len()).expect("sizes are checked against MAX_EVENTS"),
             open_asks: append.open_asks,
         }
+    }
+
+    /// The head of its stream once it stands at `offset`.
+    pub(super) fn head(self, offset: u64) -> Head {
+        let Self { lease, incarnation, expected, number, command, events, open_asks } = self;
+        let sequence = expected + u64::from(events);
+        Head { sequence, number, epoch: lease.epoch, incarnation, command, offset, events, open_asks }
+    }
+
+    /// Whether it is the next of its stream. In this order: the lease, the writer, the sequence.
+    ///
+    /// | lease | (epoch, incarnation) against the stream's last | expected | answer |
+    /// |---|---|---|---|
+    /// | another partition's, or another epoch | | | `Fenced` |
+    /// | current | older | | `Fenced` |
+    /// | current | same or newer | the stream's sequence | taken |
+    /// | current | same or newer | that of the stream's last append, same command | `Duplicate` |
+    /// | current | same or newer | any other | `Conflict` |
+    pub(super) fn judge(self, stream: &StreamId, head: Option<&Head>, current: Lease) -> Result<(), AppendError> {
+        let writer = (self.lease.epoch, self.incarnation);
+        let newest = head.map_or((0, 0), |head| (head.epoch, head.incarnation));
+        if self.lease != current || writer < newest {
+            return Err(AppendError::Fenced { stream: stream.clone() });
+        }
+        let (expected, actual) = (self.expected, head.map_or(0, |head| head.sequence));
+        if expected == actual {
+            return Ok(());
+        }
+        match head {
+            Some(head) if head.command == self.command && expected + u64::from(head.events) == actual => {
+                Err(AppendError::Duplicate(head.appended()))
+            }
+            _ => Err(AppendError::Conflict { stream: stream.clone(), expected, actual }),
+        }
+    }
+}
+
+impl Head {
+    /// The head once `append` stands at `offset`.
+    pub(super) fn after(append: &Append, offset: u64) -> Self {
+        Successor::of(append).head(offset)
     }
 
     /// What others may know of it.
@@ -46,33 +98,6 @@ impl Head {
     /// Where the last append came to stand.
     fn appended(&self) -> Appended {
         Appended { offset: self.offset, sequence: self.sequence }
-    }
-}
-
-/// Whether `append` is the next of its stream. In this order: the lease, the writer, the sequence.
-///
-/// | lease | (epoch, incarnation) against the stream's last | expected | answer |
-/// |---|---|---|---|
-/// | another partition's, or another epoch | | | `Fenced` |
-/// | current | older | | `Fenced` |
-/// | current | same or newer | the stream's sequence | taken |
-/// | current | same or newer | that of the stream's last append, same command | `Duplicate` |
-/// | current | same or newer | any other | `Conflict` |
-pub(super) fn judge(append: &Append, head: Option<&Head>, current: Lease) -> Result<(), AppendError> {
-    let writer = (append.lease.epoch, append.incarnation);
-    let newest = head.map_or((0, 0), |head| (head.epoch, head.incarnation));
-    if append.lease != current || writer < newest {
-        return Err(AppendError::Fenced { stream: append.stream.clone() });
-    }
-    let actual = head.map_or(0, |head| head.sequence);
-    if append.expected == actual {
-        return Ok(());
-    }
-    match head {
-        Some(head) if head.command == append.command && append.expected + u64::from(head.events) == actual => {
-            Err(AppendError::Duplicate(head.appended()))
-        }
-        _ => Err(AppendError::Conflict { stream: append.stream.clone(), expected: append.expected, actual }),
     }
 }
 

@@ -17,36 +17,45 @@ use super::{bulkhead::BulkheadStatus, lane::Lane};
 /// yet.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
-    messages: Gauge,
-    bytes: Gauge,
-    in_flight: Gauge,
+    counts: Counts,
+    bytes: AtomicUsize,
+    most: Bounds,
     refused: AtomicU64,
 }
 
-/// A number with a bound, which may change.
+/// What may change.
 #[derive(Debug, Default)]
-struct Gauge {
-    now: AtomicUsize,
-    most: AtomicUsize,
+struct Bounds {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+    in_flight: AtomicUsize,
 }
 
-impl Gauge {
-    /// Counts `n` more; false when that is too many for this lane, and they are counted all the same. Sequentially
-    /// consistent: see [`Door::is_held`](super::door::Door::is_held).
-    fn add(&self, n: usize, lane: Lane) -> bool {
-        self.now.fetch_add(n, Ordering::SeqCst) + n <= lane.share(self.most.load(Ordering::Relaxed))
+/// Messages that wait, in the lower half, and those without an answer, in the upper: one atomic, because every command pays
+/// for each that threads share. A half is far beyond what memory holds.
+#[derive(Debug, Default)]
+struct Counts(AtomicU64);
+
+const WAITS: u64 = 1;
+const IN_FLIGHT: u64 = 1 << 32;
+
+impl Counts {
+    /// What is counted then. Sequentially consistent: see [`Door::is_held`](super::door::Door::is_held).
+    fn add(&self, what: u64) -> (usize, usize) {
+        Self::halves(self.0.fetch_add(what, Ordering::SeqCst) + what)
     }
 
-    fn sub(&self, n: usize) {
-        self.now.fetch_sub(n, Ordering::Release);
+    fn sub(&self, what: u64) {
+        self.0.fetch_sub(what, Ordering::Release);
     }
 
-    fn now(&self) -> usize {
-        self.now.load(Ordering::SeqCst)
+    fn now(&self) -> (usize, usize) {
+        Self::halves(self.0.load(Ordering::SeqCst))
     }
 
-    fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    fn halves(both: u64) -> (usize, usize) {
+        let half = |half: u64| usize::try_from(half).unwrap_or(usize::MAX);
+        (half(both % IN_FLIGHT), half(both / IN_FLIGHT))
     }
 }
 
@@ -88,8 +97,9 @@ impl Budget {
 
     /// Other bounds from now on; true when they differ. What is counted stays counted, also beyond them.
     pub(crate) fn resize(&self, messages: usize, bytes: usize, in_flight: usize) -> bool {
-        let bounds = [(&self.messages, messages), (&self.bytes, bytes), (&self.in_flight, in_flight)];
-        bounds.map(|(gauge, most)| gauge.most.swap(most, Ordering::Relaxed) != most).contains(&true)
+        let Bounds { messages: waiting, bytes: of_bytes, in_flight: under_way } = &self.most;
+        let bounds = [(waiting, messages), (of_bytes, bytes), (under_way, in_flight)];
+        bounds.map(|(bound, most)| bound.swap(most, Ordering::Relaxed) != most).contains(&true)
     }
 
     /// Room for one message of `bytes` to wait, and for it to be under way; `None` when the service has enough to do for
@@ -97,8 +107,11 @@ impl Budget {
     pub(crate) fn take(self: &Arc<Self>, bytes: usize, lane: Lane) -> Option<Room> {
         let room = Room { budget: self.clone(), waits: Some(bytes) };
         // All are counted, and dropping gives the room back.
-        let fits = [self.messages.add(1, lane), self.bytes.add(bytes, lane), self.in_flight.add(1, lane)];
-        if fits == [true; 3] {
+        let (messages, in_flight) = self.counts.add(WAITS + IN_FLIGHT);
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let fits = |now: usize, most: &AtomicUsize| now <= lane.share(most.load(Ordering::Relaxed));
+        let most = &self.most;
+        if fits(messages, &most.messages) && fits(bytes, &most.bytes) && fits(in_flight, &most.in_flight) {
             return Some(room);
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -107,34 +120,33 @@ impl Budget {
 
     /// Room for one small message beside the bounds: whoever asks whether a service is well asks a full one too.
     pub(crate) fn beside(self: &Arc<Self>) -> Room {
-        self.messages.add(1, Lane::Read);
-        self.in_flight.add(1, Lane::Read);
+        self.counts.add(WAITS + IN_FLIGHT);
         Room { budget: self.clone(), waits: Some(0) }
     }
 
-    fn leave(&self, bytes: usize) {
-        self.messages.sub(1);
-        self.bytes.sub(bytes);
+    fn leave(&self, bytes: usize, what: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.counts.sub(what);
     }
 
     /// Messages that wait now.
     pub(crate) fn waiting(&self) -> usize {
-        self.messages.now()
+        self.counts.now().0
     }
 
     /// Messages without an answer now.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.now()
+        self.counts.now().1
     }
 
     /// Messages that may be without an answer.
     pub(crate) fn most_in_flight(&self) -> usize {
-        self.in_flight.most()
+        self.most.in_flight.load(Ordering::Relaxed)
     }
 
     /// The service's places, when nothing but this budget bounds them.
     pub(crate) fn as_places(&self, name: &str, state: &'static str) -> BulkheadStatus {
-        let most = self.in_flight.most();
+        let most = self.most_in_flight();
         BulkheadStatus {
             name: name.to_owned(),
             kind: "semaphore",
@@ -143,7 +155,7 @@ impl Budget {
             max: most,
             desired: most,
             current: most,
-            in_flight: self.in_flight.now(),
+            in_flight: self.in_flight(),
             waiting: 0,
             queue_limit: 0,
             admitted: 0,
@@ -158,13 +170,15 @@ impl Budget {
 
     /// As operators see it, with the recoveries of the same service.
     pub(crate) fn status(&self, recoveries: &BulkheadStatus) -> BudgetStatus {
+        let (messages, in_flight) = self.counts.now();
+        let most = |bound: &AtomicUsize| bound.load(Ordering::Relaxed);
         BudgetStatus {
-            messages: self.messages.now(),
-            messages_limit: self.messages.most(),
-            bytes: self.bytes.now(),
-            bytes_limit: self.bytes.most(),
-            in_flight: self.in_flight.now(),
-            in_flight_limit: self.in_flight.most(),
+            messages,
+            messages_limit: most(&self.most.messages),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            bytes_limit: most(&self.most.bytes),
+            in_flight,
+            in_flight_limit: most(&self.most.in_flight),
             refused: self.refused.load(Ordering::Relaxed),
             recoveries: recoveries.in_flight,
             recoveries_limit: recoveries.max,
@@ -194,9 +208,9 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.budget.in_flight.sub(1);
-        if let Some(bytes) = self.waits {
-            self.budget.leave(bytes);
+        match self.waits {
+            Some(bytes) => self.budget.leave(bytes, WAITS + IN_FLIGHT),
+            None => self.budget.counts.sub(IN_FLIGHT),
         }
     }
 }
@@ -211,7 +225,7 @@ pub(crate) struct Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if let Some(bytes) = self.waits {
-            self.budget.leave(bytes);
+            self.budget.leave(bytes, WAITS);
         }
     }
 }
@@ -240,7 +254,7 @@ mod tests {
         drop(first);
         assert!(budget.take(1, Lane::First).is_some());
         drop((second, third));
-        assert_eq!((budget.waiting(), budget.bytes.now(), budget.in_flight.now()), (0, 0, 0));
+        assert_eq!((budget.waiting(), budget.bytes.load(Ordering::Relaxed), budget.in_flight()), (0, 0, 0));
         assert_eq!(budget.refused.load(Ordering::Relaxed), 3);
     }
 

@@ -44,8 +44,11 @@ impl<E: Entity> Host<E> {
         self.service.append_begun();
         let host = self.clone();
         let done = move |result| {
-            host.answered(&cell, &facts, commit, result);
-            host.service.append_answered();
+            let answers = host.unit.answers.clone();
+            answers.bring(move || {
+                host.answered(&cell, &facts, commit, result);
+                host.service.append_answered();
+            });
         };
         self.unit.append(append, Box::new(done));
     }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     actors::entity::{Address, AskError, Command, CommandId, Entity, EntityId, Key, Number, ReplyValue, Unavailable},
+    digits,
     persistence::{Causation, Origin},
 };
 
@@ -235,14 +236,9 @@ pub(crate) fn fresh_bits() -> u128 {
     fastrand::u128(..)
 }
 
-/// The command's id as text, made without the machinery of formatting: every ask that names no correlation has one.
+/// The command's id as text: every ask that names no correlation has one.
 fn made_up(command: CommandId) -> Arc<str> {
-    let bits = command.to_bits();
-    let mut digits = [0; 32];
-    for (digit, at) in digits.iter_mut().zip(0..) {
-        *digit = b"0123456789abcdef".get((bits >> (124 - 4 * at) & 0xf) as usize).copied().unwrap_or_default();
-    }
-    std::str::from_utf8(&digits).unwrap_or_default().into()
+    std::str::from_utf8(&digits::hex::<32>(command.to_bits())).unwrap_or_default().into()
 }
 
 fn bounded(text: Arc<str>) -> Arc<str> {

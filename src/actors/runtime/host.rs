@@ -102,7 +102,7 @@ impl<E: Entity> Host<E> {
     }
 
     fn partition(&self, key: &Key) -> PartitionId {
-        self.stream(key).partition(self.unit.journal.partitions())
+        PartitionId::of(&self.kind, key.as_str(), self.unit.journal.partitions())
     }
 
     fn shard(&self, partition: PartitionId) -> MutexGuard<'_, HashMap<Key, Arc<Cell<E>>>> {
@@ -281,8 +281,7 @@ impl<E: Entity> Host<E> {
     fn push(self: &Arc<Self>, key: &Key, envelope: Envelope<E>) -> Result<(), AskError<E::Rejection>> {
         let partition = self.partition(key);
         loop {
-            let new = || Cell::new(key.clone(), partition);
-            let cell = self.shard(partition).entry(key.clone()).or_insert_with(new).clone();
+            let cell = self.cell_or_new(key, partition);
             let mut inner = cell.lock();
             match &inner.phase {
                 // It left the map between the two locks: look again.
@@ -329,6 +328,14 @@ impl<E: Entity> Host<E> {
             drop(stay);
             return Ok(());
         }
+    }
+
+    fn cell_or_new(&self, key: &Key, partition: PartitionId) -> Arc<Cell<E>> {
+        let mut cells = self.shard(partition);
+        if let Some(cell) = cells.get(key) {
+            return cell.clone();
+        }
+        cells.entry(key.clone()).or_insert_with(|| Cell::new(key.clone(), partition)).clone()
     }
 
     /// Runs the cell, whose phase the caller has set to `Running`. Callable from any thread.

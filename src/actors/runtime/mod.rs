@@ -8,6 +8,7 @@
 //!                                                                 -> projector (views) -> Views
 //! ```
 
+mod answers;
 mod asks;
 mod book;
 mod budget;

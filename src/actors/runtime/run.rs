@@ -70,7 +70,7 @@ impl<E: Entity> Host<E> {
         mut active: Box<Active<E>>,
         envelope: Envelope<E>,
     ) {
-        if let Err(panicked) = self.turn(cell, &mut active, Work::Message(envelope)) {
+        if let Err(panicked) = self.turn(cell, &mut active, Work::AtOnce(envelope)) {
             drop(active);
             self.failed(cell, panicked);
             return;

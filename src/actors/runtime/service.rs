@@ -5,7 +5,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -74,6 +74,8 @@ pub(crate) struct ServiceRuntime {
     phase: AtomicU8,
     drain: Duration,
     started: Instant,
+    /// Whole seconds since then, as of the last sweep.
+    second: AtomicU32,
     handle: Handle,
     tasks: TaskTracker,
     stop: Mutex<CancellationToken>,
@@ -110,6 +112,7 @@ impl ServiceRuntime {
             phase: AtomicU8::new(STOPPED),
             drain: limits.drain,
             started: Instant::now(),
+            second: AtomicU32::new(0),
             handle: Handle::current(),
             tasks: TaskTracker::new(),
             stop: Mutex::new(CancellationToken::new()),
@@ -187,9 +190,10 @@ impl ServiceRuntime {
         self.tasks.token()
     }
 
-    /// Seconds since the service was built; coarse, for passivation.
+    /// Seconds since the service was built, as of its last sweep: for passivation, which sweeps. No turn pays for a look at
+    /// the clock.
     pub(crate) fn second(&self) -> u32 {
-        u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+        self.second.load(Ordering::Relaxed)
     }
 
     pub(crate) fn stop_token(&self) -> CancellationToken {
@@ -344,6 +348,8 @@ async fn host_cells(service: Arc<ServiceRuntime>, hosts: Vec<Arc<dyn KindHost>>,
         tokio::select! {
             () = stop.requested() => break Ok(()),
             _ = sweep.tick() => {
+                let second = u32::try_from(service.started.elapsed().as_secs()).unwrap_or(u32::MAX);
+                service.second.store(second, Ordering::Relaxed);
                 for host in &hosts {
                     host.clone().sweep();
                 }

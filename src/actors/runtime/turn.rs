@@ -41,8 +41,10 @@ impl Panicked {
 }
 
 /// What a turn works on.
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 pub(crate) enum Work<E: Entity> {
+    /// One that came this moment: it is in time.
+    AtOnce(Envelope<E>),
+    /// One that waited.
     Message(Envelope<E>),
     FollowUp(FollowUp<E>),
 }
@@ -78,7 +80,11 @@ impl<E: Entity> Host<E> {
         work: Work<E>,
     ) -> Result<(), Panicked> {
         match work {
-            Work::Message(envelope) => self.message(cell, active, envelope),
+            Work::AtOnce(envelope) => self.message(cell, active, envelope, true),
+            Work::Message(envelope) => {
+                let is_in_time = tokio::time::Instant::now() <= envelope.deadline;
+                self.message(cell, active, envelope, is_in_time)
+            }
             Work::FollowUp(follow_up) => {
                 // An answer to a step that is not open changes nothing.
                 let Some(ask) = cell.lock().close(follow_up.step) else { return Ok(()) };
@@ -108,14 +114,15 @@ impl<E: Entity> Host<E> {
         cell: &Arc<Cell<E>>,
         active: &mut Active<E>,
         envelope: Envelope<E>,
+        is_in_time: bool,
     ) -> Result<(), Panicked> {
-        let Envelope { body, mut meta, mut port, deadline, expecting, watch } = envelope;
+        let Envelope { body, mut meta, mut port, deadline: _, expecting, watch } = envelope;
         // Given back when the turn is over, so that there is no moment at which nothing seems to be under way.
         let _turn = port.room.turn(&self.service.budget);
         if !port.claim.take() || port.tx.is_closed() {
             return Ok(()); // withdrawn, or nobody waits: it was never begun
         }
-        if tokio::time::Instant::now() > deadline {
+        if !is_in_time {
             self.effect(cell, active, Effect::Answer(port, Err(AskError::Expired(self.config.deadline))));
             return Ok(());
         }

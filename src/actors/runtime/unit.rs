@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{faults::FaultControl, feed::Feed, meters::SnapshotMeter, skips::Refusals};
+use super::{answers::Answers, faults::FaultControl, feed::Feed, meters::SnapshotMeter, skips::Refusals};
 use crate::persistence::{
     Append, AppendDone, Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit,
 };
@@ -33,6 +33,8 @@ pub(crate) struct UnitRuntime {
     pub(crate) faults: Arc<FaultControl>,
     /// What became of its snapshots.
     pub(crate) snapshot_meter: SnapshotMeter,
+    /// Brings what the journal says to those who wait for it.
+    pub(crate) answers: Arc<Answers>,
     to_save: mpsc::Sender<(StreamId, StoredSnapshot)>,
     incarnations: AtomicU64,
 }
@@ -41,6 +43,7 @@ pub(crate) struct UnitRuntime {
 pub(crate) type SnapshotQueue = mpsc::Receiver<(StreamId, StoredSnapshot)>;
 
 impl UnitRuntime {
+    /// Called within the tokio runtime that will run its entities.
     pub(crate) fn new(name: Arc<str>, unit: &Unit, faults: Arc<FaultControl>) -> (Arc<Self>, SnapshotQueue) {
         let (to_save, queue) = mpsc::channel(SNAPSHOT_QUEUE);
         let feed = Feed::new(name.clone(), unit.journal.clone());
@@ -59,6 +62,7 @@ impl UnitRuntime {
             refusals,
             faults,
             snapshot_meter: SnapshotMeter::default(),
+            answers: Answers::new(),
             to_save,
             incarnations,
         };

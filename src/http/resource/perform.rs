@@ -163,7 +163,7 @@ impl Resource {
 
     fn said(&self, Said { answer, reason, item, replayed }: Said, place: &Place) -> Response {
         let mut response = match answer {
-            Answer::Truth(truth) => json_response(StatusCode::OK, JSON, &truth.into()),
+            Answer::Truth(truth) => json_response(StatusCode::OK, JSON, &truth),
             Answer::Text(text) => plain(StatusCode::OK, text),
         };
         if let Some(reason) = reason {

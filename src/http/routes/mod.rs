@@ -267,7 +267,7 @@ impl Answers for Edge {
     ) -> impl Service<
         http::Request<Incoming>,
         Response = http::Response<
-            impl Body<Data: Buf, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static,
+            impl Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static,
         >,
         Error = Infallible,
         Future: Send,

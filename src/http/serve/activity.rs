@@ -106,14 +106,14 @@ impl UnderWay {
         }
     }
 
-    /// Its answer is there, and waits to be taken; in one piece when it is `whole`.
-    pub(super) fn answered<B>(mut self, body: B, whole: bool) -> Taken<B> {
+    /// Its answer is there, and waits to be taken.
+    pub(super) fn answered<B>(mut self, body: B) -> Taken<B> {
         self.answer = Some(self.activity.with(|inner| {
             inner.next += 1;
             inner.waiting.insert(inner.next, Instant::now());
             inner.next
         }));
-        Taken { body, most: if whole { usize::MAX } else { PIECE }, piece: Bytes::new(), under_way: self }
+        Taken { body, piece: Bytes::new(), under_way: self }
     }
 }
 
@@ -133,7 +133,6 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 pub(super) struct Taken<B> {
     body: B,
-    most: usize,
     /// What of it was read and not handed over.
     piece: Bytes,
     under_way: UnderWay,
@@ -157,7 +156,7 @@ impl<B: Body<Data: Buf> + Unpin> Body for Taken<B> {
                 }
             }
         }
-        let length = self.piece.len().min(self.most);
+        let length = self.piece.len().min(PIECE);
         self.under_way.taken();
         Poll::Ready(Some(Ok(Frame::data(self.piece.split_to(length)))))
     }
@@ -207,10 +206,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_breaks_it_off_whatever_else_happens() {
         let activity = Activity::new();
-        let stalled = activity.begin().answered(Full::new(Bytes::from_static(b"x")), false);
+        let stalled = activity.begin().answered(Full::new(Bytes::from_static(b"x")));
         for _ in 0..29 {
             advance(Duration::from_secs(1)).await;
-            drop(activity.begin().answered(Full::new(Bytes::from_static(b"y")), false));
+            drop(activity.begin().answered(Full::new(Bytes::from_static(b"y"))));
             assert_eq!(over(&activity), None);
         }
         advance(Duration::from_secs(1)).await;
@@ -222,7 +221,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_taken_piece_by_piece_has_its_time_for_each() {
         let activity = Activity::new();
-        let mut body = activity.begin().answered(Full::new(Bytes::from(vec![0; PIECE * 4])), false);
+        let mut body = activity.begin().answered(Full::new(Bytes::from(vec![0; PIECE * 4])));
         for _ in 0..4 {
             advance(Duration::from_secs(29)).await;
             assert_eq!(over(&activity), None);
@@ -244,7 +243,7 @@ mod tests {
     async fn a_body_in_pieces_is_the_same_body() {
         let activity = Activity::new();
         let bytes: Bytes = (0..PIECE * 2 + 5).map(|n| n.to_le_bytes()[0]).collect();
-        let mut body = activity.begin().answered(Full::new(bytes.clone()), false);
+        let mut body = activity.begin().answered(Full::new(bytes.clone()));
         assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));
         let (mut read, mut pieces) = (Vec::new(), 0);
         while let Some(frame) = body.frame().await {
@@ -254,7 +253,7 @@ mod tests {
         }
         assert_eq!((read, pieces), (bytes.to_vec(), 3));
         assert!(body.is_end_stream());
-        let empty = activity.begin().answered(Full::new(Bytes::new()), false);
+        let empty = activity.begin().answered(Full::new(Bytes::new()));
         assert!(empty.is_end_stream(), "no answer becomes longer by this");
     }
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
 use http::{HeaderValue, Request, Version, header};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -100,10 +101,10 @@ impl<A: Answers> Connection<A> {
     {
         let Self { peer, answers, builder, leaving, times, graceful } = self;
         let builder = if http2 { builder.http2_only() } else { builder.http1_only() };
-        let activity = Activity::new();
+        let activity = http2.then(Activity::new);
         let (routes, requests) = (answers.service(), activity.clone());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            let under_way = requests.begin();
+            let under_way = requests.as_ref().map(Activity::begin);
             request.extensions_mut().insert(Peer { address: peer.ip(), secure });
             let (leaving, is_http1) = (leaving.clone(), request.version() < Version::HTTP_2);
             let answer = routes.clone().call(with_host(request));
@@ -115,7 +116,12 @@ impl<A: Answers> Connection<A> {
                 {
                     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                answer.map(|answer| answer.map(|body| under_way.answered(body, is_http1)))
+                answer.map(|answer| {
+                    answer.map(|body| match under_way {
+                        Some(under_way) => Either::Left(under_way.answered(body)),
+                        None => Either::Right(body),
+                    })
+                })
             }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).into_owned());
@@ -134,10 +140,10 @@ impl<A: Answers> Connection<A> {
                     connection.as_mut().graceful_shutdown();
                     told = true;
                 }
-                () = sleep_until(next), if http2 => {
+                () = sleep_until(next), if activity.is_some() => {
                     let now = Instant::now();
                     next = now + look;
-                    match activity.over(times, now) {
+                    match activity.as_ref().and_then(|activity| activity.over(times, now)) {
                         Some(Over::Break(why)) => return tracing::debug!(%peer, why, "closed"),
                         Some(Over::Leave(why)) if over_since.is_none() => {
                             tracing::debug!(%peer, why, "told to go");

@@ -4,7 +4,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use rustix::net::listen;
 use tokio::net::TcpListener;
+
+/// Connections that may wait to be accepted, as far as the system allows (`net.core.somaxconn`). With the 128 of the standard
+/// library, of many clients that come at once some wait a second for a SYN that was dropped.
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// An address could not be bound. Ask `source.kind()` whether it is in use.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +36,10 @@ impl Listener {
     /// # Errors
     /// What the system says, so that an occupied address is known before anything else is started.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bound = std::net::TcpListener::bind(address).and_then(|socket| Self::of(socket, false));
+        let bound = std::net::TcpListener::bind(address).and_then(|socket| {
+            listen(&socket, BACKLOG)?;
+            Self::of(socket, false)
+        });
         bound.map_err(|source| BindError { address, source })
     }
 
@@ -75,5 +83,21 @@ impl Listener {
         if !self.is_inherited {
             self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpStream, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_thousand_clients_that_come_at_once_need_not_wait_to_be_accepted() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        // Beyond the backlog a SYN is dropped, and comes again after a second.
+        let connect = |_| TcpStream::connect_timeout(&listener.address(), Duration::from_millis(900));
+        let connections: Result<Vec<_>, _> = (0..1000).map(connect).collect();
+        assert_eq!(connections.unwrap().len(), 1000);
     }
 }

@@ -14,7 +14,7 @@ mod pace;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
-use bytes::Buf;
+use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use hyper::body::{Body, Incoming};
 use tower::Service;
@@ -41,7 +41,7 @@ pub(crate) trait Answers: Clone + Send + Sync + 'static {
     ) -> impl Service<
         http::Request<Incoming>,
         Response = http::Response<
-            impl Body<Data: Buf, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static,
+            impl Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static,
         >,
         Error = Infallible,
         Future: Send,

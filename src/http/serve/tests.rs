@@ -55,7 +55,7 @@ impl Routes for Paths {
             }
             if request.path == "/large" {
                 let large = Large(self.large_dropped.clone(), vec![b'x'; LARGE]);
-                return Ok(Response::new(bytes::Bytes::from_owner(large)));
+                return Ok(Response::new(Bytes::from_owner(large)));
             }
             Ok(Response::new(request.path.clone().into()))
         }

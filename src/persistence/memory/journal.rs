@@ -11,7 +11,7 @@ use super::{Image, Live, MemoryStore, Stream, Waiting};
 use crate::persistence::{
     Append, AppendDone, AppendError, Appended, BaseOf, Journal, Lease, PartitionId, ReadError, Record, Refusal,
     ReopenError, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
-    rules::{Head, check_size, judge},
+    rules::{Head, Successor, check_size},
     sync::lock,
 };
 
@@ -28,7 +28,9 @@ impl MemoryStore {
         let durable = lock(&self.durable);
         let partition = append.stream.partition(self.partitions);
         let stored = || durable.streams.get(&append.stream).map(|stream| &stream.head);
-        judge(&append, live.heads.get(&append.stream).or_else(stored), Lease { partition, epoch: durable.epoch })?;
+        let head = live.heads.get(&append.stream).or_else(stored);
+        let current = Lease { partition, epoch: durable.epoch };
+        Successor::of(&append).judge(&append.stream, head, current)?;
         let last = live.positions.entry(partition.0).or_insert_with(|| durable.last(partition));
         let record = Record { offset: *last + 1, append };
         *last = record.last_offset();

@@ -44,13 +44,15 @@ use std::{
 use self::{
     bases::Bases,
     frame::JournalId,
+    queue::Queued,
     run::Run,
     segment::{SEGMENT_HEADER, SegmentHeader},
     writer::{Disk, OsDisk},
 };
 use super::{
-    Append, AppendDone, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record, Refusal,
-    ReopenError, StoreError, StoredSnapshot, StreamHead, StreamId, TornTail, TruncateError, Truncated, Truncation,
+    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record,
+    Refusal, ReopenError, StoreError, StoredSnapshot, StreamHead, StreamId, TornTail, TruncateError, Truncated,
+    Truncation,
     codec::Names,
     heads::HeadStore,
     metrics::Counters,
@@ -87,6 +89,8 @@ pub(super) struct SegmentsJournal {
     counters: Arc<Counters>,
     /// Replaced as a whole; never locked for longer than it takes to look.
     present: RwLock<Arc<Run>>,
+    /// That of `present`, or for a moment the one before it: each message looks at it.
+    epoch: AtomicU64,
     /// One at a time reopens.
     reopening: Mutex<()>,
     closed: AtomicBool,
@@ -110,9 +114,19 @@ impl SegmentsJournal {
 
     fn open_on(config: &SegmentsConfig, disks: Disks) -> Result<Self, OpenError> {
         let counters = Arc::new(Counters::default());
-        let present = RwLock::new(Arc::new(Run::open(config, disks(), &counters)?));
+        let run = Run::open(config, disks(), &counters)?;
+        let (epoch, present) = (AtomicU64::new(run.epoch), RwLock::new(Arc::new(run)));
         let (config, closed) = (config.clone(), AtomicBool::new(false));
-        Ok(Self { config, disks, counters, present, reopening: Mutex::new(()), closed, newest: Mutex::default() })
+        Ok(Self {
+            config,
+            disks,
+            counters,
+            present,
+            epoch,
+            reopening: Mutex::new(()),
+            closed,
+            newest: Mutex::default(),
+        })
     }
 
     fn run(&self) -> Arc<Run> {
@@ -135,7 +149,7 @@ impl SegmentsJournal {
 
     /// The epoch of this opening.
     pub(super) fn epoch(&self) -> u64 {
-        self.run().epoch
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// The last frame whose records were not decoded at this opening; 0 when all were.
@@ -212,7 +226,12 @@ fn count(counter: &AtomicU64) {
 
 impl Journal for SegmentsJournal {
     fn append(&self, append: Append, done: AppendDone) {
-        self.run().append(append, done, self.no_room());
+        let queued = Queued::new(append, self.no_room(), self.config.partitions, done);
+        // Who is refused is told when nothing is locked any more.
+        let refused = read(&self.present).push(queued);
+        if let Err((refusal, done)) = refused {
+            done.tell(Err(AppendError::Refused(refusal)));
+        }
     }
 
     fn refusal(&self) -> Option<Refusal> {
@@ -224,7 +243,7 @@ impl Journal for SegmentsJournal {
     }
 
     fn lease(&self, partition: PartitionId) -> Lease {
-        Lease { partition, epoch: self.run().epoch }
+        Lease { partition, epoch: self.epoch() }
     }
 
     fn durable(&self, partition: PartitionId) -> u64 {
@@ -254,7 +273,7 @@ impl Journal for SegmentsJournal {
     }
 
     fn poisoned(&self) -> Option<Arc<str>> {
-        self.run().shared.poisoned.get().cloned()
+        read(&self.present).shared.poisoned.get().cloned()
     }
 
     fn reopen(&self) -> Result<(), ReopenError> {
@@ -269,6 +288,7 @@ impl Journal for SegmentsJournal {
         let after = Arc::new(before.again(&self.config, (self.disks)(), &self.counters)?);
         count(&self.counters.reopenings);
         *write(&self.present) = Arc::clone(&after);
+        self.epoch.store(after.epoch, Ordering::Release);
         if self.closed.load(Ordering::Acquire) {
             after.close(); // meanwhile, and whoever closed it has not seen this one
         }

@@ -5,15 +5,34 @@ use std::{
     sync::{Condvar, Mutex},
 };
 
-use crate::persistence::{Append, AppendDone, AppendError, Appended, sync::lock};
+use crate::persistence::{
+    Append, AppendDone, AppendError, Appended, Refusal, ready::Ready, rules::check_size, sync::lock,
+};
 
 /// An append, or why it is none, on its way to the writer. What is refused goes through the queue too, so that it is
 /// not answered before earlier appends.
 pub(in crate::persistence) struct Queued {
-    pub(in crate::persistence) append: Result<Append, AppendError>,
-    /// Bytes of its record.
-    pub(in crate::persistence) size: usize,
+    pub(in crate::persistence) ready: Result<Ready, AppendError>,
     pub(in crate::persistence) done: Done,
+}
+
+impl Queued {
+    /// An append, unless it may have no such size or there is another reason to refuse it.
+    pub(in crate::persistence) fn new(
+        append: Append,
+        refusal: Option<Refusal>,
+        partitions: u16,
+        done: AppendDone,
+    ) -> Self {
+        let refusal = check_size(&append).err().or(refusal);
+        let ready = refusal.map_or_else(|| Ok(Ready::new(append, partitions)), |why| Err(AppendError::Refused(why)));
+        Self { ready, done: Done::new(done) }
+    }
+
+    /// Bytes of its record.
+    pub(in crate::persistence) fn size(&self) -> usize {
+        self.ready.as_ref().map_or(0, Ready::size)
+    }
 }
 
 /// Who is told what became of an append: exactly once, even if this process breaks a promise on the way.
@@ -71,15 +90,16 @@ impl Queue {
 
     /// Never waits. What it does not take is to be told so by the caller.
     pub(in crate::persistence) fn push(&self, queued: Queued) -> Result<(), (NotQueued, Done)> {
+        let size = queued.size();
         let mut state = lock(&self.state);
         if state.closed {
             return Err((NotQueued::Closed, queued.done));
         }
-        let full = state.waiting.len() >= self.max_appends || state.bytes + queued.size > Self::MAX_BYTES;
+        let full = state.waiting.len() >= self.max_appends || state.bytes + size > Self::MAX_BYTES;
         if full && !state.waiting.is_empty() {
             return Err((NotQueued::Full, queued.done));
         }
-        state.bytes += queued.size;
+        state.bytes += size;
         state.waiting.push_back(queued);
         drop(state);
         self.filled.notify_one();
@@ -95,13 +115,13 @@ impl Queue {
             .expect("nothing panics while this lock is held");
         let mut bytes = 0;
         let within = |queued: &&Queued| {
-            bytes += queued.size;
+            bytes += queued.size();
             bytes <= max_bytes
         };
         let count = state.waiting.iter().take(max_appends).take_while(within).count();
         let count = count.max(1).min(state.waiting.len());
         let taken: VecDeque<_> = state.waiting.drain(..count).collect();
-        state.bytes -= taken.iter().map(|queued| queued.size).sum::<usize>();
+        state.bytes -= taken.iter().map(Queued::size).sum::<usize>();
         (!taken.is_empty()).then_some(taken)
     }
 
@@ -124,11 +144,9 @@ mod tests {
 
     fn queued(size: usize) -> Queued {
         let lease = Lease { partition: PartitionId(0), epoch: 1 };
-        Queued {
-            append: Ok(sample::append(&sample::stream("1"), lease, 0, 1)),
-            size,
-            done: Done::new(Box::new(|_| ())),
-        }
+        let mut ready = Ready::new(sample::append(&sample::stream("1"), lease, 0, 1), 1);
+        ready.record = vec![0; size];
+        Queued { ready: Ok(ready), done: Done::new(Box::new(|_| ())) }
     }
 
     fn refused(queue: &Queue, size: usize) -> Option<NotQueued> {

@@ -23,10 +23,8 @@ use super::{
     writer::{Disk, MAX_UNTOLD, Shared, Tail, Writer, tell},
 };
 use crate::persistence::{
-    Append, AppendDone, AppendError, OpenError, Refusal, TornTail,
+    OpenError, Refusal, TornTail,
     codec::Names,
-    record::encoded_len,
-    rules::check_size,
     sync::{lock, read},
 };
 
@@ -136,16 +134,9 @@ impl Run {
         Self::open(config, disk, counters)
     }
 
-    pub(super) fn append(&self, append: Append, done: AppendDone, refusal: Option<Refusal>) {
-        let (append, size) = match refusal.map_or_else(|| check_size(&append), Err) {
-            Ok(()) => {
-                let size = encoded_len(&append);
-                (Ok(append), size)
-            }
-            Err(refusal) => (Err(AppendError::Refused(refusal)), 0),
-        };
-        let queued = Queued { append, size, done: Done::new(done) };
-        if let Err((why, done)) = self.shared.queue.push(queued) {
+    /// Hands an append to the writer. Never waits.
+    pub(super) fn push(&self, queued: Queued) -> Result<(), (Refusal, Done)> {
+        self.shared.queue.push(queued).map_err(|(why, done)| {
             let refusal = match (why, self.shared.poisoned.get()) {
                 (NotQueued::Full, _) => {
                     super::count(&self.shared.counters.overloaded);
@@ -155,8 +146,8 @@ impl Run {
                 (NotQueued::Closed, Some(reason)) => Refusal::Poisoned(Arc::clone(reason)),
                 (NotQueued::Closed, None) => Refusal::Closed,
             };
-            done.tell(Err(AppendError::Refused(refusal)));
-        }
+            (refusal, done)
+        })
     }
 
     /// Commits what was handed over, and waits for the threads.

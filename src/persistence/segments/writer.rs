@@ -28,11 +28,11 @@ use super::{
     segment::{self, NotCreated, SEGMENT_HEADER, SegmentHeader},
 };
 use crate::persistence::{
-    Append, AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
+    AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
     heads::Tip,
     metrics::{Counters, timed},
+    ready::Ready,
     record::{self, Location},
-    rules::{Head, judge},
     space::Room,
     sync::{read, write},
 };
@@ -140,8 +140,8 @@ impl Writer {
     /// Takes one frame's worth off the front of `waiting` and sees it through.
     fn commit(&mut self, waiting: &mut VecDeque<Queued>) {
         if let Some(first) = waiting.front()
-            && !self.fits(first.size)
-            && let Err(why) = self.roll(first.size)
+            && !self.fits(first.size())
+            && let Err(why) = self.roll(first.size())
         {
             // Nothing was written of what waits.
             match why {
@@ -177,7 +177,7 @@ impl Writer {
     fn refuse_for_space(&self, waiting: &mut VecDeque<Queued>, refusal: &Refusal) -> Told {
         self.shared.counters.no_space.fetch_add(waiting.len() as u64, Ordering::Relaxed);
         let refused = |queued: Queued| {
-            (queued.done, Err(queued.append.err().unwrap_or_else(|| AppendError::Refused(refusal.clone()))))
+            (queued.done, Err(queued.ready.err().unwrap_or_else(|| AppendError::Refused(refusal.clone()))))
         };
         waiting.drain(..).map(refused).collect()
     }
@@ -212,14 +212,13 @@ impl Writer {
         let index = read(&shared.index);
         let mut last: HashMap<PartitionId, u64> = HashMap::new();
         while let Some(next) = waiting.front() {
-            if !self.fits(group.bytes.len() - FRAME_HEADER + next.size) {
+            if !self.fits(group.bytes.len() - FRAME_HEADER + next.size()) {
                 break;
             }
-            let Some(Queued { append, done, .. }) = waiting.pop_front() else { break };
-            let outcome = append.and_then(|append| {
-                let partition = append.stream.partition(self.partitions);
-                let last = last.entry(partition).or_insert_with(|| index.last(partition));
-                self.place(append, &mut group, &index, last)
+            let Some(Queued { ready, done }) = waiting.pop_front() else { break };
+            let outcome = ready.and_then(|ready| {
+                let last = last.entry(ready.partition).or_insert_with(|| index.last(ready.partition));
+                self.place(ready, &mut group, &index, last)
             });
             group.told.push((done, outcome));
         }
@@ -227,18 +226,19 @@ impl Writer {
     }
 
     /// Adds an append to the group, if it is the next of its stream. `last` is its partition's last position.
-    fn place(&self, append: Append, group: &mut Group, index: &Index, last: &mut u64) -> Result<Appended, AppendError> {
-        let partition = append.stream.partition(self.partitions);
-        let tip = group.tips.get(&append.stream).or_else(|| index.streams.get(&append.stream));
-        judge(&append, tip.map(|tip| &tip.head), Lease { partition, epoch: self.epoch })?;
+    fn place(&self, ready: Ready, group: &mut Group, index: &Index, last: &mut u64) -> Result<Appended, AppendError> {
+        let Ready { stream, partition, next, record } = ready;
+        let tip = group.tips.get(&stream).or_else(|| index.streams.get(&stream));
+        next.judge(&stream, tip.map(|tip| &tip.head), Lease { partition, epoch: self.epoch })?;
         let previous = tip.map_or(Location::NONE, |tip| tip.location);
-        let offset = *last + 1;
-        let location = self.place_of(group.bytes.len());
-        record::encode(&append, offset, previous, &mut group.bytes);
-        let head = Head::after(&append, offset);
+        let (offset, start) = (*last + 1, group.bytes.len());
+        let location = self.place_of(start);
+        group.bytes.extend_from_slice(&record);
+        record::place(group.bytes.get_mut(start..).expect("just written"), offset, previous);
+        let head = next.head(offset);
         *last += u64::from(head.events);
         group.notes.push((partition, offset, *last));
-        group.tips.insert(append.stream, Tip { head, location });
+        group.tips.insert(stream, Tip { head, location });
         Ok(Appended { offset, sequence: head.sequence })
     }
 
@@ -305,7 +305,7 @@ fn refuse(waiting: VecDeque<Queued>, shared: &Shared) -> Told {
     let reason = shared.poisoned.get().cloned().unwrap_or_default();
     let refused = |queued: Queued| {
         let refusal = AppendError::Refused(Refusal::Poisoned(Arc::clone(&reason)));
-        (queued.done, Err(queued.append.err().unwrap_or(refusal)))
+        (queued.done, Err(queued.ready.err().unwrap_or(refusal)))
     };
     waiting.into_iter().map(refused).collect()
 }

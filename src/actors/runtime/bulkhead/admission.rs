@@ -9,6 +9,9 @@
 //! | it would be late | the wait that is expected and the work itself are longer than it has |
 //! | the queue is as long as its limit | the limit follows the wait that is measured, see below |
 //!
+//! And when its turn comes it is refused as late if by then the work itself is longer than the time that is left: what was
+//! expected at the door, or not known there, did not hold. Nothing of it has reached the callee either way.
+//!
 //! What finishes something that was begun is not new work: it waits in a lane of its own, goes first, and is refused
 //! only when that lane is full.
 //!
@@ -113,6 +116,11 @@ impl Admission {
         }
         let done = self.wait(crowd.before + 1, crowd.size) + self.mean;
         if done > within { Err(NoRoom::Late) } else { Ok(()) }
+    }
+
+    /// Whether work that has a place now is done `within` a time, if it takes as long as the last ones did.
+    pub(crate) fn is_in_time(&self, within: Duration) -> bool {
+        self.mean <= within
     }
 
     /// How long the last of `waiting` will wait for one of `size` places.

@@ -4,6 +4,7 @@
 //! ```text
 //! enter --> a place is free: Permit
 //!   |       all are taken: in the queue --> Permit, in turn
+//!   |                        |    |  it would come too late when its turn comes: Overloaded
 //!   |                        |    |  its deadline passes: Expired
 //!   |                        |    |  closed: Stopped
 //!   |                        +----+  nothing was begun
@@ -76,7 +77,19 @@ struct Books {
 struct Waiter {
     ticket: u64,
     since: Instant,
-    tell: oneshot::Sender<Permit>,
+    order: Order,
+    tell: oneshot::Sender<Turn>,
+}
+
+/// What who waits is told when its turn comes: the place, or that it would come too late, and when another try has a chance.
+type Turn = Result<Permit, Duration>;
+
+/// Those whose turn has come.
+#[derive(Default)]
+struct Called {
+    places: Vec<Waiter>,
+    /// What was expected when they came did not hold: they would not be done in time any more.
+    late: Vec<(Waiter, Duration)>,
 }
 
 /// A place, given back when this is dropped. Without limits it is none. Small, for every message carries one.
@@ -94,7 +107,7 @@ struct Waiting {
     of: Arc<Inner>,
     order: Order,
     ticket: u64,
-    told: oneshot::Receiver<Permit>,
+    told: oneshot::Receiver<Turn>,
 }
 
 /// In which queue somebody waits.
@@ -133,7 +146,8 @@ impl Semaphore {
     }
 
     /// Takes a place for new work, or waits for one in the queue, at most until `deadline`. It does not wait where it
-    /// would come too late, or in a queue that serves nobody ([`Admission`]).
+    /// would come too late, or in a queue that serves nobody ([`Admission`]). When its turn comes after longer than was
+    /// expected, the place goes to who can still be done in time.
     ///
     /// # Errors
     /// `Overloaded`, `Stopped` or `Expired`: nothing was begun.
@@ -193,12 +207,12 @@ impl Semaphore {
             && !anyway
         {
             let retry_after = books.refuse(why);
-            return Err(BulkheadError::Overloaded { bulkhead: self.0.name.clone(), retry_after });
+            return Err(self.0.overloaded(retry_after));
         }
         let (tell, told) = oneshot::channel();
         let ticket = books.next_ticket;
         books.next_ticket += 1;
-        books.queue(order).push_back(Waiter { ticket, since: Instant::now(), tell });
+        books.queue(order).push_back(Waiter { ticket, since: Instant::now(), order, tell });
         Ok(Asked::Waits(Waiting { of: self.0.clone(), order, ticket, told }))
     }
 
@@ -311,34 +325,44 @@ impl Inner {
     }
 
     /// Takes those out of the queue for whom there is a place now.
-    fn let_in(&self, books: &mut Books) -> Vec<Waiter> {
+    fn let_in(&self, books: &mut Books) -> Called {
         let size = if books.limits.is_some() { books.sizer.desired() } else { usize::MAX };
-        let mut next = Vec::new();
+        let mut called = Called::default();
         while books.held < size {
-            let (waiter, is_new) = match books.first.pop_front() {
-                Some(waiter) => (waiter, false),
-                None => match books.new.pop_front() {
-                    Some(waiter) => (waiter, true),
-                    None => break,
-                },
-            };
-            if !waiter.tell.is_closed() {
-                books.held += 1;
-                if is_new && size < usize::MAX {
-                    books.admission.entered(self.begun.elapsed(), waiter.since.elapsed(), size);
-                }
-                next.push(waiter);
+            let Some(waiter) = books.first.pop_front().or_else(|| books.new.pop_front()) else { break };
+            if waiter.tell.is_closed() {
+                continue;
             }
+            let passed = waiter.since.elapsed();
+            if let Order::New(within) = waiter.order
+                && size < usize::MAX
+            {
+                if !books.admission.is_in_time(within.saturating_sub(passed)) {
+                    let retry_after = books.refuse(NoRoom::Late);
+                    called.late.push((waiter, retry_after));
+                    continue;
+                }
+                books.admission.entered(self.begun.elapsed(), passed, size);
+            }
+            books.held += 1;
+            called.places.push(waiter);
         }
         self.changed(books);
-        next
+        called
     }
 
     /// Not under the lock: who has just left gives the place back at once.
-    fn tell(self: &Arc<Self>, waiters: Vec<Waiter>) {
-        for waiter in waiters {
-            drop(waiter.tell.send(Permit::of(self)));
+    fn tell(self: &Arc<Self>, called: Called) {
+        for waiter in called.places {
+            drop(waiter.tell.send(Ok(Permit::of(self))));
         }
+        for (waiter, retry_after) in called.late {
+            drop(waiter.tell.send(Err(retry_after)));
+        }
+    }
+
+    fn overloaded(&self, retry_after: Duration) -> BulkheadError {
+        BulkheadError::Overloaded { bulkhead: self.name.clone(), retry_after }
     }
 
     /// Nothing under this lock runs code of others.
@@ -412,7 +436,11 @@ impl Future for Waiting {
     type Output = Result<Permit, BulkheadError>;
 
     fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.told).poll(context).map_err(|_| self.of.stopped())
+        std::pin::Pin::new(&mut self.told).poll(context).map(|told| match told {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(retry_after)) => Err(self.of.overloaded(retry_after)),
+            Err(_) => Err(self.of.stopped()),
+        })
     }
 }
 

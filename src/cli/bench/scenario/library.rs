@@ -11,7 +11,7 @@ pub(in crate::cli::bench) static LIBRARY: Scenario = Scenario {
     system: "library",
     source: "63 %",
     users: 1,
-    seconds: 10,
+    seconds: 120,
     pace: Pace::Answers,
     capacity: None,
     config: "[admin]\nfaults = true\n",

@@ -11,7 +11,7 @@ pub(in crate::cli::bench) static STAY: Scenario = Scenario {
     system: "stay",
     source: "63.55 %",
     users: 100,
-    seconds: 60,
+    seconds: 120,
     pace: Pace::Answers,
     capacity: None,
     config: "[admin]\nfaults = true\n",

@@ -44,11 +44,10 @@ use crate::persistence::{
     Refusal, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
     codec::Names,
     metrics::Counters,
-    record::encoded_len,
-    rules::{Head, check_size},
+    rules::Head,
     segments::{
         bases::{self, Bases},
-        queue::{Done, NotQueued, Queue, Queued},
+        queue::{NotQueued, Queue, Queued},
     },
     space::{Room, bytes_below},
     sync::{lock, read},
@@ -146,7 +145,7 @@ impl SledJournal {
             taken: AtomicU64::new(0),
         });
         let (running, stopped) = channel();
-        let writer = Writer { shared: Arc::clone(&shared), medium, partitions: config.partitions, epoch, running };
+        let writer = Writer { shared: Arc::clone(&shared), medium, epoch, running };
         let (watched, dir) = (Arc::clone(&shared), config.dir.clone());
         let io = |error| OpenError::io(&config.dir, error);
         let spawn = |name: &str| thread::Builder::new().name(name.into());
@@ -193,15 +192,7 @@ impl Journal for SledJournal {
         if no_room.is_some() {
             self.shared.counters.no_space.fetch_add(1, Ordering::Relaxed);
         }
-        let refused = check_size(&append).err().or(no_room);
-        let (append, size) = match refused {
-            None => {
-                let size = encoded_len(&append);
-                (Ok(append), size)
-            }
-            Some(refusal) => (Err(AppendError::Refused(refusal)), 0),
-        };
-        let queued = Queued { append, size, done: Done::new(done) };
+        let queued = Queued::new(append, no_room, self.partitions, done);
         let Err((why, done)) = self.shared.queue.push(queued) else {
             self.shared.queued.fetch_add(1, Ordering::Relaxed);
             return;

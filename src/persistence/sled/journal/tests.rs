@@ -197,21 +197,14 @@ fn a_batch_has_at_most_256_events_unless_one_append_has_more() {
     let journal = SledJournal::open(&SledJournalConfig { queue: 4096, ..config(&dir) }).unwrap();
     write(&journal, "big", Append::MAX_EVENTS).unwrap();
     // As the writer would take them.
-    let queued = |n: u32| Queued {
-        append: Ok(Append {
-            events: vec![event("x"); 100],
-            ..append(&stream(&n.to_string()), journal.lease(stream(&n.to_string()).partition(2)), 0, 1)
-        }),
-        size: 0,
-        done: Done::new(Box::new(|_| ())),
+    let queued = |n: u32| {
+        let stream = stream(&n.to_string());
+        let lease = journal.lease(stream.partition(2));
+        let append = Append { events: vec![event("x"); 100], ..append(&stream, lease, 0, 1) };
+        Queued::new(append, None, 2, Box::new(|_| ()))
     };
-    let writer = Writer {
-        shared: Arc::clone(&journal.shared),
-        medium: RealMedium,
-        partitions: 2,
-        epoch: journal.epoch,
-        running: channel().0,
-    };
+    let writer =
+        Writer { shared: Arc::clone(&journal.shared), medium: RealMedium, epoch: journal.epoch, running: channel().0 };
     let mut waiting = (0..5).map(queued).collect();
     assert_eq!(writer.gather_count(&mut waiting), 2);
     assert_eq!(waiting.len(), 3);

@@ -15,10 +15,11 @@ use super::{
     store::{Failure, Store},
 };
 use crate::persistence::{
-    Append, AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
+    AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
     metrics::timed,
+    ready::Ready,
     record,
-    rules::{Head, judge},
+    rules::Head,
     segments::queue::{Done, Queued},
     sled::values,
     sync::{read, write},
@@ -53,7 +54,6 @@ impl Medium for RealMedium {}
 pub(super) struct Writer<M> {
     pub(super) shared: Arc<Shared>,
     pub(super) medium: M,
-    pub(super) partitions: u16,
     pub(super) epoch: u64,
     /// Nothing is sent: that it is dropped tells the witness that nothing more is written.
     pub(super) running: Sender<Infallible>,
@@ -125,31 +125,30 @@ impl<M: Medium> Writer<M> {
         let index = read(&self.shared.index);
         let mut events = 0;
         while let Some(next) = waiting.front() {
-            events += next.append.as_ref().map_or(0, |append| append.events.len());
+            events += next.ready.as_ref().map_or(0, |ready| usize::from(ready.next.events));
             if events > MAX_EVENTS && !group.told.is_empty() {
                 break;
             }
-            let Some(Queued { append, done, .. }) = waiting.pop_front() else { break };
-            let outcome = append.and_then(|append| self.place(append, &mut group, &index));
+            let Some(Queued { ready, done }) = waiting.pop_front() else { break };
+            let outcome = ready.and_then(|ready| self.place(ready, &mut group, &index));
             group.told.push((done, outcome));
         }
         group
     }
 
     /// Adds an append to the group, if it is the next of its stream.
-    fn place(&self, append: Append, group: &mut Group, index: &Index) -> Result<Appended, AppendError> {
-        let partition = append.stream.partition(self.partitions);
-        let head = group.heads.get(&append.stream).or_else(|| index.streams.get(&append.stream));
-        judge(&append, head, Lease { partition, epoch: self.epoch })?;
+    fn place(&self, ready: Ready, group: &mut Group, index: &Index) -> Result<Appended, AppendError> {
+        let Ready { stream, partition, next, mut record } = ready;
+        let head = group.heads.get(&stream).or_else(|| index.streams.get(&stream));
+        next.judge(&stream, head, Lease { partition, epoch: self.epoch })?;
         let previous = keys::location(head.map_or(0, |head| head.offset));
         let last = group.positions.entry(partition).or_insert_with(|| index.last(partition));
         let offset = *last + 1;
-        let mut bytes = Vec::new();
-        record::encode(&append, offset, previous, &mut bytes);
-        let head = Head::after(&append, offset);
+        record::place(&mut record, offset, previous);
+        let head = next.head(offset);
         *last += u64::from(head.events);
-        group.records.push((keys::record(partition, offset), bytes));
-        group.heads.insert(append.stream, head);
+        group.records.push((keys::record(partition, offset), record));
+        group.heads.insert(stream, head);
         Ok(Appended { offset, sequence: head.sequence })
     }
 
@@ -202,7 +201,7 @@ fn refuse(waiting: VecDeque<Queued>, shared: &Shared) -> Told {
     let reason = shared.poisoned.get().cloned().unwrap_or_default();
     let refused = |queued: Queued| {
         let refusal = AppendError::Refused(Refusal::Poisoned(Arc::clone(&reason)));
-        (queued.done, Err(queued.append.err().unwrap_or(refusal)))
+        (queued.done, Err(queued.ready.err().unwrap_or(refusal)))
     };
     waiting.into_iter().map(refused).collect()
 }

@@ -250,3 +250,41 @@ async fn at_four_times_its_capacity_it_does_as_much_as_ever_and_is_quick() {
     let afterwards = load(Duration::from_millis(10), 500).await;
     assert_eq!(afterwards.iter().flatten().count(), 500);
 }
+
+/// The first burst: nobody knows how long the work takes, so the queue is full of those who will have no time for it.
+#[tokio::test(start_paused = true)]
+async fn whose_turn_comes_too_late_is_passed_by_and_the_place_goes_to_who_has_the_time() {
+    let semaphore = semaphore(1, 4);
+    let within = |millis| Instant::now() + Duration::from_millis(millis);
+    let held = semaphore.enter(within(600)).await.expect("free");
+    let mut late: Vec<_> = (0..3).map(|_| Box::pin(semaphore.enter(within(600)))).collect();
+    for call in &mut late {
+        assert!(futures::poll!(call).is_pending());
+    }
+    let mut in_time = Box::pin(semaphore.enter(within(800)));
+    assert!(futures::poll!(&mut in_time).is_pending());
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    drop(held);
+    let place = in_time.now_or_never().expect("at once").expect("400 ms are left for what takes 400 ms");
+    for call in late {
+        let refused = call.now_or_never().expect("at once").expect_err("200 ms are left for what takes 400 ms");
+        assert!(matches!(refused, BulkheadError::Overloaded { .. }), "{refused}");
+    }
+    assert_eq!(books(&semaphore), ("running", 1, 1, 0, 3, 0));
+    assert_eq!(semaphore.status().expect("limited").late, 3);
+    drop(place);
+}
+
+/// Whoever expects too much of the work is corrected by the next that is let in: nobody is kept out by a mean alone.
+#[tokio::test(start_paused = true)]
+async fn what_finishes_what_was_begun_is_never_passed_by_and_a_free_place_is_given_whatever_the_last_took() {
+    let semaphore = semaphore(1, 4);
+    let held = semaphore.enter(soon()).await.expect("free");
+    let mut first = Box::pin(semaphore.enter_first(Instant::now() + Duration::from_millis(1100)));
+    assert!(futures::poll!(&mut first).is_pending());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(held);
+    drop(first.now_or_never().expect("at once").expect("it is not new"));
+    drop(semaphore.enter(Instant::now() + Duration::from_millis(1)).await.expect("it is free"));
+    assert_eq!(books(&semaphore), ("running", 1, 0, 0, 0, 0));
+}
