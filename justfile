@@ -15,9 +15,16 @@ fix:
 deny:
     cargo deny check
 
-# The benches and their peers (docs/performance.md).
+# The benches that need no other server (docs/performance.md).
 bench:
-    cargo run --release --manifest-path benches/Cargo.toml
+    cargo bench
+
+# The store beside PostgreSQL and Restate, the rest of what is measured over HTTP, and the page that shows it all.
+bench-peers:
+    benches/peers/all.sh
+    cargo bench -- flows --results benches/results
+    cargo bench -- scaling --results benches/results
+    cargo run --release -- bench report --page docs/performance.md
 
 # The crash tests for an hour: kills, power cuts, full disks, damage, every operation that fails (docs/semantics.md).
 crash:

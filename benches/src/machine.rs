@@ -4,6 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Result, bail};
 use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
 
 /// Refuses a file system in memory: a sync there costs nothing.
 pub(crate) fn refuse_tmpfs(dir: &Path) -> Result<()> {
@@ -14,22 +15,45 @@ pub(crate) fn refuse_tmpfs(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What the numbers of a run were measured on.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Machine {
+    cores: usize,
+    processor: String,
+    memory_gib: u64,
+    file_system: String,
+    kernel: String,
+    /// Processes that wanted to run in the minute before: near 0 when the machine was idle.
+    load_before: f64,
+}
+
+impl Machine {
+    pub(crate) fn of(dir: &Path) -> Self {
+        let memory =
+            line("/proc/meminfo", "MemTotal:").and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        let model = line("/proc/cpuinfo", "model name").and_then(|line| Some(line.split_once(": ")?.1.to_owned()));
+        let load = fs::read_to_string("/proc/loadavg").ok();
+        Self {
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            processor: model.unwrap_or_default(),
+            memory_gib: memory.unwrap_or_default() >> 20,
+            file_system: file_system(dir),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+            load_before: load.and_then(|load| load.split_whitespace().next()?.parse().ok()).unwrap_or_default(),
+        }
+    }
+}
+
+/// The compiler's version.
+pub(crate) fn rustc() -> String {
+    let rustc = Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&rustc).trim().to_owned()
+}
+
 /// Prints one line.
 pub(crate) fn print(dir: &Path) {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let memory =
-        line("/proc/meminfo", "MemTotal:").and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    let memory = memory.map_or("?".to_owned(), |kib| format!("{} GiB", kib >> 20));
-    let model = line("/proc/cpuinfo", "model name").and_then(|line| Some(line.split_once(": ")?.1.to_owned()));
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let rustc = Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
-    println!(
-        "{cores} cores ({}), {memory}, {}, Linux {}, {}",
-        model.unwrap_or_default(),
-        file_system(dir),
-        kernel.trim(),
-        String::from_utf8_lossy(&rustc).trim()
-    );
+    let Machine { cores, processor, memory_gib, file_system, kernel, .. } = Machine::of(dir);
+    println!("{cores} cores ({processor}), {memory_gib} GiB, {file_system}, Linux {kernel}, {}", rustc());
 }
 
 fn line(file: &str, beginning: &str) -> Option<String> {

@@ -4,21 +4,29 @@
 //! cargo run --release --manifest-path benches/Cargo.toml -- WHAT [--quick] [--events N] [--dir DIR]
 //! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add    for a profiler to watch
 //! ```
-//! `WHAT` is one of `appends asks memory recovery verify rebuild`, or `all`. Prints markdown. `--quick` makes the rounds
-//! short; `--events` is how many events a journal has that is recovered, verified or rebuilt from, 1 000 000 when not
-//! given; `--dir` is where journals are written, `target` when not given.
+//! `WHAT` is one of `appends asks memory recovery verify rebuild compare flows scaling`, or `all`. Prints markdown.
+//! `--quick` makes the rounds short; `--events` is how many events a journal has that is recovered, verified or rebuilt
+//! from, 1 000 000 when not given; `--dir` is where journals are written, `target` when not given; `--results` is where
+//! raw results of the last three are kept, for `steadfast bench report`; `--load` is the one load of `compare` that is
+//! wanted, for a profiler to watch.
+//!
+//! `compare flows scaling` start servers of the program `steadfast` beside this one, or of the one that the variable
+//! `STEADFAST` names. `compare` has a bare warp handler to compare with, and the peers that `benches/peers/all.sh` starts.
 
 mod appends;
 mod asks;
 mod counter;
 mod floor;
+mod http;
 mod machine;
 mod memory;
 mod peers;
 mod profile;
 mod rebuild;
 mod recovery;
+mod results;
 mod rounds;
+mod scaling;
 mod stores;
 mod table;
 mod verify;
@@ -26,6 +34,8 @@ mod verify;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+
+use crate::{results::Results, rounds::Times};
 
 /// As in the program.
 #[global_allocator]
@@ -39,10 +49,16 @@ struct Options {
     dir: PathBuf,
     quick: bool,
     events: usize,
+    results: Option<PathBuf>,
+    /// The one load of `compare` that is wanted.
+    load: Option<String>,
 }
 
 fn main() -> Result<()> {
     let options = parse(std::env::args().skip(1))?;
+    if options.what == http::ALONE {
+        return http::serve_warp();
+    }
     machine::refuse_tmpfs(&options.dir)?;
     match (options.what.as_str(), &options.of) {
         ("profile", Some(what)) => return profile::run(what, &options.dir),
@@ -71,18 +87,50 @@ fn main() -> Result<()> {
     if is_wanted("rebuild") {
         rebuild::print(&options.dir, options.events)?;
     }
+    let (times, to) = (Times::new(options.quick), options.results.as_deref());
+    if is_wanted("compare") {
+        http::compare(&options.dir, times, options.load.as_deref(), to)?;
+    }
+    if is_wanted("flows") {
+        http::flows(&options.dir, times, to)?;
+    }
+    if is_wanted("scaling") {
+        let mut results = Results::begin("scaling", times.quick, &options.dir);
+        scaling::measure(&options.dir, times, &mut results)?;
+        http::connections(&options.dir, times, &mut results)?;
+        results.end(to)?;
+    }
     Ok(())
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
-    let mut options =
-        Options { what: "all".to_owned(), of: None, dir: PathBuf::from("target"), quick: false, events: 1_000_000 };
+    let mut options = Options {
+        what: "all".to_owned(),
+        of: None,
+        dir: PathBuf::from("target"),
+        quick: false,
+        events: 1_000_000,
+        results: None,
+        load: None,
+    };
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "appends" | "asks" | "memory" | "recovery" | "verify" | "rebuild" | "all" => options.what = arg,
+            "appends"
+            | "asks"
+            | "memory"
+            | "recovery"
+            | "verify"
+            | "rebuild"
+            | "compare"
+            | "flows"
+            | "scaling"
+            | "all"
+            | http::ALONE => options.what = arg,
             "profile" => (options.what, options.of) = (arg, Some(args.next().context("profile what?")?)),
             "--of" => options.of = Some(args.next().context("--of needs a name")?),
             "--dir" => options.dir = args.next().context("--dir needs a directory")?.into(),
+            "--load" => options.load = Some(args.next().context("--load needs the name of one")?),
+            "--results" => options.results = Some(args.next().context("--results needs a directory")?.into()),
             "--events" => {
                 let events = args.next().context("--events needs a number")?.replace(['_', ' '], "").parse()?;
                 if events < 100_000 {

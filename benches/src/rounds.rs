@@ -15,6 +15,32 @@ use tokio::task::JoinSet;
 /// Rounds of each subject: the median of five forgives two that were disturbed.
 pub(crate) const ROUNDS: usize = 5;
 
+/// The figures of one round, by name.
+pub(crate) type Figures = Vec<(&'static str, f64)>;
+
+/// How long things are measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// Short, to see whether it works.
+    pub(crate) quick: bool,
+    pub(crate) rounds: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) round: Duration,
+    /// How long a lag is watched.
+    pub(crate) watch: Duration,
+}
+
+impl Times {
+    pub(crate) fn new(quick: bool) -> Self {
+        let seconds = Duration::from_secs;
+        if quick {
+            Self { quick, rounds: 2, warm_up: seconds(1), round: seconds(1), watch: seconds(5) }
+        } else {
+            Self { quick, rounds: ROUNDS, warm_up: seconds(3), round: seconds(5), watch: seconds(60) }
+        }
+    }
+}
+
 /// The middle one.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

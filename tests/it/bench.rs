@@ -205,3 +205,29 @@ fn at_four_times_what_it_can_do_a_service_refuses_before_it_writes_and_does_what
     assert!(memory < 400 << 20, "four times too much to do is not four times as much memory: {memory} bytes");
     agrees(&report, &["rents"]);
 }
+
+/// Exit code, what was said, and what was complained about.
+fn report(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_steadfast")).args(["bench", "report"]).args(arguments).output();
+    let output = output.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_page_of_measurements_shows_what_the_raw_results_say() {
+    let arguments = ["--results", "benches/results", "--page", "docs/performance.md", "--check"];
+    assert_eq!(report(&arguments), (0, String::new(), String::new()));
+}
+
+#[test]
+fn the_raw_results_are_printed_as_tables_and_where_there_are_none_that_is_said() {
+    let (code, said, complained) = report(&["--results", "benches/results"]);
+    assert_eq!((code, complained.as_str()), (0, ""));
+    assert!(said.contains("| 64 | steadfast |") && said.contains("steadfast, divided by it"), "{said}");
+    let empty = tempfile::tempdir().unwrap();
+    let (code, _, complained) = report(&["--results", empty.path().to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(complained.contains("has no results of a load that is shown"), "{complained}");
+    assert_eq!(report(&["--check"]).0, 2, "of which page?");
+}

@@ -1,12 +1,14 @@
 //! `steadfast bench`: the operators' demonstrations as loads on a real server over real HTTP, and their figures beside
 //! those of the old systems. After each load its books are audited: nothing that was acknowledged is missing, and no
-//! partner has done anything for something that is not there.
+//! partner has done anything for something that is not there. `steadfast bench report` draws what the benches of the
+//! package `benches` have measured.
 
 mod audit;
 mod child;
 pub(super) mod client;
 mod histogram;
 mod load;
+mod report;
 mod scenario;
 mod site;
 mod table;
@@ -15,7 +17,7 @@ mod tally;
 use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use clap::{Args, builder::PossibleValuesParser};
+use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -33,10 +35,13 @@ use super::{Exit, complain, data::say_json, say, token_file};
 /// The name that stands for all scenarios.
 const EVERY: &str = "all";
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Bench {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Which load.
-    #[arg(value_parser = PossibleValuesParser::new(ALL.iter().map(|scenario| scenario.name).chain([EVERY])))]
-    scenario: String,
+    #[arg(required = true, value_parser = PossibleValuesParser::new(ALL.iter().map(|scenario| scenario.name).chain([EVERY])))]
+    scenario: Option<String>,
     /// Users at a time [default: the scenario's].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     users: Option<u32>,
@@ -64,6 +69,13 @@ pub(super) struct Bench {
     /// The figures as JSON, for programs.
     #[arg(long)]
     json: bool,
+}
+
+/// What else there is than loads.
+#[derive(Debug, Clone, Subcommand)]
+enum Other {
+    /// Draws the tables and plots of docs/performance.md from the raw results of the benches.
+    Report(report::Report),
 }
 
 /// What lasts as long as a load is ended by it, or ends by itself so much later, when the bench was ended before.
@@ -97,7 +109,11 @@ impl Report {
 
 impl Bench {
     pub(super) fn run(self) -> Result<(), Exit> {
-        let scenarios = Scenario::named(&self.scenario).map_or_else(|| ALL.to_vec(), |one| vec![one]);
+        if let Some(Other::Report(report)) = &self.other {
+            return report.run();
+        }
+        let one = self.scenario.as_deref().and_then(Scenario::named);
+        let scenarios = one.map_or_else(|| ALL.to_vec(), |one| vec![one]);
         if self.url.is_some() && scenarios.len() > 1 {
             return Err(Exit::Usage(anyhow!("--url is the address of one system: name one scenario")));
         }

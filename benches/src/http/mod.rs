@@ -1,0 +1,23 @@
+//! Servers over HTTP, each in a process of its own, with all that they do by themselves switched on.
+
+mod compare;
+mod curves;
+mod disk;
+mod flows;
+#[cfg_attr(not(test), expect(dead_code, reason = "`steadfast bench` tells the longest as well; this is its file"))]
+#[path = "../../../src/cli/bench/histogram.rs"]
+mod histogram;
+mod load;
+mod peers;
+mod process;
+mod server;
+mod store;
+mod warp_alone;
+mod wire;
+
+pub(crate) use self::{
+    compare::measure as compare,
+    curves::measure as connections,
+    flows::measure as flows,
+    warp_alone::{ALONE, serve as serve_warp},
+};

@@ -1,0 +1,158 @@
+//! What is shown of each load: its table, its plot, and what was aimed at.
+
+/// A load, and how it is shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// The suite that measures it.
+    pub(super) what: &'static str,
+    pub(super) load: &'static str,
+    pub(super) title: &'static str,
+    /// What it varies.
+    pub(super) varies: &'static str,
+    /// The subject that the others are compared with, and by which figure.
+    pub(super) base: &'static str,
+    pub(super) by: Figure,
+    /// What else is in the table, where it was measured.
+    pub(super) also: &'static [Figure],
+    /// What the base's figure divided by that of a subject should be.
+    pub(super) aims: &'static [(&'static str, Aim)],
+    pub(super) plot: Plot,
+}
+
+/// A figure, by its name in the results and for people.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+}
+
+/// A bound of a ratio.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Aim {
+    /// At least.
+    Least(f64),
+    /// At most.
+    Most(f64),
+}
+
+impl Aim {
+    pub(super) fn is_held(self, ratio: f64) -> bool {
+        match self {
+            Self::Least(bound) => ratio >= bound,
+            Self::Most(bound) => ratio <= bound,
+        }
+    }
+}
+
+/// A picture of the figure by which subjects are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plot {
+    /// Bars of each subject, in a group for each of what the load varies.
+    Bars,
+    /// A line for each subject over what the load varies, each step ten times the last.
+    Decades,
+    /// A line over time.
+    Time,
+}
+
+const fn figure(name: &'static str, label: &'static str) -> Figure {
+    Figure { name, label }
+}
+
+const RATE: Figure = figure("rate", "a second");
+const P50: Figure = figure("p50_ms", "p50 ms");
+const P99: Figure = figure("p99_ms", "p99 ms");
+const CPU: Figure = figure("cpu_us", "its CPU µs each");
+const REFUSED: Figure = figure("refused", "refused a second");
+const REST: Figure = figure("rest_s", "s until the rest was done");
+
+const STEADFAST: &str = "steadfast";
+const POSTGRES: &str = "PostgreSQL";
+const RESTATE: &str = "Restate";
+const ONE_PARTITION: &str = "Restate, one partition";
+
+const fn compared(load: &'static str, title: &'static str, aims: &'static [(&'static str, Aim)]) -> Shown {
+    Shown {
+        what: "compare",
+        load,
+        title,
+        varies: "connections",
+        base: STEADFAST,
+        by: RATE,
+        also: &[P50, P99, CPU, REFUSED, REST],
+        aims,
+        plot: Plot::Bars,
+    }
+}
+
+const fn curve(load: &'static str, title: &'static str, varies: &'static str, also: &'static [Figure]) -> Shown {
+    Shown { what: "scaling", load, title, varies, base: STEADFAST, by: CPU, also, aims: &[], plot: Plot::Decades }
+}
+
+/// Everything that is shown, in this order.
+pub(super) const ALL: &[Shown] = &[
+    compared(
+        "commands",
+        "Durable commands a second, over 10 000 entities",
+        &[(POSTGRES, Aim::Least(1.0)), (RESTATE, Aim::Least(8.0)), (ONE_PARTITION, Aim::Least(4.0))],
+    ),
+    compared(
+        "hot",
+        "Durable commands a second to one entity",
+        &[(POSTGRES, Aim::Least(5.0)), (RESTATE, Aim::Least(30.0))],
+    ),
+    compared("asks", "Durable commands a second that ask another entity", &[(RESTATE, Aim::Least(10.0))]),
+    compared("reads", "Reads a second", &[("bare warp handler", Aim::Least(0.6))]),
+    Shown {
+        what: "compare",
+        load: "half",
+        title: "The slowest hundredth at half of the greatest load, ms",
+        varies: "connections",
+        base: "steadfast, nothing follows",
+        by: P99,
+        also: &[P50, RATE],
+        aims: &[("fdatasync", Aim::Most(3.0))],
+        plot: Plot::Bars,
+    },
+    Shown {
+        what: "flows",
+        load: "flows",
+        title: "Whole purchases a second, until everything that follows is done",
+        varies: "connections",
+        base: STEADFAST,
+        by: figure("flows", "flows a second"),
+        also: &[figure("events", "events a second"), figure("rate", "answered a second"), P99, REST],
+        aims: &[],
+        plot: Plot::Bars,
+    },
+    Shown {
+        what: "flows",
+        load: "lag",
+        title: "Events that the slowest policy or view is behind, at eight tenths of that",
+        varies: "second",
+        base: STEADFAST,
+        by: figure("lag", "events behind"),
+        also: &[],
+        aims: &[],
+        plot: Plot::Time,
+    },
+    curve("entities", "Processor time of a command, µs, by how many entities there are", "entities", &[RATE]),
+    curve(
+        "events",
+        "Processor time of a command, µs, by how many events each entity has",
+        "events each",
+        &[RATE, figure("first_us", "µs until the first answer after a start")],
+    ),
+    curve(
+        "values",
+        "Processor time of a command, µs, by the bytes that it writes",
+        "bytes",
+        &[RATE, figure("mb_s", "MB a second")],
+    ),
+    curve(
+        "connections",
+        "The server's processor time of a command over HTTP, µs, by connections",
+        "connections",
+        &[RATE, P50, P99, REFUSED],
+    ),
+];
