@@ -5,14 +5,15 @@ use serde_json::Value;
 use super::{Call, Items, Pace, Part, Partner, Scenario, Turn, number};
 use crate::cli::bench::client::Answer;
 
-/// `siege -c 200` on `placeOrder` (station.md, N5).
+/// `siege -c 200` on `placeOrder` (station.md, N5). Not for a minute as the old one: the audit reads lists, which show
+/// 100 000 rows, and some 9 000 orders come in a second.
 pub(in crate::cli::bench) static STATION: Scenario = Scenario {
     name: "station",
     about: "200 users order; logistics ships and the station expects what was ordered, by events",
     system: "station",
     source: "100 %",
     users: 200,
-    seconds: 60,
+    seconds: 10,
     pace: Pace::Answers,
     capacity: None,
     config: "",
