@@ -14,6 +14,8 @@
 //! A [`Permit`] is the place: dropping it hands it on. So the capacity of whatever holds permits is the number of
 //! places over the time that one is held: 4 places of 20 ms are 200 a second.
 
+mod waiting;
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -26,6 +28,8 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
+pub(crate) use self::waiting::Permit;
+use self::waiting::{Called, Order, Waiter, Waiting};
 use super::{
     BulkheadError, BulkheadStatus,
     admission::{Admission, Crowd, NoRoom},
@@ -72,50 +76,6 @@ struct Books {
     refused: u64,
     late: u64,
     expired: u64,
-}
-
-struct Waiter {
-    ticket: u64,
-    since: Instant,
-    order: Order,
-    tell: oneshot::Sender<Turn>,
-}
-
-/// What who waits is told when its turn comes: the place, or that it would come too late, and when another try has a chance.
-type Turn = Result<Permit, Duration>;
-
-/// Those whose turn has come.
-#[derive(Default)]
-struct Called {
-    places: Vec<Waiter>,
-    /// What was expected when they came did not hold: they would not be done in time any more.
-    late: Vec<(Waiter, Duration)>,
-}
-
-/// A place, given back when this is dropped. Without limits it is none. Small, for every message carries one.
-#[must_use = "the place is given back when this is dropped"]
-#[derive(Default)]
-pub(crate) struct Permit(Option<Box<Held>>);
-
-struct Held {
-    of: Arc<Inner>,
-    since: Instant,
-}
-
-/// Who waits for a place; dropped, it leaves the queue.
-struct Waiting {
-    of: Arc<Inner>,
-    order: Order,
-    ticket: u64,
-    told: oneshot::Receiver<Turn>,
-}
-
-/// In which queue somebody waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    First,
-    /// As long as it may take.
-    New(Duration),
 }
 
 enum Asked {
@@ -414,55 +374,9 @@ impl Books {
     }
 }
 
-impl Permit {
-    fn of(pool: &Arc<Inner>) -> Self {
-        Self(Some(Box::new(Held { of: pool.clone(), since: Instant::now() })))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let next = {
-            let mut books = self.of.books();
-            books.held -= 1;
-            books.admission.held(self.since.elapsed());
-            self.of.let_in(&mut books)
-        };
-        self.of.tell(next);
-    }
-}
-
-impl Future for Waiting {
-    type Output = Result<Permit, BulkheadError>;
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.told).poll(context).map(|told| match told {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(retry_after)) => Err(self.of.overloaded(retry_after)),
-            Err(_) => Err(self.of.stopped()),
-        })
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut books = self.of.books();
-        let queue = books.queue(self.order);
-        if let Ok(at) = queue.binary_search_by_key(&self.ticket, |waiter| waiter.ticket) {
-            queue.remove(at);
-        }
-    }
-}
-
 /// Without limits no place is counted.
 fn size_of(limits: Option<SemaphoreLimits>) -> Size {
     limits.map_or(Size::Fixed(0), |limits| limits.size)
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Permit").field(&self.0.is_some()).finish()
-    }
 }
 
 impl fmt::Debug for Semaphore {
