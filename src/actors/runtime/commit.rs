@@ -31,6 +31,13 @@ struct Facts {
     correlation: Arc<str>,
 }
 
+impl Facts {
+    /// Whether this append gives the stream its number.
+    const fn is_first_of_number(&self) -> bool {
+        self.expected == 0 && self.number != 0
+    }
+}
+
 impl<E: Entity> Host<E> {
     /// Hands an append over. Its answer may come on any thread, also before this returns.
     pub(crate) fn commit(self: &Arc<Self>, cell: Arc<Cell<E>>, append: Append, commit: Commit<E>) {
@@ -41,6 +48,9 @@ impl<E: Entity> Host<E> {
             number: append.number,
             correlation: append.correlation.clone(),
         };
+        if facts.is_first_of_number() {
+            self.directory.enter(facts.number, cell.key.clone());
+        }
         self.service.append_begun();
         let host = self.clone();
         let done = move |result| {
@@ -62,9 +72,6 @@ impl<E: Entity> Host<E> {
     ) {
         match result {
             Ok(appended) | Err(AppendError::Duplicate(appended)) => {
-                if facts.expected == 0 && facts.number != 0 {
-                    self.directory.enter(facts.number, cell.key.clone());
-                }
                 self.publish(&cell.key, facts, commit.events, appended);
                 for effect in commit.effects.into_iter().chain(commit.gate.settle(Ok(()))) {
                     self.perform(cell, effect);
@@ -73,8 +80,13 @@ impl<E: Entity> Host<E> {
             Err(error) => {
                 about(&facts.correlation)
                     .in_scope(|| tracing::warn!(kind = E::KIND, key = %cell.key, %error, "append failed"));
-                if facts.expected == 0 && facts.number != 0 && !matches!(error, AppendError::Unknown(_)) {
-                    self.service.numbers.give_back(facts.number);
+                if facts.is_first_of_number() {
+                    let is_known = !matches!(error, AppendError::Unknown(_));
+                    let is_written = || !is_known && self.unit.journal.head(&self.stream(&cell.key)).is_some();
+                    self.directory.withdraw(facts.number, is_written);
+                    if is_known {
+                        self.service.numbers.give_back(facts.number);
+                    }
                 }
                 cell.lock().lost = true;
                 let told = append_failure(&error);

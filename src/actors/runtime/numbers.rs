@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard},
 };
 
 use crate::actors::entity::{Key, Number};
@@ -48,6 +48,9 @@ impl Numbers {
 
 /// Which stream has which number, for one kind. Holds every numbered entity that was ever written, also
 /// removed ones: two words and a shared key each.
+///
+/// A number stands here before its first append is handed over: whoever reads the journal may see the append, and follow
+/// the number, before the journal has answered.
 #[derive(Debug, Default)]
 pub(crate) struct Directory(RwLock<HashMap<u64, Key>>);
 
@@ -57,9 +60,22 @@ impl Directory {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&number.get()).cloned()
     }
 
-    /// Remembers a durable number.
+    /// Remembers a number that is written, or about to be.
     pub(crate) fn enter(&self, number: u64, key: Key) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(number, key);
+        self.write().insert(number, key);
+    }
+
+    /// Forgets a number that was not written, as `is_written` says. That is asked while nothing is entered: who opens a
+    /// journal again enters afterwards what it found there.
+    pub(crate) fn withdraw(&self, number: u64, is_written: impl FnOnce() -> bool) {
+        let mut numbers = self.write();
+        if !is_written() {
+            numbers.remove(&number);
+        }
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<u64, Key>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,5 +97,15 @@ mod tests {
         numbers.taken(7);
         numbers.taken(3);
         assert_eq!(numbers.draw(), 8);
+    }
+
+    #[test]
+    fn a_number_that_was_not_written_is_forgotten_and_one_that_was_found_meanwhile_stays() {
+        let (directory, key) = (Directory::default(), Key::new("a").expect("a key"));
+        directory.enter(1, key.clone());
+        directory.withdraw(1, || true);
+        assert_eq!(directory.find(Number::new(1)), Some(key));
+        directory.withdraw(1, || false);
+        assert_eq!(directory.find(Number::new(1)), None);
     }
 }

@@ -12,6 +12,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 mod values;
+mod waking;
 
 use std::{
     fs::{self, File},
@@ -25,7 +26,7 @@ use std::{
 
 use ::sled::{Db, Tree};
 
-use self::values::ValueError;
+use self::{values::ValueError, waking::Waking};
 use super::{
     OpenError, StoreError,
     sync::{read, write},
@@ -48,6 +49,8 @@ pub(super) struct SledStore {
 }
 
 struct Opened {
+    /// Ends before what it looks after.
+    waking: Waking,
     db: Db,
     /// Of the journal. A tree of their own: opening goes through all of them, and through nothing else.
     heads: Tree,
@@ -102,7 +105,7 @@ impl SledStore {
     ) -> Result<T, StoreError> {
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
-        guarded(doing, || act(opened))
+        opened.waking.during(|| guarded(doing, || act(opened)))
     }
 
     /// Does something with the tree of snapshots and rows, and syncs.
@@ -121,13 +124,15 @@ impl SledStore {
         }
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
-        match guarded(doing, || Ok(act(opened)))? {
+        match opened.waking.during(|| guarded(doing, || Ok(act(opened))))? {
             Err(ValueError::Sled(error @ ::sled::Error::Io(_))) => {
                 return Err(self.broke(failed(doing, error.to_string())));
             }
             done => done.map_err(|error| failed(doing, error.to_string()))?,
         }
-        guarded(doing, || Ok(opened.db.flush().map(drop)?))
+        opened
+            .waking
+            .during(|| guarded(doing, || Ok(opened.db.flush().map(drop)?)))
             .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error.to_string())))
             .map_err(|error| self.broke(error))
     }
@@ -174,7 +179,17 @@ fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
         Err(_) => return Err(Unopened::Damaged("sled panicked".to_owned())),
     };
     let file = sync_new(&config.dir).map_err(Unopened::Io)?;
-    Ok(Opened { db, heads, file })
+    let waking = wake_with_a_flush(&db).map_err(Unopened::Io)?;
+    Ok(Opened { waking, db, heads, file })
+}
+
+/// Keeps calls of `db` from waiting for ever.
+fn wake_with_a_flush(db: &Db) -> io::Result<Waking> {
+    let db = db.clone();
+    Waking::start(move || {
+        // What it answers, those hear who wait.
+        drop(catch_unwind(AssertUnwindSafe(|| db.flush())));
+    })
 }
 
 /// A store that was closed just now is still locked while a thread of sled writes its last bytes.

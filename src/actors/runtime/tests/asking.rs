@@ -75,13 +75,3 @@ async fn a_step_may_end_in_a_refusal_that_leaves_nothing_open_and_is_not_kept() 
     assert_eq!(errand(&system, 1).await, Err(AskError::Rejected(ErrandRejection::TallyClosed)), "decided again");
     assert_eq!(errand(&system, 2).await, Ok(5), "the key is free");
 }
-
-async fn wait_for<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
-    for _ in 0..100_000 {
-        if holds().await {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-    panic!("never came true");
-}

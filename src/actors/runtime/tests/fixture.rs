@@ -330,3 +330,14 @@ pub(in crate::actors::runtime) fn key(text: &str) -> NumberedId {
 pub(in crate::actors::runtime) async fn settled(system: &System) {
     system.quiesce(Duration::from_secs(10)).await.expect("everything comes to rest");
 }
+
+/// Waits, giving the others the thread, until this holds.
+pub(in crate::actors::runtime) async fn wait_for<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
+    for _ in 0..100_000 {
+        if holds().await {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("never came true");
+}

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::fixture::*;
-use crate::actors::entity::{AskError, CommandId, NumberedId, Outcome};
+use crate::{
+    actors::entity::{AskError, CommandId, NumberedId, Outcome},
+    persistence::{Fault, Faults, Operation},
+};
 
 #[tokio::test]
 async fn a_command_writes_and_a_read_sees_it() {
@@ -29,6 +32,32 @@ async fn numbers_count_from_one_and_refusals_take_none() {
     assert_eq!(tallies.ask(&NumberedId::number(2), Add { n: 7 }).await, Ok(8));
     let unknown = tallies.ask(&NumberedId::number(4), Add { n: 7 }).await.expect_err("nobody has it");
     assert_eq!(unknown.outcome(), Outcome::Refused);
+}
+
+/// A policy may read an event from the journal, and follow a number in it, before the journal has answered.
+#[tokio::test]
+async fn a_number_is_found_before_its_append_is_answered_and_no_more_when_that_fails() {
+    let storage = memory();
+    let disk = storage.memory_unit("main").expect("in memory");
+    let system = start(&storage).await;
+    let tallies = system.entities::<Tally>();
+    disk.hold();
+    let first = async { tallies.ask(&key("a"), Add { n: 1 }).await };
+    let second = async {
+        wait_for(|| async { disk.waiting() == 1 }).await;
+        let second = async { tallies.ask(&NumberedId::number(1), Add { n: 2 }).await };
+        tokio::join!(second, async { disk.release() }).0
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first, second), (Ok(1), Ok(3)));
+
+    let faults = Faults::nth(1, Fault::Tear);
+    let system = start(&storage.with_faults(&faults)).await;
+    let tallies = system.entities::<Tally>();
+    tallies.ask(&key("b"), Add { n: 1 }).await.expect_err("its append fails");
+    assert_eq!(faults.fired(), Some(Operation::Append));
+    let unknown = tallies.ask(&NumberedId::number(2), Add { n: 1 }).await;
+    assert!(matches!(unknown, Err(AskError::NotFound { .. })), "{unknown:?}");
 }
 
 #[tokio::test]

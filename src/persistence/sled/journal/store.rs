@@ -15,6 +15,8 @@ use crate::persistence::{
     sled::{
         is_damage, remove_unfinished, sync_new,
         values::{self, ValueError},
+        wake_with_a_flush,
+        waking::Waking,
         when_free,
     },
     sync::{read, write},
@@ -46,6 +48,8 @@ pub(super) struct Store {
 }
 
 struct Opened {
+    /// Ends before what it looks after.
+    waking: Waking,
     db: Db,
     /// sled's only data file, to sync it.
     file: File,
@@ -91,7 +95,8 @@ impl Store {
             Err(_) => return Err(damaged("sled panicked when it was opened".to_owned())),
         };
         let file = sync_new(dir).map_err(io)?;
-        let store = Self { opened: RwLock::new(Some(Opened { db, file })), dir: dir.to_owned() };
+        let waking = wake_with_a_flush(&db).map_err(io)?;
+        let store = Self { opened: RwLock::new(Some(Opened { waking, db, file })), dir: dir.to_owned() };
         let format = store.access(|db| Ok((values::get(db, keys::FORMAT_KEY)?, db.is_empty())));
         let own = [keys::FORMAT, &partitions.to_le_bytes()].concat();
         match format.map_err(|failure| store.not_opened(failure))? {
@@ -121,7 +126,7 @@ impl Store {
     pub(super) fn access<T>(&self, act: impl FnOnce(&Db) -> Result<T, ValueError>) -> Result<T, Failure> {
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| Failure::Io("the journal is closed".to_owned()))?;
-        match catch_unwind(AssertUnwindSafe(|| act(&opened.db))) {
+        match opened.waking.during(|| catch_unwind(AssertUnwindSafe(|| act(&opened.db)))) {
             Ok(outcome) => Ok(outcome?),
             Err(_) => Err(Failure::Damaged("sled panicked".to_owned())),
         }
