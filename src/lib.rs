@@ -5,6 +5,7 @@ mod digits;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod http;
+mod maps;
 mod measure;
 pub mod observe;
 pub mod outbound;

@@ -162,6 +162,7 @@ const RULES: &[Rule] = &[
         why: "the crate that writes figures lives in one file",
     },
     rule("src/digits.rs", &["actors", "persistence", "http", "tokio"], "digits are a leaf"),
+    rule("src/maps.rs", &["actors", "persistence", "http", "tokio"], "maps are a leaf"),
     rule(
         "src/measure.rs",
         &["actors", "persistence", "tokio", "async", "Instant"],

@@ -1,6 +1,6 @@
 //! The resources of one system by name, and what is told of them to who asks at their root.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -13,25 +13,28 @@ use super::{
 };
 use crate::{RequestMeters, RouteMeter};
 
-/// The resources of one system, in order of declaration, and by lower-case name.
+/// The resources of one system, in order of declaration.
 #[derive(Debug)]
 pub(super) struct Catalog {
     pub(super) system: &'static str,
     pub(super) resources: Vec<Resource>,
     /// The counters of each, in the same order; none while they are not counted.
     routes: Vec<ResourceRoutes>,
-    by_name: HashMap<String, usize>,
+}
+
+/// What it may be called in a path, in any case.
+fn names(resource: &Resource) -> impl Iterator<Item = &'static str> {
+    std::iter::once(resource.shape.collection).chain(resource.aliases.iter().copied())
 }
 
 impl Catalog {
     pub(super) fn new(system: &'static str) -> Self {
-        Self { system, resources: Vec::new(), routes: Vec::new(), by_name: HashMap::new() }
+        Self { system, resources: Vec::new(), routes: Vec::new() }
     }
 
     pub(super) fn add(&mut self, resource: Resource) {
-        for name in std::iter::once(&resource.shape.collection).chain(&resource.aliases) {
-            let earlier = self.by_name.insert(name.to_lowercase(), self.resources.len());
-            debug_assert!(earlier.is_none(), "{name} is declared twice in {}", self.system);
+        for name in names(&resource) {
+            debug_assert!(self.get(name).is_none(), "{name} is declared twice in {}", self.system);
         }
         self.resources.push(resource);
     }
@@ -41,13 +44,22 @@ impl Catalog {
         self.routes = self.resources.iter().map(|resource| ResourceRoutes::of(resource, meters)).collect();
     }
 
-    /// The counters of what a path names.
-    pub(super) fn route(&self, name: &str, target: &Target) -> Option<&Arc<RouteMeter>> {
-        self.routes.get(*self.by_name.get(&name.to_lowercase())?)?.at(target)
+    /// The counters of what a path of the resource in this position names.
+    pub(super) fn route(&self, position: usize, target: &Target) -> Option<&Arc<RouteMeter>> {
+        self.routes.get(position)?.at(target)
+    }
+
+    /// Where the resource with this name, or alias, is. There are so few that looking at each is the fastest.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.resources.iter().position(|resource| names(resource).any(|own| own.eq_ignore_ascii_case(name)))
+    }
+
+    pub(super) fn at(&self, position: usize) -> Option<&Resource> {
+        self.resources.get(position)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Resource> {
-        self.resources.get(*self.by_name.get(&name.to_lowercase())?)
+        self.at(self.position(name)?)
     }
 
     pub(super) fn root(&self, base: &str) -> Response {

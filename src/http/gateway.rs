@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use futures::{FutureExt, future::BoxFuture};
 use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
+use tracing::Instrument;
 
 use super::{
     Audit, Edge, Guard, HttpLimits, HttpServer, Listener, Problem, Readiness, Resource,
@@ -279,11 +280,11 @@ impl Gateway {
         }
         if let Some(asks) = self.asks.as_ref().filter(|_| segments == [ASKS]) {
             request.is_of(self.own.asks.as_ref());
-            return asks.answer(request).await;
+            return asks.answer(request).instrument(request.log_span()).await;
         }
         let (catalog, prefix, rest) = self.placed(&segments).ok_or_else(|| self.lost(request))?;
         may_read(request.caller.as_ref(), catalog.system)?;
-        let base = format!("{}{prefix}", request.origin());
+        let base = request.origin().with(&prefix);
         if let Some(response) = page(request, rest, true) {
             request.is_of(self.own.openapi.as_ref());
             return response;
@@ -308,9 +309,10 @@ impl Gateway {
             }
             [commands, id] if commands == COMMANDS => self.status(request, id, Some((catalog, base))).await,
             [asked, rest @ ..] => {
-                let resource = catalog.get(asked).ok_or_else(|| self.lost(request))?;
+                let index = catalog.position(asked).ok_or_else(|| self.lost(request))?;
+                let resource = catalog.at(index).ok_or_else(|| self.lost(request))?;
                 let target = Target::of(rest).ok_or_else(|| self.lost(request))?;
-                request.is_of(catalog.route(asked, &target));
+                request.is_of(catalog.route(index, &target));
                 if let Some(roles) = resource.commanders_of(&request.method, &target) {
                     may_command(request.caller.as_ref(), catalog.system, roles)?;
                 }
@@ -343,7 +345,7 @@ impl Gateway {
         } else {
             let prefix = if self.rooted { String::new() } else { format!("/{system}") };
             let catalog = self.systems.iter().find(|catalog| catalog.system == system);
-            (catalog, format!("{}{prefix}", request.origin()))
+            (catalog, request.origin().with(&prefix))
         };
         let resource = catalog.and_then(|catalog| catalog.get(&id.collection)).ok_or_else(|| self.lost(request))?;
         may_read(request.caller.as_ref(), resource.system)?;

@@ -34,8 +34,9 @@ impl Lane {
         self.kept.load(Ordering::Acquire)
     }
 
-    pub(crate) fn durable(&self) -> u64 {
-        self.unit.journal.durable(PartitionId(self.partition))
+    /// Everything up to here can be read.
+    pub(crate) fn head(&self) -> u64 {
+        self.unit.feed.head(self.partition)
     }
 }
 
@@ -181,9 +182,9 @@ impl Consumer {
         self.moved.send_modify(|moves| *moves += 1);
     }
 
-    /// The durable heads of all lanes now.
+    /// The heads of all lanes now.
     pub(crate) fn heads(&self) -> Vec<u64> {
-        self.lanes.iter().map(Lane::durable).collect()
+        self.lanes.iter().map(Lane::head).collect()
     }
 
     /// Whether every lane has reached `heads`.
@@ -206,7 +207,7 @@ impl Consumer {
 
     /// How many events it is behind, all lanes together.
     pub(crate) fn lag(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.durable().saturating_sub(lane.cursor())).sum()
+        self.lanes.iter().map(|lane| lane.head().saturating_sub(lane.cursor())).sum()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an entity remembers of commands that wrote something, so that a repeat gets the first answer.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     actors::entity::Timestamp,
+    maps::Map,
     persistence::{DispatchMark, Origin},
 };
 
@@ -64,7 +65,7 @@ pub(crate) struct Kept {
 /// Explicit ids of the last [`KEPT_FOR`], and per (policy, unit, partition) the greatest dispatch applied.
 #[derive(Debug)]
 pub(crate) struct Dedup {
-    keys: HashMap<u128, Kept>,
+    keys: Map<u128, Kept>,
     /// Ids in the order in which they expire.
     order: VecDeque<u128>,
     /// One per policy and partition that ever reached this entity: never evicted.
@@ -74,7 +75,7 @@ pub(crate) struct Dedup {
 
 impl Dedup {
     pub(crate) fn new(budget: Arc<KeyBudget>) -> Self {
-        Self { keys: HashMap::new(), order: VecDeque::new(), marks: Vec::new(), budget }
+        Self { keys: Map::default(), order: VecDeque::new(), marks: Vec::new(), budget }
     }
 
     /// What `command`, come here by `origin`, means now.

@@ -1,18 +1,23 @@
 //! The feed: every durable event of a storage unit, per partition, in order and without a gap.
 //!
 //! Committed events go into one ring per partition, decoded once (they never left memory); whoever has
-//! fallen behind the ring reads the journal.
+//! fallen behind the ring reads the journal. Nobody is shown an event before the journal's answer has come through here:
+//! what is durable and not answered yet is not looked for on the disk, and nobody acts on it before its asker is told.
 
 use std::{
     any::Any,
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::Notify;
 
 use super::kinds::Kinds;
+use crate::maps::Map;
 use crate::persistence::{Journal, PartitionId, ReadError};
 
 /// Events that a ring keeps per partition; some hundred bytes each, so a few MiB per storage unit.
@@ -35,15 +40,17 @@ pub(crate) struct FeedItem {
 pub(crate) struct Feed {
     unit: Arc<str>,
     journal: Arc<dyn Journal>,
-    rings: Box<[Mutex<Ring>]>,
+    partitions: Box<[Partition]>,
     /// Who wants to be woken by events of a kind.
-    interested: RwLock<HashMap<Arc<str>, Vec<Arc<Notify>>>>,
+    interested: RwLock<Map<Arc<str>, Vec<Arc<Notify>>>>,
 }
 
-/// The newest events of one partition, dense.
-#[derive(Default)]
-struct Ring {
-    items: VecDeque<FeedItem>,
+/// One partition.
+struct Partition {
+    /// The newest events, dense.
+    ring: Mutex<VecDeque<FeedItem>>,
+    /// Position of the last event that readers are shown.
+    head: AtomicU64,
 }
 
 /// A piece of a partition.
@@ -55,8 +62,12 @@ pub(crate) struct Batch {
 
 impl Feed {
     pub(crate) fn new(unit: Arc<str>, journal: Arc<dyn Journal>) -> Self {
-        let rings = (0..journal.partitions()).map(|_| Mutex::new(Ring::default())).collect();
-        Self { unit, journal, rings, interested: RwLock::new(HashMap::new()) }
+        let partition = |partition| {
+            let head = AtomicU64::new(journal.durable(PartitionId(partition)));
+            Partition { ring: Mutex::default(), head }
+        };
+        let partitions = (0..journal.partitions()).map(partition).collect();
+        Self { unit, journal, partitions, interested: RwLock::default() }
     }
 
     /// Has `who` woken by events of `kinds`.
@@ -69,34 +80,46 @@ impl Feed {
 
     /// Shows events that are durable; called in the order of their positions.
     pub(crate) fn publish(&self, partition: u16, items: impl Iterator<Item = FeedItem>) {
-        let mut kind = None;
+        let partition = self.partition(partition);
+        let (mut kind, mut head) = (None, 0);
         {
-            let mut ring = self.ring(partition);
+            let mut ring = partition.ring();
             for item in items {
-                let follows = ring.items.back().is_none_or(|last| last.offset + 1 == item.offset);
+                let follows = ring.back().is_none_or(|last| last.offset + 1 == item.offset);
                 if !follows {
-                    ring.items.clear(); // readers of what is missing go to the journal
+                    ring.clear(); // readers of what is missing go to the journal
                 }
-                if ring.items.len() >= RING {
-                    ring.items.pop_front();
+                if ring.len() >= RING {
+                    ring.pop_front();
                 }
+                head = item.offset;
                 kind.get_or_insert_with(|| item.kind.clone());
-                ring.items.push_back(item);
+                ring.push_back(item);
             }
         }
         let Some(kind) = kind else { return };
+        partition.head.fetch_max(head, Ordering::AcqRel);
         let interested = self.interested.read().unwrap_or_else(PoisonError::into_inner);
         for who in interested.get(&kind).into_iter().flatten() {
             who.notify_one();
         }
     }
 
-    /// Has everybody look: the journal may show events that were never published, and whose appends nobody knew about.
-    pub(crate) fn wake_all(&self) {
+    /// Shows everything durable: after a journal was opened again it may have events that were never published, since
+    /// nobody knew what became of their appends.
+    pub(crate) fn show_all(&self) {
+        for (number, partition) in (0..).zip(&self.partitions) {
+            partition.head.fetch_max(self.journal.durable(PartitionId(number)), Ordering::AcqRel);
+        }
         let interested = self.interested.read().unwrap_or_else(PoisonError::into_inner);
         for who in interested.values().flatten() {
             who.notify_one();
         }
+    }
+
+    /// Position of the last event of `partition` that readers are shown.
+    pub(crate) fn head(&self, partition: u16) -> u64 {
+        self.partition(partition).head.load(Ordering::Acquire)
     }
 
     /// The next events of `partition` after `after`, at most `limit` records' worth.
@@ -114,21 +137,25 @@ impl Feed {
         if let Some(batch) = seen.filter(|batch| !batch.items.is_empty()) {
             return Ok(batch);
         }
-        if self.journal.durable(PartitionId(partition)) <= after {
+        let head = self.head(partition);
+        if head <= after {
             return Ok(Batch { items: Vec::new(), upto: after });
         }
-        self.older(kinds, partition, after, limit.min(PAGE)).await
+        let mut older = self.older(kinds, partition, after, limit.min(PAGE)).await?;
+        older.items.retain(|item| item.offset <= head);
+        older.upto = older.upto.min(head);
+        Ok(older)
     }
 
     /// `None` when the ring does not reach back to `after`.
     fn newest(&self, partition: u16, after: u64, limit: usize) -> Option<Batch> {
-        let ring = self.ring(partition);
-        let first = ring.items.front()?.offset;
+        let ring = self.partition(partition).ring();
+        let first = ring.front()?.offset;
         if after + 1 < first {
             return None;
         }
         let skip = usize::try_from(after + 1 - first).unwrap_or(usize::MAX);
-        let items: Vec<_> = ring.items.iter().skip(skip).take(limit).cloned().collect();
+        let items: Vec<_> = ring.iter().skip(skip).take(limit).cloned().collect();
         let upto = items.last().map_or(after, |last| last.offset);
         Some(Batch { items, upto })
     }
@@ -157,9 +184,14 @@ impl Feed {
         page(self.journal.as_ref(), &self.unit, kinds, partition, after, PAGE, wanted)
     }
 
-    fn ring(&self, partition: u16) -> MutexGuard<'_, Ring> {
-        let ring = self.rings.get(usize::from(partition)).expect("one ring per partition");
-        ring.lock().unwrap_or_else(PoisonError::into_inner)
+    fn partition(&self, partition: u16) -> &Partition {
+        self.partitions.get(usize::from(partition)).expect("as many as the journal has")
+    }
+}
+
+impl Partition {
+    fn ring(&self) -> MutexGuard<'_, VecDeque<FeedItem>> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

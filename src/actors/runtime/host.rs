@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -32,6 +31,7 @@ use super::{
 };
 use crate::{
     actors::entity::{Address, AnyCommand, AskError, Entity, Injected, Key, Outcome, Unavailable},
+    maps::Map,
     persistence::{Causation, PartitionId, StreamId},
     spans,
 };
@@ -51,7 +51,7 @@ pub(crate) struct Host<E: Entity> {
 }
 
 /// The cells of one partition.
-struct Shard<E: Entity>(Mutex<HashMap<Key, Arc<Cell<E>>>>);
+struct Shard<E: Entity>(Mutex<Map<Key, Arc<Cell<E>>>>);
 
 /// A message on its way: the answer to come, and the claim on it.
 pub(crate) type Sent<E> = (oneshot::Receiver<TurnResult<E>>, Arc<Claim>);
@@ -73,7 +73,7 @@ impl<E: Entity> Host<E> {
         config: EntityLimits,
         kinds: Kinds,
     ) -> Arc<Self> {
-        let shards = (0..unit.journal.partitions()).map(|_| Shard(Mutex::new(HashMap::new()))).collect();
+        let shards = (0..unit.journal.partitions()).map(|_| Shard(Mutex::new(Map::default()))).collect();
         let directory = Directory::default();
         Arc::new(Self {
             kind: E::KIND.into(),
@@ -105,7 +105,7 @@ impl<E: Entity> Host<E> {
         PartitionId::of(&self.kind, key.as_str(), self.unit.journal.partitions())
     }
 
-    fn shard(&self, partition: PartitionId) -> MutexGuard<'_, HashMap<Key, Arc<Cell<E>>>> {
+    fn shard(&self, partition: PartitionId) -> MutexGuard<'_, Map<Key, Arc<Cell<E>>>> {
         let shard = self.shards.get(usize::from(partition.0)).expect("one shard per partition");
         shard.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

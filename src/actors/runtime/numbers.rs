@@ -1,11 +1,14 @@
 //! Public numbers: who has which, and which is next.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard},
 };
 
-use crate::actors::entity::{Key, Number};
+use crate::{
+    actors::entity::{Key, Number},
+    maps::Map,
+};
 
 /// The counter of one service. Numbers start at 1 and are never given twice; one that was drawn and not
 /// used is given next.
@@ -52,7 +55,7 @@ impl Numbers {
 /// A number stands here before its first append is handed over: whoever reads the journal may see the append, and follow
 /// the number, before the journal has answered.
 #[derive(Debug, Default)]
-pub(crate) struct Directory(RwLock<HashMap<u64, Key>>);
+pub(crate) struct Directory(RwLock<Map<u64, Key>>);
 
 impl Directory {
     /// The stream with this number.
@@ -74,7 +77,7 @@ impl Directory {
         }
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<u64, Key>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Map<u64, Key>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -245,7 +245,7 @@ impl System {
                 unit: lane.unit.name.to_string(),
                 partition: lane.partition,
                 cursor: lane.cursor(),
-                lag: lane.durable().saturating_sub(lane.cursor()),
+                lag: lane.head().saturating_sub(lane.cursor()),
                 state: consumer.state(),
                 refused: consumer.why_refused().map(|reason| reason.to_string()),
             })

@@ -77,7 +77,7 @@ async fn reopen(unit: &Arc<UnitRuntime>, poisoned: &str) -> Result<(), Failure> 
 /// look, and what it began is resumed. Entities in memory notice the new epoch and recover.
 fn take_up(unit: &UnitRuntime, hosts: &[Arc<dyn KindHost>]) {
     learn(unit, hosts);
-    unit.feed.wake_all();
+    unit.feed.show_all();
     let running = |host: &&Arc<dyn KindHost>| host.service().intake().is_ok();
     wake_open_streams(unit, &hosts.iter().filter(running).cloned().collect::<Vec<_>>());
 }

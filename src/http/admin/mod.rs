@@ -18,6 +18,7 @@ use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::{
     Problem, admin_contract,
@@ -166,6 +167,7 @@ impl Routes for Admin {
             self.audit.answered(request, &who, &answer).await;
             answer
         }
+        .instrument(request.log_span())
         .boxed()
     }
 

@@ -1,6 +1,7 @@
 //! From a request to what answers it.
 
 use http::{Method, StatusCode, header};
+use tracing::Instrument;
 
 use super::{Action, Procedure, Resource};
 use crate::http::{
@@ -44,18 +45,20 @@ impl Resource {
     /// 404, 405 and everything that reading and commanding can lead to.
     pub(crate) async fn handle(&self, request: &Request, target: Target, place: &Place) -> Result<Response, Problem> {
         let target = self.named(target);
-        let allow =
-            self.methods(&target).ok_or_else(|| Problem::not_found(format!("{} does not exist", request.path)))?;
+        if !self.offers(&target) {
+            return Err(Problem::not_found(format!("{} does not exist", request.path)));
+        }
         if request.method == Method::OPTIONS {
             let mut response = empty(StatusCode::OK);
-            set(&mut response, header::ALLOW, &allow);
+            set(&mut response, header::ALLOW, &self.methods(&target));
             return Ok(response);
         }
         if let Some(procedure) = self.procedure_at(&request.method, &target) {
-            return self.perform(procedure, request, place).await;
+            return self.perform(procedure, request, place).instrument(request.log_span()).await;
         }
         if let Some(action) = self.action(&request.method, &target) {
-            return self.command(action, request, self.resolved(target).await?, place).await;
+            let done = async { self.command(action, request, self.resolved(target).await?, place).await };
+            return done.instrument(request.log_span()).await;
         }
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         match (self.source.as_ref().filter(|_| reads), self.resolved(target).await?) {
@@ -63,7 +66,9 @@ impl Resource {
             (Some(source), Target::Item(key)) => self.read(source, request, &key, place).await,
             (Some(_), Target::Search) => Ok(self.searches(place)),
             (Some(source), Target::Finder(name)) => self.find(source, request, &name, place).await,
-            (None, _) | (_, Target::Procedure(_)) => Err(Problem::method_not_allowed(&request.method, allow)),
+            (None, target) | (Some(_), target @ Target::Procedure(_)) => {
+                Err(Problem::method_not_allowed(&request.method, self.methods(&target)))
+            }
         }
     }
 
@@ -101,14 +106,20 @@ impl Resource {
         Ok(resolve(asked.clone()).await?.map_or(target, Target::Item))
     }
 
-    /// The methods that `target` offers; `None` when this resource has no such target.
-    fn methods(&self, target: &Target) -> Option<String> {
-        let mut methods = match target {
-            Target::Procedure(_) => Vec::new(),
-            Target::Collection if self.source.is_none() => Vec::new(),
-            Target::Item(_) | Target::Search | Target::Finder(_) if self.source.is_none() => return None,
-            Target::Collection | Target::Item(_) | Target::Search | Target::Finder(_) => vec!["GET", "HEAD"],
-        };
+    /// Whether this resource has such a target.
+    fn offers(&self, target: &Target) -> bool {
+        match target {
+            Target::Procedure(_) | Target::Collection => true,
+            Target::Item(_) => self.source.is_some(),
+            Target::Search => self.source.is_some() && !self.finders.is_empty(),
+            Target::Finder(name) => self.source.is_some() && self.finder_named(name).is_some(),
+        }
+    }
+
+    /// The methods that `target`, which is offered, has.
+    fn methods(&self, target: &Target) -> String {
+        let is_read = self.source.is_some() && !matches!(target, Target::Procedure(_));
+        let mut methods = if is_read { vec!["GET", "HEAD"] } else { Vec::new() };
         match target {
             Target::Collection => {
                 let posts = self.create.is_some() || self.procedure_at(&Method::POST, target).is_some();
@@ -123,15 +134,10 @@ impl Resource {
                 let named = self.procedures.iter().filter(|procedure| procedure.name == name);
                 methods.extend(named.map(|procedure| procedure.method.as_str()));
             }
-            Target::Search => {
-                self.finders.first()?;
-            }
-            Target::Finder(name) => {
-                self.finder_named(name)?;
-            }
+            Target::Search | Target::Finder(_) => {}
         }
         methods.push("OPTIONS");
-        Some(methods.join(", "))
+        methods.join(", ")
     }
 
     fn action(&self, method: &Method, target: &Target) -> Option<&Action> {

@@ -14,7 +14,6 @@ use http::{HeaderMap, Method, StatusCode, header};
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 use tower::Service;
-use tracing::Instrument;
 use warp::{Filter, filters::path::FullPath};
 
 use super::{
@@ -173,8 +172,6 @@ impl Edge {
         let begun = Instant::now();
         let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
-        // Of the highest level, so that it is there whatever is logged.
-        let span = tracing::error_span!("request", %method, path, correlation = &*correlation.id);
         let traced = spans::request(&correlation.id, correlation.traceparent(), method.as_str());
         let secure = peer.is_some_and(|peer| peer.secure);
         let peer = peer.map(|peer| peer.address.to_canonical());
@@ -194,31 +191,28 @@ impl Edge {
             caller: None,
             route: OnceLock::new(),
         };
-        let mut response = async {
-            let answered = async {
-                let _place = room.enter(class).inspect_err(|_| meters.count_shed())?;
-                // asks about a request that is not sent yet, and a browser says of nobody's who he is
-                let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
-                let open = preflight.is_some() || routes.is_open(&request.path);
-                request.peer = request.peer.map(|peer| self.guard.client(peer, &mut request.headers));
-                if !open {
-                    let (client, headers, at) = (request.peer, &request.headers, request.at);
-                    request.caller = self.guard.admit(client, headers, at, &mut spent)?;
-                }
-                admit(&mut request, limits, body).await?;
-                match preflight {
-                    Some(response) => Ok(response),
-                    None => guarded(routes.as_ref(), &request).await,
-                }
-            };
-            let answered: Result<Response, Problem> = answered.await;
-            answered.unwrap_or_else(|problem| {
-                tracing::debug!(status = problem.status().as_u16(), ?problem, "refused");
-                problem.respond(&request)
-            })
-        }
-        .instrument(span)
-        .await;
+        let answered = async {
+            let _place = room.enter(class).inspect_err(|_| meters.count_shed())?;
+            // asks about a request that is not sent yet, and a browser says of nobody's who he is
+            let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
+            let open = preflight.is_some() || routes.is_open(&request.path);
+            request.peer = request.peer.map(|peer| self.guard.client(peer, &mut request.headers));
+            if !open {
+                let (client, headers, at) = (request.peer, &request.headers, request.at);
+                request.caller = self.guard.admit(client, headers, at, &mut spent)?;
+            }
+            admit(&mut request, limits, body).await?;
+            match preflight {
+                Some(response) => Ok(response),
+                None => guarded(routes.as_ref(), &request).await,
+            }
+        };
+        let answered: Result<Response, Problem> = answered.await;
+        let mut response = answered.unwrap_or_else(|problem| {
+            let status = problem.status().as_u16();
+            request.in_log(|| tracing::debug!(status, ?problem, "refused"));
+            problem.respond(&request)
+        });
         let (route, status, took) =
             (request.route.get().unwrap_or(unmatched), response.status().as_u16(), begun.elapsed());
         route.answered(request.method.as_str(), status, took);
@@ -345,7 +339,7 @@ async fn guarded(routes: &dyn Routes, request: &Request) -> Result<Response, Pro
     route.catch_unwind().await.unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        tracing::error!(panic = what, method = %request.method, path = request.path, "a route panicked");
+        request.in_log(|| tracing::error!(panic = what, "a route panicked"));
         Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "this is a fault of ours; it was logged"))
     })
 }

@@ -1,6 +1,6 @@
 //! What is kept in memory of the durable journal: stream heads, and where positions are.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, hash_map::Entry};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -8,6 +8,7 @@ use super::{
     bases::Beginning,
     frame::{FrameHeader, JournalId},
 };
+use crate::maps::Map;
 use crate::persistence::{
     PartitionId, StreamId,
     heads::{Checkpoint, Tip},
@@ -33,14 +34,14 @@ pub(super) struct Index {
 
 /// The tips of all streams, in parts that are looked through one at a time, so that nobody waits for all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Streams(Vec<HashMap<StreamId, Tip>>);
+pub(super) struct Streams(Vec<Map<StreamId, Tip>>);
 
 /// Ten million streams are 40 thousand a part: some milliseconds.
 const PARTS: u16 = 256;
 
 impl Default for Streams {
     fn default() -> Self {
-        Self(vec![HashMap::new(); usize::from(PARTS)])
+        Self(vec![Map::default(); usize::from(PARTS)])
     }
 }
 
@@ -58,11 +59,11 @@ impl Streams {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.iter().map(HashMap::len).sum()
+        self.0.iter().map(Map::len).sum()
     }
 
     pub(super) fn tips(&self) -> impl Iterator<Item = &Tip> {
-        self.0.iter().flat_map(HashMap::values)
+        self.0.iter().flat_map(Map::values)
     }
 
     /// One of the parts, as it is now; `None` behind the last.

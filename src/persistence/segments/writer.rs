@@ -6,7 +6,7 @@
 //! Telling has a thread of its own, so that the disk is busy while callers are told.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     convert::Infallible,
     fs::File,
     io,
@@ -27,6 +27,7 @@ use super::{
     queue::{Done, Queue, Queued},
     segment::{self, NotCreated, SEGMENT_HEADER, SegmentHeader},
 };
+use crate::maps::Map;
 use crate::persistence::{
     AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
     heads::Tip,
@@ -105,7 +106,7 @@ pub(super) struct Writer {
 struct Group {
     bytes: Vec<u8>,
     told: Told,
-    tips: HashMap<StreamId, Tip>,
+    tips: Map<StreamId, Tip>,
     /// Partition, position of the first event and of the last, for each record.
     notes: Vec<(PartitionId, u64, u64)>,
 }
@@ -207,10 +208,10 @@ impl Writer {
     /// Decides on what waits, each append in the light of those before it, until the segment is full.
     fn gather(&self, waiting: &mut VecDeque<Queued>) -> Group {
         let mut group =
-            Group { bytes: vec![0; FRAME_HEADER], told: Vec::new(), tips: HashMap::new(), notes: Vec::new() };
+            Group { bytes: vec![0; FRAME_HEADER], told: Vec::new(), tips: Map::default(), notes: Vec::new() };
         let shared = Arc::clone(&self.shared);
         let index = read(&shared.index);
-        let mut last: HashMap<PartitionId, u64> = HashMap::new();
+        let mut last: Map<PartitionId, u64> = Map::default();
         while let Some(next) = waiting.front() {
             if !self.fits(group.bytes.len() - FRAME_HEADER + next.size()) {
                 break;

@@ -16,7 +16,7 @@ mod tests;
 mod window;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -48,6 +48,7 @@ use crate::actors::{
     entity::{Advance, DeadLetterId, PolicyProgress, ProgressId, Recorded},
     supervision::{Failure, Process, Running, Stop},
 };
+use crate::maps::Map;
 
 /// Records that are read of one partition at a time.
 const BATCH: usize = 256;
@@ -82,7 +83,7 @@ struct Dispatching {
     kinds: Kinds,
     partitions: Vec<Partition>,
     /// Deliveries that wait behind an earlier one of the same lane.
-    waiting: HashMap<Lane, VecDeque<Outgoing>>,
+    waiting: Map<Lane, VecDeque<Outgoing>>,
     on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing>>,
     /// The partition that is read first the next time.
     first: usize,
@@ -140,7 +141,7 @@ impl Process for Dispatcher {
                 progress,
                 kinds,
                 partitions,
-                waiting: HashMap::new(),
+                waiting: Map::default(),
                 on_their_way: FuturesUnordered::new(),
                 first: 0,
             };
@@ -210,7 +211,7 @@ impl Dispatching {
         let order = (0..lanes).map(|turn| (first + turn) % lanes);
         for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
             let Some(partition) = self.partitions.get(index) else { continue };
-            if !self.has_room() || partition.window.is_full() || lane.durable() <= partition.read {
+            if !self.has_room() || partition.window.is_full() || lane.head() <= partition.read {
                 continue;
             }
             let batch = lane

@@ -51,7 +51,7 @@ async fn a_command_that_gave_up_because_of_a_stop_is_not_passed_by_the_cursor() 
         progress: idle.progress.clone(),
         kinds: idle.kinds.clone(),
         partitions: vec![partition],
-        waiting: HashMap::new(),
+        waiting: Map::default(),
         on_their_way: FuturesUnordered::new(),
         first: 0,
     };

@@ -184,7 +184,7 @@ fn is_of_these_journals(progress: &ViewProgress, consumer: &Consumer) -> bool {
     progress.cursors.iter().filter(|cursor| cursor.offset > 0).all(|cursor| {
         let mut lanes = consumer.lanes.iter();
         let lane = lanes.find(|lane| lane.unit.name == cursor.unit && lane.partition == cursor.partition.0);
-        lane.is_some_and(|lane| cursor.offset <= lane.durable())
+        lane.is_some_and(|lane| cursor.offset <= lane.head())
     })
 }
 
@@ -242,7 +242,7 @@ impl<V: View> Projecting<V> {
         let mut more = false;
         for (index, lane) in consumer.lanes.iter().enumerate() {
             let after = self.applied.get(index).copied().unwrap_or_default();
-            if lane.durable() <= after {
+            if lane.head() <= after {
                 continue;
             }
             if self.used.dirty() >= MAX_ROWS {
