@@ -1,10 +1,10 @@
 # Verifies what CI verifies and writes nothing but target/.
 verify:
     cargo fmt --all -- --check
-    cargo clippy --all-targets --all-features -- -D warnings
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
     cargo check --bins
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
-    cargo test --all-features
+    cargo test --workspace --all-features
 
 # Writes what can be written by a tool.
 fix:

@@ -39,6 +39,8 @@ pub use memory::MemoryStore;
 pub use metrics::JournalMetrics;
 pub use open::{Backend, Elsewhere, OpenError, OpenReport, Placed, Storage, StorageConfig, TornTail, Unit, open};
 pub use projections::{Cursor, MAX_CLEARED, MAX_ROWS, Projections, RowChange, StoreError, ViewName, ViewProgress};
+#[cfg(test)]
+pub(crate) use segments::tests::metered::{Done, Meter};
 pub use snapshots::{MAX_SNAPSHOTS, Snapshots, StoredSnapshot};
 pub use survey::{
     Backed, BackupError, BaseGlance, Counted, Damage, DataDirectory, EventCount, Look, Spot, SurveyError, UnitReport,

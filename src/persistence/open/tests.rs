@@ -6,6 +6,16 @@ use crate::persistence::{
     sample::{append, stream},
 };
 
+impl Storage {
+    /// One unit, with this journal and these tables.
+    pub(crate) fn with_journal(journal: Arc<dyn Journal>, tables: &Arc<MemoryStore>) -> Self {
+        let unit = Unit { journal, ..Unit::of_memory(tables) };
+        let mut opened = Opened::default();
+        opened.units = BTreeMap::from([(StorageConfig::MAIN.to_owned(), unit)]);
+        Self { opened: Arc::new(opened) }
+    }
+}
+
 fn config(dir: &tempfile::TempDir) -> StorageConfig {
     StorageConfig {
         segment_bytes: 8 << 10,

@@ -3,6 +3,7 @@
 mod asking;
 mod bounds;
 mod cells;
+mod costs;
 mod declared;
 mod failing;
 pub(super) mod fixture;

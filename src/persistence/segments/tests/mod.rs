@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod files;
 mod heads;
+pub(crate) mod metered;
 mod reopening;
 mod room;
 mod truncating;
