@@ -1,7 +1,7 @@
 //! A view's rows in memory: what is not yet in storage, and a cache of what is.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -38,8 +38,10 @@ pub(super) struct Generation<V> {
 #[derive(Debug)]
 struct Overlay<V> {
     rows: BTreeMap<Vec<u8>, Entry<V>>,
-    /// Rows that are neither in storage nor on their way there.
-    dirty: usize,
+    /// The keys of rows that are neither in storage nor on their way there, each once.
+    dirty: Vec<Vec<u8>>,
+    /// The keys of rows that were taken last.
+    on_their_way: Vec<Vec<u8>>,
     listed: u64,
 }
 
@@ -101,11 +103,12 @@ impl<V: View> ViewRows<V> {
 impl<V: View> Generation<V> {
     /// Nothing in memory: what there is, the storage has.
     pub(super) fn new(name: ViewName, listed: u64) -> Self {
-        Self { name, overlay: Mutex::new(Overlay { rows: BTreeMap::new(), dirty: 0, listed }) }
+        let overlay = Overlay { rows: BTreeMap::new(), dirty: Vec::new(), on_their_way: Vec::new(), listed };
+        Self { name, overlay: Mutex::new(overlay) }
     }
 
     pub(super) fn dirty(&self) -> usize {
-        self.lock().dirty
+        self.lock().dirty.len()
     }
 
     pub(super) fn listed(&self) -> u64 {
@@ -127,15 +130,19 @@ impl<V: View> Generation<V> {
     pub(super) fn change(&self, key: Vec<u8>, with: impl FnOnce(&mut Option<V>)) {
         let mut overlay = self.lock();
         let overlay = &mut *overlay;
-        let entry = overlay.rows.entry(key).or_insert(Entry { row: None, state: EntryState::Stored });
+        let mut entry = match overlay.rows.entry(key) {
+            btree_map::Entry::Occupied(entry) => entry,
+            btree_map::Entry::Vacant(entry) => entry.insert_entry(Entry { row: None, state: EntryState::Stored }),
+        };
+        if entry.get().state != EntryState::Dirty {
+            overlay.dirty.push(entry.key().clone());
+        }
+        let entry = entry.get_mut();
+        entry.state = EntryState::Dirty;
         let listed = |row: &Option<V>| u64::from(row.as_ref().is_some_and(V::is_listed));
         let before = listed(&entry.row);
         with(&mut entry.row);
         overlay.listed = (overlay.listed + listed(&entry.row)).saturating_sub(before);
-        if entry.state != EntryState::Dirty {
-            entry.state = EntryState::Dirty;
-            overlay.dirty += 1;
-        }
     }
 
     /// How many rows are in memory.
@@ -143,17 +150,20 @@ impl<V: View> Generation<V> {
         self.lock().rows.len()
     }
 
-    /// What has to go to storage.
+    /// What has to go to storage, by key.
     pub(super) fn take_changes(&self) -> Result<Vec<RowChange>, StoreError> {
         let mut overlay = self.lock();
-        let mut changes = Vec::with_capacity(overlay.dirty);
-        for (key, entry) in overlay.rows.iter_mut().filter(|(_, entry)| entry.state == EntryState::Dirty) {
+        let mut dirty = std::mem::take(&mut overlay.dirty);
+        dirty.sort_unstable();
+        let mut changes = Vec::with_capacity(dirty.len());
+        for key in &dirty {
+            let Some(entry) = overlay.rows.get_mut(key) else { continue };
             let row = entry.row.as_ref().map(serde_json::to_vec).transpose();
             let row = row.map_err(|error| StoreError { doing: "writing a row", reason: error.to_string() })?;
             changes.push((key.clone(), row.map(Bytes::from)));
             entry.state = EntryState::OnItsWay;
         }
-        overlay.dirty = 0;
+        overlay.on_their_way = dirty;
         Ok(changes)
     }
 
@@ -166,8 +176,10 @@ impl<V: View> Generation<V> {
     /// The changes taken last are in storage.
     pub(super) fn changes_are_stored(&self) {
         let mut overlay = self.lock();
-        for entry in overlay.rows.values_mut().filter(|entry| entry.state == EntryState::OnItsWay) {
-            entry.state = EntryState::Stored;
+        for key in std::mem::take(&mut overlay.on_their_way) {
+            if let Some(entry) = overlay.rows.get_mut(&key).filter(|entry| entry.state == EntryState::OnItsWay) {
+                entry.state = EntryState::Stored;
+            }
         }
         if overlay.rows.len() > CACHED {
             overlay.rows.retain(|_, entry| entry.state != EntryState::Stored);
@@ -229,5 +241,23 @@ mod tests {
         let late = rows.during::<()>(first, || unreachable!("it would write under the cursors of the second"));
         assert!(late.is_err());
         assert_eq!(rows.during(second, || Ok(2)).expect("current"), 2);
+    }
+
+    #[test]
+    fn each_row_that_changed_goes_to_storage_once_and_one_that_changed_meanwhile_again() {
+        let rows = Generation::<Row>::new(view_name::<Row>(0), 0);
+        let keys = |taken: Vec<RowChange>| taken.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        for key in [b"b", b"a", b"b"] {
+            rows.change(key.to_vec(), |row| *row = Some(Row));
+        }
+        assert_eq!(rows.dirty(), 2);
+        assert_eq!(keys(rows.take_changes().expect("rows")), [b"a".to_vec(), b"b".to_vec()]);
+        rows.change(b"b".to_vec(), |row| *row = None);
+        rows.changes_are_stored();
+        rows.drop_stored();
+        assert!(matches!(rows.get(b"b"), Known::Deleted), "it is newer than what is in storage");
+        assert_eq!((rows.held(), rows.dirty()), (1, 1));
+        assert_eq!(keys(rows.take_changes().expect("rows")), [b"b".to_vec()]);
+        assert!(rows.take_changes().expect("rows").is_empty());
     }
 }
