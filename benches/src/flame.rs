@@ -75,7 +75,7 @@ fn gathered(script: impl BufRead) -> Result<Called> {
             stack.push(readable(name));
         } else {
             all.add(&thread, &mut stack);
-            thread = line.trim().to_owned();
+            line.trim().clone_into(&mut thread);
         }
     }
     all.add(&thread, &mut stack);
