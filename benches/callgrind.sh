@@ -62,8 +62,7 @@ for what in "${@:-get look add}"; do
                 row("ask: find the entity, its mailbox, wait", asked + run - turn)
                 if (decide > 1) row("decide", decide)
                 if (evolve > 1) row("evolve, encode event and reply", evolve)
-                if (append > 10)
-                    row("hand over: encode the record, queue it", append)
+                if (append > 10) row("hand over: encode the record, queue it", append)
                 row("the rest of the turn", turn - decide - evolve - append)
                 if (writer > 0) {
                     row("the writer of the journal", writer)

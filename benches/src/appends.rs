@@ -38,12 +38,8 @@ pub(crate) fn measure(dir: &Path, times: Times, results: &mut Results) -> Result
                         let other = other.clone();
                         async move { other.append().await }
                     };
-                    results.round(
-                        "appends",
-                        name,
-                        callers,
-                        &[("rate", drive(callers, times.round / 2, append).await?)],
-                    );
+                    let rate = drive(callers, times.round / 2, append).await?;
+                    results.round("appends", name, callers, &[("rate", rate)]);
                 }
             }
             for other in others {

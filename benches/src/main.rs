@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/Cargo.toml -- WHAT [--quick] [--events N] [--dir DIR]
-//! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add [--requests N]    for a profiler to watch
+//! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add [--requests N]     to be watched
+//! cargo run --release --manifest-path benches/Cargo.toml -- flame TITLE     draws what `perf script` says (flame.sh)
 //! ```
 //! `WHAT` is one of `appends asks memory recovery verify rebuild compare flows scaling`, or `all`. Prints markdown.
 //! `--quick` makes the rounds short; `--events` is how many events a journal has that is recovered, verified or rebuilt
 //! from, 1 000 000 when not given; `--dir` is where journals are written, `target` when not given; `--results` is where
-//! raw results of all but `recovery verify rebuild` are kept, for `steadfast bench report`; `--load` is the one load of `compare` that is
-//! wanted, for a profiler to watch.
+//! raw results of all but `recovery verify rebuild` are kept, for `steadfast bench report`; `--load` is the one load of
+//! `compare` that is wanted, for a profiler to watch.
 //!
 //! `compare flows scaling` start servers of the program `steadfast` beside this one, or of the one that the variable
 //! `STEADFAST` names. `compare` has a bare warp handler to compare with, and the peers that `benches/peers/all.sh` starts.
