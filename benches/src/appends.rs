@@ -1,11 +1,6 @@
 //! Durable appends a second through the runtime, against the floor that the disk and tokio set, and against stores.
 
-use std::{
-    fs,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, sync::Arc, time::Instant};
 
 use anyhow::Result;
 
@@ -13,9 +8,9 @@ use crate::{
     counter::{Add, Counters, keys, pick},
     floor::{BareFile, Grouped},
     machine::processor_seconds,
-    rounds::{ROUNDS, drive, median},
+    results::Results,
+    rounds::{Figures, Times, drive},
     stores::{Fjall, Redb, SledAlone},
-    table,
 };
 
 /// Entities that the appends go to.
@@ -27,53 +22,31 @@ const CALLERS: [usize; 4] = [1, 16, 64, 256];
 /// What else makes records durable, the bare loop first.
 const OTHERS: [&str; 4] = ["bare loop", "sled", "fjall", "redb"];
 
-pub(crate) fn print(dir: &Path, quick: bool) -> Result<()> {
-    let time = Duration::from_millis(if quick { 700 } else { 2_500 });
+pub(crate) fn measure(dir: &Path, times: Times, results: &mut Results) -> Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let data = tempfile::tempdir_in(dir)?;
         let runtime = Runtime::start(&data.path().join("runtime")).await?;
         let record = runtime.warm_up().await?;
-        let mut rows = Vec::new();
         for callers in CALLERS {
             let place = tempfile::tempdir_in(dir)?;
             let others = others(place.path(), record)?;
-            let (mut ours, mut theirs, mut spent) = (Vec::new(), vec![Vec::new(); others.len()], Vec::new());
-            for _ in 0..ROUNDS {
-                let (before, begun) = (processor_seconds(), Instant::now());
-                let rate = runtime.round(callers, time).await?;
-                spent.push((processor_seconds() - before) * 1e6 / (rate * begun.elapsed().as_secs_f64()));
-                ours.push(rate);
-                for (other, rates) in others.iter().zip(&mut theirs) {
+            for _ in 0..times.rounds {
+                results.round("appends", "steadfast", callers, &runtime.round(callers, record, times).await?);
+                for (name, other) in OTHERS.iter().zip(&others) {
                     let other = other.clone();
                     let append = move |_| {
                         let other = other.clone();
                         async move { other.append().await }
                     };
-                    rates.push(drive(callers, time, append).await?);
+                    let rate = drive(callers, times.round / 2, append).await?;
+                    results.round("appends", name, callers, &[("rate", rate)]);
                 }
             }
             for other in others {
                 Arc::into_inner(other).map(Grouped::close).transpose()?;
             }
-            let rate = median(ours.clone());
-            rows.push(vec![
-                format!("{callers}"),
-                "**steadfast**".to_owned(),
-                String::new(),
-                table::whole(rate),
-                table::range(&ours),
-                format!("{:.1}", median(spent)),
-            ]);
-            for (name, rates) in OTHERS.iter().zip(theirs) {
-                let ratio = table::ratio(rate / median(rates.clone()));
-                let (middle, range) = (table::whole(median(rates.clone())), table::range(&rates));
-                rows.push(vec![format!("{callers}"), (*name).to_owned(), ratio, middle, range, String::new()]);
-            }
         }
         runtime.counters.stop().await;
-        let title = format!("Durable appends, {record} bytes each, {ENTITIES} entities");
-        let head = ["callers", "", "steadfast to it", "appends/s", "its rounds", "CPU \u{b5}s/append"];
-        table::print(&title, &head, &rows);
         Ok(())
     })
 }
@@ -107,7 +80,8 @@ impl Runtime {
         Ok(written(&self.journal)? / ENTITIES)
     }
 
-    async fn round(&self, callers: usize, time: Duration) -> Result<f64> {
+    /// Appends a second, and what one takes of the processor and on the disk.
+    async fn round(&self, callers: usize, record: usize, times: Times) -> Result<Figures> {
         let (entities, keys) = (self.counters.entities.clone(), self.keys.clone());
         let append = move |random| {
             let (entities, keys) = (entities.clone(), keys.clone());
@@ -116,7 +90,10 @@ impl Runtime {
                 Ok(())
             }
         };
-        drive(callers, time, append).await
+        let (before, begun) = (processor_seconds(), Instant::now());
+        let rate = drive(callers, times.round / 2, append).await?;
+        let cpu_us = (processor_seconds() - before) * 1e6 / (rate * begun.elapsed().as_secs_f64());
+        Ok(vec![("rate", rate), ("cpu_us", cpu_us), ("bytes", record as f64)])
     }
 }
 

@@ -8,8 +8,8 @@ use steadfast::Key;
 use crate::{
     counter::{Counters, Look, keys, pick},
     peers::{kameos, look_at_kameo, look_at_ractor, ractors},
-    rounds::{ROUNDS, drive, median},
-    table,
+    results::Results,
+    rounds::{Times, drive},
 };
 
 /// Resident entities, and actors of each peer.
@@ -18,46 +18,32 @@ const ENTITIES: usize = 100_000;
 /// Who asks.
 const CALLERS: usize = 64;
 
-pub(crate) fn print(quick: bool) -> Result<()> {
-    let time = Duration::from_millis(if quick { 500 } else { 1_500 });
+/// The rounds of the peers are beside those of commands and beside those of reads.
+pub(crate) fn measure(times: Times, results: &mut Results) -> Result<()> {
+    let time = times.round * 3 / 10;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let ours = Resident::new(Counters::in_memory().await?).await?;
         let (ractors, kameos) = (Arc::new(ractors(ENTITIES).await?), Arc::new(kameos(ENTITIES).await?));
-
-        let mut rates: [Vec<f64>; 4] = Default::default();
-        for _ in 0..ROUNDS {
-            let [command, read, ractor, kameo] = &mut rates;
-            command.push(ours.look(time).await?);
-            read.push(ours.get(time).await?);
+        for _ in 0..times.rounds {
+            results.round("messages", "steadfast", ENTITIES, &[("rate", ours.look(time).await?)]);
+            results.round("gets", "steadfast", ENTITIES, &[("rate", ours.get(time).await?)]);
             let actors = ractors.clone();
             let calling = move |random| {
                 let actors = actors.clone();
                 async move { look_at_ractor(pick(&actors, random)?).await.map(drop) }
             };
-            ractor.push(drive(CALLERS, time, calling).await?);
+            let ractor = drive(CALLERS, time, calling).await?;
             let actors = kameos.clone();
             let calling = move |random| {
                 let actors = actors.clone();
                 async move { look_at_kameo(pick(&actors, random)?).await.map(drop) }
             };
-            kameo.push(drive(CALLERS, time, calling).await?);
+            let kameo = drive(CALLERS, time, calling).await?;
+            for load in ["messages", "gets"] {
+                results.round(load, "ractor", ENTITIES, &[("rate", ractor)]);
+                results.round(load, "kameo", ENTITIES, &[("rate", kameo)]);
+            }
         }
-
-        let [command, read, ractor, kameo] = rates;
-        let (by_ractor, by_kameo) = (median(ractor.clone()), median(kameo.clone()));
-        let row = |name: &str, rates: Vec<f64>| {
-            let rate = median(rates.clone());
-            let ratios = [table::ratio(rate / by_ractor), table::ratio(rate / by_kameo)];
-            [vec![name.to_owned()], ratios.to_vec(), vec![table::whole(rate), table::range(&rates)]].concat()
-        };
-        let rows = [
-            row("steadfast, a command without events", command),
-            row("steadfast, `get`", read),
-            row("ractor, `call` with a timeout", ractor),
-            row("kameo, `ask` with a timeout", kameo),
-        ];
-        let title = format!("Asks, {ENTITIES} resident entities, {CALLERS} callers, at random");
-        table::print(&title, &["", "to ractor", "to kameo", "asks/s", "its rounds"], &rows);
         ours.counters.stop().await;
         Ok(())
     })

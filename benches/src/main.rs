@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/Cargo.toml -- WHAT [--quick] [--events N] [--dir DIR]
-//! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add    for a profiler to watch
+//! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add [--requests N]     to be watched
+//! cargo run --release --manifest-path benches/Cargo.toml -- flame TITLE     draws what `perf script` says (flame.sh)
 //! ```
 //! `WHAT` is one of `appends asks memory recovery verify rebuild compare flows scaling`, or `all`. Prints markdown.
 //! `--quick` makes the rounds short; `--events` is how many events a journal has that is recovered, verified or rebuilt
 //! from, 1 000 000 when not given; `--dir` is where journals are written, `target` when not given; `--results` is where
-//! raw results of the last three are kept, for `steadfast bench report`; `--load` is the one load of `compare` that is
-//! wanted, for a profiler to watch.
+//! raw results of all but `recovery verify rebuild` are kept, for `steadfast bench report`; `--load` is the one load of
+//! `compare` that is wanted, for a profiler to watch.
 //!
 //! `compare flows scaling` start servers of the program `steadfast` beside this one, or of the one that the variable
 //! `STEADFAST` names. `compare` has a bare warp handler to compare with, and the peers that `benches/peers/all.sh` starts.
@@ -16,6 +17,7 @@
 mod appends;
 mod asks;
 mod counter;
+mod flame;
 mod floor;
 mod http;
 mod machine;
@@ -52,6 +54,8 @@ struct Options {
     results: Option<PathBuf>,
     /// The one load of `compare` that is wanted.
     load: Option<String>,
+    /// How many a profile is of; without, as many as there are in some seconds.
+    requests: Option<usize>,
 }
 
 fn main() -> Result<()> {
@@ -59,9 +63,18 @@ fn main() -> Result<()> {
     if options.what == http::ALONE {
         return http::serve_warp();
     }
+    if let ("flame", Some(title)) = (options.what.as_str(), &options.of) {
+        print!("{}", flame::draw(std::io::stdin().lock(), title)?);
+        return Ok(());
+    }
     machine::refuse_tmpfs(&options.dir)?;
     match (options.what.as_str(), &options.of) {
-        ("profile", Some(what)) => return profile::run(what, &options.dir),
+        ("profile", Some(what)) => {
+            return match options.requests {
+                Some(requests) => profile::count(what, &options.dir, requests),
+                None => profile::run(what, &options.dir),
+            };
+        }
         (_, Some(subject)) if subject == "fill" => return recovery::fill(&options.dir, options.events),
         (_, Some(subject)) if subject == "start" => return recovery::start(&options.dir),
         (_, Some(subject)) => return memory::alone(subject, &options.dir),
@@ -69,14 +82,22 @@ fn main() -> Result<()> {
     }
     machine::print(&options.dir);
     let is_wanted = |name: &str| options.what == name || options.what == "all";
+    let (times, to) = (Times::new(options.quick), options.results.as_deref());
+    let begin = |what| Results::begin(what, times.quick, &options.dir);
     if is_wanted("appends") {
-        appends::print(&options.dir, options.quick)?;
+        let mut results = begin("appends");
+        appends::measure(&options.dir, times, &mut results)?;
+        results.end(to)?;
     }
     if is_wanted("asks") {
-        asks::print(options.quick)?;
+        let mut results = begin("asks");
+        asks::measure(times, &mut results)?;
+        results.end(to)?;
     }
     if is_wanted("memory") {
-        memory::print(&options.dir)?;
+        let mut results = begin("memory");
+        memory::measure_all(&options.dir, &mut results)?;
+        results.end(to)?;
     }
     if is_wanted("recovery") {
         recovery::print(&options.dir, options.events)?;
@@ -87,7 +108,6 @@ fn main() -> Result<()> {
     if is_wanted("rebuild") {
         rebuild::print(&options.dir, options.events)?;
     }
-    let (times, to) = (Times::new(options.quick), options.results.as_deref());
     if is_wanted("compare") {
         http::compare(&options.dir, times, options.load.as_deref(), to)?;
     }
@@ -95,7 +115,7 @@ fn main() -> Result<()> {
         http::flows(&options.dir, times, to)?;
     }
     if is_wanted("scaling") {
-        let mut results = Results::begin("scaling", times.quick, &options.dir);
+        let mut results = begin("scaling");
         scaling::measure(&options.dir, times, &mut results)?;
         http::connections(&options.dir, times, &mut results)?;
         results.end(to)?;
@@ -112,6 +132,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
         events: 1_000_000,
         results: None,
         load: None,
+        requests: None,
     };
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -127,8 +148,10 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
             | "all"
             | http::ALONE => options.what = arg,
             "profile" => (options.what, options.of) = (arg, Some(args.next().context("profile what?")?)),
+            "flame" => (options.what, options.of) = (arg, Some(args.next().context("flame needs a title")?)),
             "--of" => options.of = Some(args.next().context("--of needs a name")?),
             "--dir" => options.dir = args.next().context("--dir needs a directory")?.into(),
+            "--requests" => options.requests = Some(args.next().context("--requests needs a number")?.parse()?),
             "--load" => options.load = Some(args.next().context("--load needs the name of one")?),
             "--results" => options.results = Some(args.next().context("--results needs a directory")?.into()),
             "--events" => {

@@ -9,7 +9,7 @@ use crate::{
     counter::{Counter, Counters, keys},
     machine::resident,
     peers::{kameos, ractors},
-    table,
+    results::Results,
 };
 
 /// What is counted.
@@ -18,30 +18,17 @@ const ENTITIES: usize = 100_000;
 /// Made before the counting begins, so that threads, caches and the feed's rings of newest events are there.
 const BEFORE: usize = 20_000;
 
-/// Prints the table, from one process per subject.
-pub(crate) fn print(dir: &Path) -> Result<()> {
+/// One round of each, from one process per subject. The state is no part of it.
+pub(crate) fn measure_all(dir: &Path, results: &mut Results) -> Result<()> {
     let data = tempfile::tempdir_in(dir)?;
     let of = |name: &str| measure(name, data.path());
     let (all, index) = (of("entities")?, of("index")?);
-    let state = size_of::<Counter>() as f64;
-    let rows = [
-        row("steadfast: cell, book, mailbox, entry in its shard", all - index - state, ""),
-        row(
-            "steadfast: key, and entry in the journal's index of streams",
-            index,
-            "also for entities that are not in memory",
-        ),
-        row("ractor actor", of("ractor")? - size_of::<i64>() as f64, ""),
-        row("kameo actor", of("kameo")? - size_of::<i64>() as f64, ""),
-    ];
-    let title =
-        format!("Bytes per idle entity, besides its state of {state} bytes, over {ENTITIES} that got one event");
-    table::print(&title, &["", "bytes", "note"], &rows);
+    let mut round = |subject: &str, bytes: f64| results.round("memory", subject, ENTITIES, &[("bytes", bytes)]);
+    round("steadfast", all - index - size_of::<Counter>() as f64);
+    round("steadfast, what the journal knows of it", index);
+    round("ractor", of("ractor")? - size_of::<i64>() as f64);
+    round("kameo", of("kameo")? - size_of::<i64>() as f64);
     Ok(())
-}
-
-fn row(name: &str, bytes: f64, note: &str) -> Vec<String> {
-    vec![name.to_owned(), table::whole(bytes), note.to_owned()]
 }
 
 /// What a process that measures only `name` says.

@@ -1,16 +1,20 @@
-//! One subject alone for some seconds, for a profiler to watch.
+//! One subject alone, for a profiler to watch: for some seconds, or for so many requests.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
+use steadfast::{Entities, Key};
 
 use crate::{
     asks,
-    counter::{Add, Counters, keys, pick},
+    counter::{Add, Counter, Counters, Look, keys, pick},
     rounds::drive,
 };
 
 const TIME: Duration = Duration::from_secs(5);
+
+/// Entities that requests are counted over: few, because all of them are brought into memory before.
+const COUNTED: usize = 1_000;
 
 /// Runs `what`: `look` and `get` over many entities with the journal in memory, `add` on segments in `dir`.
 pub(crate) fn run(what: &str, dir: &Path) -> Result<()> {
@@ -36,5 +40,36 @@ pub(crate) fn run(what: &str, dir: &Path) -> Result<()> {
         }
     })?;
     println!("{rate:.0} a second");
+    Ok(())
+}
+
+/// `requests` of `what`, one after the other on one thread, for a profiler that counts instructions: two runs differ by
+/// what their requests take, and by nothing else.
+pub(crate) fn count(what: &str, dir: &Path, requests: usize) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let (data, ids) = (tempfile::tempdir_in(dir)?, keys(0..COUNTED)?);
+        let counters = match what {
+            "look" | "get" => Counters::in_memory().await?,
+            "add" => Counters::on_disk(data.path()).await?,
+            other => bail!("{other} is not profiled"),
+        };
+        let to = counters.entities.clone();
+        for key in &ids {
+            to.ask(key, Add { amount: 1 }).await?;
+        }
+        each(&to, what, ids.iter().cycle().take(requests)).await?;
+        counters.stop().await;
+        Ok(())
+    })
+}
+
+async fn each(to: &Entities<Counter>, what: &str, ids: impl Iterator<Item = &Key>) -> Result<()> {
+    for key in ids {
+        match what {
+            "get" => drop(to.get(key).await?),
+            "look" => drop(to.ask(key, Look { plus: 1 }).await?),
+            _ => drop(to.ask(key, Add { amount: 1 }).await?),
+        }
+    }
     Ok(())
 }

@@ -78,10 +78,12 @@ impl Results {
     /// # Errors
     /// The file cannot be written.
     pub(crate) fn end(&self, to: Option<&Path>) -> Result<()> {
-        let mut loads: Vec<&str> = self.measured.iter().map(|one| one.load.as_str()).collect();
-        loads.dedup();
-        for load in loads {
-            self.print(load);
+        let mut printed: Vec<&str> = Vec::new();
+        for Measured { load, .. } in &self.measured {
+            if !printed.contains(&load.as_str()) {
+                self.print(load);
+                printed.push(load);
+            }
         }
         let Some(to) = to else { return Ok(()) };
         let file = self.file(to);

@@ -57,8 +57,7 @@ const fn at_most(blocks: f64, bytes: f64) -> Taken {
     Taken { blocks, bytes }
 }
 
-// Each is a few hundredths above what was counted when it was written down, which is said beside it. Debug and release
-// builds count the same.
+// Each is a few hundredths above what a debug build counted when it was written down, which is said beside it.
 
 /// 4 blocks and 208 bytes.
 const GET: Taken = at_most(4.1, 220.0);

@@ -40,6 +40,12 @@ pub(super) struct Report {
 struct Drawn {
     name: &'static str,
     title: &'static str,
+    /// `None` when it was not measured.
+    measured: Option<Measured>,
+}
+
+/// What is shown of a load that was measured.
+struct Measured {
     origin: String,
     table: String,
     plot: String,
@@ -48,13 +54,17 @@ struct Drawn {
 impl Report {
     pub(super) fn run(&self) -> Result<(), Exit> {
         let all = Results::latest(&self.results).map_err(Exit::Usage)?;
-        let drawn: Vec<Drawn> = shown::ALL.iter().filter_map(|shown| draw(&all, shown)).collect();
-        if drawn.is_empty() {
+        let one = |shown: &'static Shown| Drawn { name: shown.load, title: shown.title, measured: draw(&all, shown) };
+        let drawn: Vec<Drawn> = shown::ALL.iter().map(one).collect();
+        if drawn.iter().all(|drawn| drawn.measured.is_none()) {
             return Err(Exit::Usage(anyhow!("{} has no results of a load that is shown", self.results.display())));
         }
         let Some(page) = &self.page else {
-            for Drawn { title, origin, table, .. } in drawn {
-                say(&format!("{title}\n\n{table}\n{origin}\n"));
+            for Drawn { name, title, measured } in drawn {
+                match measured {
+                    Some(Measured { origin, table, .. }) => say(&format!("{title}\n\n{table}\n{origin}\n")),
+                    None => say(&format!("{title}\n\n{}\n", not_measured(name))),
+                }
             }
             return Ok(());
         };
@@ -84,7 +94,14 @@ fn files(page: &Path, drawn: &[Drawn]) -> anyhow::Result<Vec<(PathBuf, String)>>
     let plots = page.with_extension("");
     let beside = plots.file_name().with_context(|| format!("{} has no name", page.display()))?;
     let mut files = Vec::new();
-    for Drawn { name, title, origin, table, plot } in drawn {
+    for Drawn { name, title, measured } in drawn {
+        let Some(Measured { origin, table, plot }) = measured else {
+            // A page need not have a place for what nobody has measured.
+            if page::has(&text, name) {
+                text = page::replace(&text, name, &not_measured(name))?;
+            }
+            continue;
+        };
         let image = format!("![{title}]({}/{name}.svg)", beside.display());
         text = page::replace(&text, name, &format!("{image}\n\n{table}\n{origin}\n"))
             .with_context(|| format!("cannot show {name} in {}", page.display()))?;
@@ -92,6 +109,10 @@ fn files(page: &Path, drawn: &[Drawn]) -> anyhow::Result<Vec<(PathBuf, String)>>
     }
     files.push((page.to_owned(), text));
     Ok(files)
+}
+
+fn not_measured(name: &str) -> String {
+    format!("*{name}: no raw results yet.*\n")
 }
 
 fn write(file: &Path, content: &str) -> anyhow::Result<()> {
@@ -102,7 +123,7 @@ fn write(file: &Path, content: &str) -> anyhow::Result<()> {
 }
 
 /// A load with its table and its plot; `None` when it was not measured.
-fn draw(all: &[Results], shown: &'static Shown) -> Option<Drawn> {
+fn draw(all: &[Results], shown: &'static Shown) -> Option<Measured> {
     let results = all.iter().find(|results| results.what == shown.what)?;
     let table = tables::summary(results, shown).unwrap_or_else(|| tables::markdown(results, shown));
     let mut series: Vec<Series> = Vec::new();
@@ -126,7 +147,7 @@ fn draw(all: &[Results], shown: &'static Shown) -> Option<Drawn> {
         Plot::Decades => svg::lines(&picture, true),
         Plot::Time => svg::lines(&picture, false),
     };
-    Some(Drawn { name: shown.load, title: shown.title, origin: results.origin(), table, plot })
+    Some(Measured { origin: results.origin(), table, plot })
 }
 
 #[cfg(test)]
@@ -176,6 +197,21 @@ mod tests {
         fs::remove_file(directory.path().join("results/2026-11-21-compare.json")).unwrap();
         let error = report.run().unwrap_err().reason().to_string();
         assert!(error.ends_with("has no results of a load that is shown"), "{error}");
+    }
+
+    #[test]
+    fn a_place_for_what_was_not_measured_says_so() {
+        let (directory, report) = prepared();
+        let page = directory.path().join("page.md");
+        let old = fs::read_to_string(&page).unwrap() + "<!-- drawn: memory -->\n\nold\n\n<!-- end of memory -->\n";
+        fs::write(&page, old).unwrap();
+        report.run().unwrap();
+        let text = fs::read_to_string(&page).unwrap();
+        assert!(
+            text.ends_with("drawn: memory -->\n\n*memory: no raw results yet.*\n\n<!-- end of memory -->\n"),
+            "{text}"
+        );
+        assert!(!directory.path().join("page/memory.svg").exists());
     }
 
     #[test]

@@ -4,12 +4,21 @@
 
 use anyhow::{anyhow, bail};
 
+/// Whether the page has a place for that part.
+pub(super) fn has(page: &str, name: &str) -> bool {
+    page.contains(&begin(name))
+}
+
+fn begin(name: &str) -> String {
+    format!("<!-- drawn: {name} -->\n")
+}
+
 /// The page with a part replaced.
 ///
 /// # Errors
 /// The page has no such part, or it does not end.
 pub(super) fn replace(page: &str, name: &str, part: &str) -> anyhow::Result<String> {
-    let (begin, end) = (format!("<!-- drawn: {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (begin, end) = (begin(name), format!("<!-- end of {name} -->"));
     let (before, rest) = page.split_once(&begin).ok_or_else(|| anyhow!("there is no line {}", begin.trim_end()))?;
     let (_, after) = rest.split_once(&end).ok_or_else(|| anyhow!("there is no line {end}"))?;
     if after.contains(&begin) {

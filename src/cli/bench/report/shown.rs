@@ -16,6 +16,8 @@ pub(super) struct Shown {
     pub(super) also: &'static [Figure],
     /// What the base's figure divided by that of a subject should be.
     pub(super) aims: &'static [(&'static str, Aim)],
+    /// From how much on of what varies; before that, nothing is aimed at.
+    pub(super) aims_from: u64,
     pub(super) plot: Plot,
 }
 
@@ -70,6 +72,8 @@ const STEADFAST: &str = "steadfast";
 const POSTGRES: &str = "PostgreSQL";
 const RESTATE: &str = "Restate";
 const ONE_PARTITION: &str = "Restate, one partition";
+/// What asks aim at beside those who ask actors.
+const BOTH: &[(&str, Aim)] = &[("ractor", Aim::Least(1.5)), ("kameo", Aim::Least(1.5))];
 
 const fn compared(load: &'static str, title: &'static str, aims: &'static [(&'static str, Aim)]) -> Shown {
     Shown {
@@ -81,16 +85,53 @@ const fn compared(load: &'static str, title: &'static str, aims: &'static [(&'st
         by: RATE,
         also: &[P50, P99, CPU, REFUSED, REST],
         aims,
+        aims_from: 0,
         plot: Plot::Bars,
     }
 }
 
+/// What is measured in process, beside others in process.
+const fn alone(
+    what: &'static str,
+    load: &'static str,
+    title: &'static str,
+    varies: &'static str,
+    aims: &'static [(&'static str, Aim)],
+) -> Shown {
+    Shown { what, load, title, varies, base: STEADFAST, by: RATE, also: &[CPU], aims, aims_from: 0, plot: Plot::Bars }
+}
+
 const fn curve(load: &'static str, title: &'static str, varies: &'static str, also: &'static [Figure]) -> Shown {
-    Shown { what: "scaling", load, title, varies, base: STEADFAST, by: CPU, also, aims: &[], plot: Plot::Decades }
+    Shown {
+        what: "scaling",
+        load,
+        title,
+        varies,
+        base: STEADFAST,
+        by: CPU,
+        also,
+        aims: &[],
+        aims_from: 0,
+        plot: Plot::Decades,
+    }
 }
 
 /// Everything that is shown, in this order.
 pub(super) const ALL: &[Shown] = &[
+    Shown {
+        also: &[CPU, figure("bytes", "bytes each")],
+        aims_from: 64,
+        ..alone(
+            "appends",
+            "appends",
+            "Durable appends a second, in process",
+            "callers",
+            &[("bare loop", Aim::Least(0.8))],
+        )
+    },
+    alone("asks", "messages", "Commands without events a second, in process", "entities", BOTH),
+    alone("asks", "gets", "Reads of entities in memory a second, in process", "entities", BOTH),
+    Shown { by: figure("bytes", "bytes"), ..alone("memory", "memory", "Bytes of an idle entity", "entities", &[]) },
     compared(
         "commands",
         "Durable commands a second, over 10 000 entities",
@@ -112,6 +153,7 @@ pub(super) const ALL: &[Shown] = &[
         by: P99,
         also: &[P50, RATE],
         aims: &[("fdatasync", Aim::Most(3.0))],
+        aims_from: 0,
         plot: Plot::Bars,
     },
     Shown {
@@ -123,6 +165,7 @@ pub(super) const ALL: &[Shown] = &[
         by: figure("flows", "flows a second"),
         also: &[figure("events", "events a second"), figure("rate", "answered a second"), P99, REST],
         aims: &[],
+        aims_from: 0,
         plot: Plot::Bars,
     },
     Shown {
@@ -134,6 +177,7 @@ pub(super) const ALL: &[Shown] = &[
         by: figure("lag", "events behind"),
         also: &[],
         aims: &[],
+        aims_from: 0,
         plot: Plot::Time,
     },
     curve("entities", "Processor time of a command, µs, by how many entities there are", "entities", &[RATE]),

@@ -60,7 +60,8 @@ fn compared(shown: &Shown, base: Option<&Measured>, row: &Measured) -> String {
     let Some(base) = base.filter(|base| base.subject != row.subject) else { return String::new() };
     let figures = base.figure(shown.by.name).zip(row.figure(shown.by.name));
     let Some(ratio) = figures.and_then(|(of, to)| ratio(of, to)) else { return String::new() };
-    let aim = shown.aims.iter().find(|(subject, _)| *subject == row.subject).map(|(_, aim)| *aim);
+    let is_it = |aim: &&(&str, _)| aim.0 == row.subject && row.at >= shown.aims_from;
+    let aim = shown.aims.iter().find(is_it).map(|(_, aim)| *aim);
     match aim {
         None => format!("{ratio:.2}"),
         Some(aim) => {
@@ -135,6 +136,24 @@ mod tests {
         assert!(markdown(&results, shown).contains("**0.50** (aim at least 1, **missed**)"));
         results.measured.clear();
         assert_eq!(markdown(&results, shown), "");
+    }
+
+    #[test]
+    fn what_is_aimed_at_from_some_number_on_is_not_missed_before() {
+        let shown = ALL.iter().find(|shown| shown.load == "appends").unwrap();
+        let text = r#"[
+            {"load": "appends", "subject": "steadfast", "at": 16, "rounds": {"rate": [30], "cpu_us": [33.5]}},
+            {"load": "appends", "subject": "bare loop", "at": 16, "rounds": {"rate": [60]}},
+            {"load": "appends", "subject": "steadfast", "at": 64, "rounds": {"rate": [30]}},
+            {"load": "appends", "subject": "bare loop", "at": 64, "rounds": {"rate": [60]}}
+        ]"#;
+        let results = Results { measured: serde_json::from_str(text).unwrap(), ..some() };
+        let table = markdown(&results, shown);
+        assert!(table.contains("| 16 | bare loop | 60 | 60 to 60 | 0.50 |"), "{table}");
+        assert!(
+            table.contains("| 64 | bare loop | 60 | 60 to 60 | **0.50** (aim at least 0.8, **missed**) |"),
+            "{table}"
+        );
     }
 
     #[test]
