@@ -22,7 +22,7 @@ bench:
 # The store beside PostgreSQL and Restate, the rest of what is measured over HTTP, and the page that shows it all.
 bench-peers:
     benches/peers/all.sh
-    for what in appends asks memory flows; do cargo bench -- $what --results benches/results; done
+    for what in appends asks memory many flows; do cargo bench -- $what --results benches/results; done
     cargo bench -- scaling --results benches/results
     cargo run --release -- bench report --page docs/performance.md
 

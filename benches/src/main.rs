@@ -5,7 +5,7 @@
 //! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add [--requests N]     to be watched
 //! cargo run --release --manifest-path benches/Cargo.toml -- flame TITLE     draws what `perf script` says (flame.sh)
 //! ```
-//! `WHAT` is one of `appends asks memory recovery verify rebuild compare flows scaling`, or `all`. Prints markdown.
+//! `WHAT` is one of `appends asks memory many recovery verify rebuild compare flows scaling`, or `all`. Prints markdown.
 //! `--quick` makes the rounds short; `--events` is how many events a journal has that is recovered, verified or rebuilt
 //! from, 1 000 000 when not given; `--dir` is where journals are written, `target` when not given; `--results` is where
 //! raw results of all but `recovery verify rebuild` are kept, for `steadfast bench report`; `--load` is the one load of
@@ -21,6 +21,7 @@ mod flame;
 mod floor;
 mod http;
 mod machine;
+mod many;
 mod memory;
 mod peers;
 mod profile;
@@ -77,6 +78,8 @@ fn main() -> Result<()> {
         }
         (_, Some(subject)) if subject == "fill" => return recovery::fill(&options.dir, options.events),
         (_, Some(subject)) if subject == "start" => return recovery::start(&options.dir),
+        (_, Some(subject)) if subject == many::FILLS => return many::fill(&options.dir),
+        (_, Some(subject)) if subject == many::WAKES => return many::wake(&options.dir),
         (_, Some(subject)) => return memory::alone(subject, &options.dir),
         (_, None) => {}
     }
@@ -97,6 +100,11 @@ fn main() -> Result<()> {
     if is_wanted("memory") {
         let mut results = begin("memory");
         memory::measure_all(&options.dir, &mut results)?;
+        results.end(to)?;
+    }
+    if is_wanted("many") {
+        let mut results = begin("many");
+        many::measure(&options.dir, times, &mut results)?;
         results.end(to)?;
     }
     if is_wanted("recovery") {
@@ -139,6 +147,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
             "appends"
             | "asks"
             | "memory"
+            | "many"
             | "recovery"
             | "verify"
             | "rebuild"

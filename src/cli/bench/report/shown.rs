@@ -132,6 +132,25 @@ pub(super) const ALL: &[Shown] = &[
     alone("asks", "messages", "Commands without events a second, in process", "entities", BOTH),
     alone("asks", "gets", "Reads of entities in memory a second, in process", "entities", BOTH),
     Shown { by: figure("bytes", "bytes"), ..alone("memory", "memory", "Bytes of an idle entity", "entities", &[]) },
+    Shown {
+        also: &[],
+        ..alone(
+            "many",
+            "crowd",
+            "Durable commands a second to 10 000 entities, and all to one of them",
+            "callers",
+            &[("steadfast, one entity", Aim::Most(2.0))],
+        )
+    },
+    Shown {
+        by: figure("mib", "MiB"),
+        also: &[],
+        ..alone("many", "million", "Memory of a process with a million entities, MiB", "entities", &[])
+    },
+    Shown {
+        also: &[],
+        ..alone("many", "cold", "First answers a second after a start, each from the disk", "entities", &[])
+    },
     compared(
         "commands",
         "Durable commands a second, over 10 000 entities",
