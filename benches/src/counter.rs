@@ -105,8 +105,8 @@ impl Counters {
     }
 
     pub(crate) async fn start(storage: Storage) -> Result<Self> {
-        // The defaults, but that no entity leaves memory during a run.
-        let config = "[storage.unit]\n[entity]\npassivate_after = \"1h\"\nmax_live = 1000000\n";
+        // The defaults, but that no entity leaves memory during a run, and one has room for 256 callers.
+        let config = "[storage.unit]\n[entity]\npassivate_after = \"1h\"\nmax_live = 1000000\nmailbox = 256\n";
         let config = SupervisionConfig::parse(config, "bench")?;
         let service = Service::service("counter").entity::<Counter>();
         let system = System::builder(storage).supervision(config).service("bench", service).start().await?;
