@@ -163,6 +163,7 @@ const RULES: &[Rule] = &[
     },
     rule("src/digits.rs", &["actors", "persistence", "http", "tokio"], "digits are a leaf"),
     rule("src/maps.rs", &["actors", "persistence", "http", "tokio"], "maps are a leaf"),
+    Rule { under: "src", but: &["src/maps.rs"], banned: &["foldhash"], why: "the quick hash lives in one file" },
     rule(
         "src/measure.rs",
         &["actors", "persistence", "tokio", "async", "Instant"],
