@@ -17,8 +17,10 @@ use std::{
 use tokio::sync::Notify;
 
 use super::kinds::Kinds;
-use crate::maps::Map;
-use crate::persistence::{Journal, PartitionId, ReadError};
+use crate::{
+    maps::Map,
+    persistence::{Journal, PartitionId, ReadError},
+};
 
 /// Events that a ring keeps per partition; some hundred bytes each, so a few MiB per storage unit.
 const RING: usize = 1024;

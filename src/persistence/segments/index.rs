@@ -8,11 +8,13 @@ use super::{
     bases::Beginning,
     frame::{FrameHeader, JournalId},
 };
-use crate::maps::Map;
-use crate::persistence::{
-    PartitionId, StreamId,
-    heads::{Checkpoint, Tip},
-    record::Location,
+use crate::{
+    maps::Map,
+    persistence::{
+        PartitionId, StreamId,
+        heads::{Checkpoint, Tip},
+        record::Location,
+    },
 };
 
 /// Everything that readers look up. Holds only what is durable.

@@ -27,15 +27,17 @@ use super::{
     queue::{Done, Queue, Queued},
     segment::{self, NotCreated, SEGMENT_HEADER, SegmentHeader},
 };
-use crate::maps::Map;
-use crate::persistence::{
-    AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
-    heads::Tip,
-    metrics::{Counters, timed},
-    ready::Ready,
-    record::{self, Location},
-    space::Room,
-    sync::{read, write},
+use crate::{
+    maps::Map,
+    persistence::{
+        AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
+        heads::Tip,
+        metrics::{Counters, timed},
+        ready::Ready,
+        record::{self, Location},
+        space::Room,
+        sync::{read, write},
+    },
 };
 
 /// Appends in one frame: a sync takes about as long for one as for this many.

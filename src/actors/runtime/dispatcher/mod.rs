@@ -44,11 +44,13 @@ use super::{
     entities::Entities,
     kinds::Kinds,
 };
-use crate::actors::{
-    entity::{Advance, DeadLetterId, PolicyProgress, ProgressId, Recorded},
-    supervision::{Failure, Process, Running, Stop},
+use crate::{
+    actors::{
+        entity::{Advance, DeadLetterId, PolicyProgress, ProgressId, Recorded},
+        supervision::{Failure, Process, Running, Stop},
+    },
+    maps::Map,
 };
-use crate::maps::Map;
 
 /// Records that are read of one partition at a time.
 const BATCH: usize = 256;
