@@ -1,8 +1,8 @@
-//! What the numbers were measured on.
+//! What the numbers were measured on, and what processes of this program say of themselves.
 
 use std::{fs, path::Path, process::Command};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -82,4 +82,12 @@ pub(crate) fn resident() -> u64 {
 pub(crate) fn processor_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The one number that a process of this program says, which measures only `name`, in `dir`.
+pub(crate) fn said_by(name: &str, dir: &Path) -> Result<f64> {
+    let output = Command::new(std::env::current_exe()?).args(["--of", name, "--dir"]).arg(dir).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = || format!("{name} said {text:?} and {:?}", String::from_utf8_lossy(&output.stderr));
+    text.trim().parse().with_context(said)
 }

@@ -1,13 +1,13 @@
 //! One entity that everybody asks, a million that nobody does, and those that come back from the disk.
 
-use std::{path::Path, process::Command, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use tokio::task::JoinSet;
 
 use crate::{
     counter::{Add, Counters, keys, pick},
-    machine::resident,
+    machine::{resident, said_by},
     results::Results,
     rounds::{Times, drive},
 };
@@ -30,10 +30,10 @@ pub(crate) const WAKES: &str = "many-wake";
 pub(crate) fn measure(dir: &Path, times: Times, results: &mut Results) -> Result<()> {
     runtime()?.block_on(crowd(dir, times, results))?;
     let data = tempfile::tempdir_in(dir)?;
-    let bytes = alone(FILLS, data.path())?;
+    let bytes = said_by(FILLS, data.path())?;
     results.round("million", "steadfast", MILLION, &[("mib", bytes / f64::from(1 << 20))]);
     for _ in 0..times.rounds {
-        results.round("cold", "steadfast", COLD, &[("rate", alone(WAKES, data.path())?)]);
+        results.round("cold", "steadfast", COLD, &[("rate", said_by(WAKES, data.path())?)]);
     }
     Ok(())
 }
@@ -63,14 +63,6 @@ async fn crowd(dir: &Path, times: Times, results: &mut Results) -> Result<()> {
     }
     counters.stop().await;
     Ok(())
-}
-
-/// What a process that measures only `name` says.
-fn alone(name: &str, dir: &Path) -> Result<f64> {
-    let output = Command::new(std::env::current_exe()?).args(["--of", name, "--dir"]).arg(dir).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let said = || format!("{name} said {text:?} and {:?}", String::from_utf8_lossy(&output.stderr));
-    text.trim().parse().with_context(said)
 }
 
 /// The child: makes them all, each with one event, and says the bytes of memory that the whole process has then.

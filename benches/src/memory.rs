@@ -1,13 +1,13 @@
 //! Bytes of memory per idle entity, each subject in a process of its own.
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use steadfast::persistence::{StorageConfig, open};
 
 use crate::{
     counter::{Counter, Counters, keys},
-    machine::resident,
+    machine::{resident, said_by},
     peers::{kameos, ractors},
     results::Results,
 };
@@ -21,7 +21,7 @@ const BEFORE: usize = 20_000;
 /// One round of each, from one process per subject. The state is no part of it.
 pub(crate) fn measure_all(dir: &Path, results: &mut Results) -> Result<()> {
     let data = tempfile::tempdir_in(dir)?;
-    let of = |name: &str| measure(name, data.path());
+    let of = |name: &str| said_by(name, data.path());
     let (all, index) = (of("entities")?, of("index")?);
     let mut round = |subject: &str, bytes: f64| results.round("memory", subject, ENTITIES, &[("bytes", bytes)]);
     round("steadfast", all - index - size_of::<Counter>() as f64);
@@ -29,14 +29,6 @@ pub(crate) fn measure_all(dir: &Path, results: &mut Results) -> Result<()> {
     round("ractor", of("ractor")? - size_of::<i64>() as f64);
     round("kameo", of("kameo")? - size_of::<i64>() as f64);
     Ok(())
-}
-
-/// What a process that measures only `name` says.
-fn measure(name: &str, dir: &Path) -> Result<f64> {
-    let output = Command::new(std::env::current_exe()?).args(["--of", name, "--dir"]).arg(dir).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let said = || format!("{name} said {text:?} and {:?}", String::from_utf8_lossy(&output.stderr));
-    text.trim().parse().with_context(said)
 }
 
 /// Measures one subject and prints its bytes per entity. `index` reads the journal that `entities` wrote.
