@@ -343,6 +343,10 @@ impl Projections for Faulty<dyn Projections> {
         self.write("committing rows", |inner| inner.commit(view, rows, progress))
     }
 
+    fn sync(&self) -> Result<(), StoreError> {
+        self.write("syncing rows", Projections::sync)
+    }
+
     fn get(&self, view: ViewName, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         self.read("reading a row", |inner| inner.get(view, key))
     }

@@ -64,12 +64,18 @@ pub trait Projections: Send + Sync + 'static {
     /// When the store cannot be read.
     fn progress(&self, view: ViewName) -> Result<Option<ViewProgress>, StoreError>;
 
-    /// Writes at most [`MAX_ROWS`] row changes and the progress, all or nothing. Survives a power cut once
-    /// this returns. May block on the disk.
+    /// Writes at most [`MAX_ROWS`] row changes and the progress, all or nothing. A power cut may take it back, and with it
+    /// what came after it, until [`sync`](Self::sync) has returned. May block on the disk.
     ///
     /// # Errors
     /// Nothing of it is written then, or all of it; reading the progress says which.
     fn commit(&self, view: ViewName, rows: Vec<RowChange>, progress: &ViewProgress) -> Result<(), StoreError>;
+
+    /// Has everything that was written so far, of all views, survive a power cut. Blocks on the disk.
+    ///
+    /// # Errors
+    /// It may have been written or not; the store is [`broken`](Self::broken) then.
+    fn sync(&self) -> Result<(), StoreError>;
 
     /// One row. May block on the disk.
     ///
@@ -103,7 +109,7 @@ pub trait Projections: Send + Sync + 'static {
     fn generation(&self, view: ViewName) -> Result<u16, StoreError>;
 
     /// Writes at most [`MAX_ROWS`] row changes of a generation that is not in use and has progress already. They are
-    /// durable with its next `commit`; until then a power cut may leave any of them. May block on the disk.
+    /// durable with the next [`sync`](Self::sync); until then a power cut may leave any of them. May block on the disk.
     ///
     /// # Errors
     /// Nothing of it is written then, or all of it.

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{feed::FeedItem, kinds::Kinds, unit::UnitRuntime};
+use super::{
+    feed::{FeedItem, Followed},
+    kinds::Kinds,
+    unit::UnitRuntime,
+};
 use crate::{actors::entity::Timestamp, persistence::PartitionId};
 
 /// Events looked at per partition for one page, so that a page over a long journal stays cheap.
@@ -93,7 +97,7 @@ pub(crate) async fn page(
             }
             let (mut matches, mut scanned) = (0, 0u64);
             while matches < limit && scanned < SCANNED && cursor < unit.journal.durable(PartitionId(partition)) {
-                let batch = unit.feed.read(kinds, partition, cursor, 256).await;
+                let batch = unit.feed.read(kinds, &Followed::All, partition, cursor, 256).await;
                 let batch = batch.map_err(|error| EventsError::Store(error.to_string()))?;
                 if batch.upto <= cursor {
                     break; // nothing can be read now, whatever the head says

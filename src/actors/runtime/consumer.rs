@@ -10,8 +10,12 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::unit::UnitRuntime;
-use crate::persistence::PartitionId;
+use super::{
+    feed::{Batch, Followed},
+    kinds::Kinds,
+    unit::UnitRuntime,
+};
+use crate::persistence::{PartitionId, ReadError};
 
 /// A partition of a storage unit that a consumer reads.
 #[derive(Debug)]
@@ -38,6 +42,20 @@ impl Lane {
     pub(crate) fn head(&self) -> u64 {
         self.unit.feed.head(self.partition)
     }
+
+    /// The next events after `after` that are `followed`, at most `limit`.
+    ///
+    /// # Errors
+    /// What the journal says; nothing is skipped.
+    pub(crate) async fn read(
+        &self,
+        kinds: &Kinds,
+        followed: &Followed,
+        after: u64,
+        limit: usize,
+    ) -> Result<Batch, ReadError> {
+        self.unit.feed.read(kinds, followed, self.partition, after, limit).await
+    }
 }
 
 /// A policy, a view or a connector as others see it.
@@ -46,6 +64,8 @@ pub(crate) struct Consumer {
     pub(crate) system: &'static str,
     pub(crate) service: &'static str,
     pub(crate) lanes: Vec<Lane>,
+    /// What it reads of them, and is woken by.
+    pub(crate) followed: Followed,
     /// Wakes the consumer: something to read, or somebody waits for it.
     pub(crate) wake: Arc<Notify>,
     /// Dispatches or row changes that are being worked on.
@@ -75,6 +95,7 @@ impl Consumer {
         name: &'static str,
         (system, service): (&'static str, &'static str),
         units: &[Arc<UnitRuntime>],
+        kinds: &[&'static str],
     ) -> Arc<Self> {
         let lanes = units
             .iter()
@@ -92,6 +113,7 @@ impl Consumer {
             system,
             service,
             lanes,
+            followed: Followed::Of(kinds.into()),
             wake: Arc::new(Notify::new()),
             busy: AtomicUsize::new(0),
             state: AtomicU8::new(0),

@@ -215,8 +215,8 @@ impl Assembly {
         self.processes.entry(place.service.full_name.clone()).or_default().push((name, process));
     }
 
-    fn consumer(&mut self, name: &'static str, place: &Place, kinds: &[&str]) -> Arc<Consumer> {
-        let consumer = Consumer::new(name, (place.service.system, place.service.name), &self.units);
+    fn consumer(&mut self, name: &'static str, place: &Place, kinds: &[&'static str]) -> Arc<Consumer> {
+        let consumer = Consumer::new(name, (place.service.system, place.service.name), &self.units, kinds);
         for unit in &self.units {
             unit.feed.subscribe(kinds.iter().copied(), &consumer.wake);
         }

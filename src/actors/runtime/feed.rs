@@ -3,6 +3,8 @@
 //! Committed events go into one ring per partition, decoded once (they never left memory); whoever has
 //! fallen behind the ring reads the journal. Nobody is shown an event before the journal's answer has come through here:
 //! what is durable and not answered yet is not looked for on the disk, and nobody acts on it before its asker is told.
+//! Nor does anybody read what is none of his business: where nothing of the kinds that he follows has come, he is at the
+//! head at once.
 
 use std::{
     any::Any,
@@ -47,12 +49,28 @@ pub(crate) struct Feed {
     interested: RwLock<Map<Arc<str>, Vec<Arc<Notify>>>>,
 }
 
+/// Whose events somebody follows.
+#[derive(Clone, Debug)]
+pub(crate) enum Followed {
+    All,
+    Of(Arc<[&'static str]>),
+}
+
 /// One partition.
 struct Partition {
-    /// The newest events, dense.
-    ring: Mutex<VecDeque<FeedItem>>,
+    newest: Mutex<Newest>,
     /// Position of the last event that readers are shown.
     head: AtomicU64,
+}
+
+/// What is known of a partition's newest events.
+struct Newest {
+    /// The events themselves, dense.
+    ring: VecDeque<FeedItem>,
+    /// Of each kind, the position of the last one; a handful.
+    last: Vec<(Arc<str>, u64)>,
+    /// Of what came before, nothing is known about the kinds.
+    known_from: u64,
 }
 
 /// A piece of a partition.
@@ -65,8 +83,9 @@ pub(crate) struct Batch {
 impl Feed {
     pub(crate) fn new(unit: Arc<str>, journal: Arc<dyn Journal>) -> Self {
         let partition = |partition| {
-            let head = AtomicU64::new(journal.durable(PartitionId(partition)));
-            Partition { ring: Mutex::default(), head }
+            let head = journal.durable(PartitionId(partition));
+            let newest = Newest { ring: VecDeque::new(), last: Vec::new(), known_from: head };
+            Partition { newest: Mutex::new(newest), head: AtomicU64::new(head) }
         };
         let partitions = (0..journal.partitions()).map(partition).collect();
         Self { unit, journal, partitions, interested: RwLock::default() }
@@ -85,18 +104,11 @@ impl Feed {
         let partition = self.partition(partition);
         let (mut kind, mut head) = (None, 0);
         {
-            let mut ring = partition.ring();
+            let mut newest = partition.newest();
             for item in items {
-                let follows = ring.back().is_none_or(|last| last.offset + 1 == item.offset);
-                if !follows {
-                    ring.clear(); // readers of what is missing go to the journal
-                }
-                if ring.len() >= RING {
-                    ring.pop_front();
-                }
                 head = item.offset;
                 kind.get_or_insert_with(|| item.kind.clone());
-                ring.push_back(item);
+                newest.push(item);
             }
         }
         let Some(kind) = kind else { return };
@@ -111,7 +123,10 @@ impl Feed {
     /// nobody knew what became of their appends.
     pub(crate) fn show_all(&self) {
         for (number, partition) in (0..).zip(&self.partitions) {
-            partition.head.fetch_max(self.journal.durable(PartitionId(number)), Ordering::AcqRel);
+            let durable = self.journal.durable(PartitionId(number));
+            if partition.head.fetch_max(durable, Ordering::AcqRel) < durable {
+                partition.newest().known_from = durable;
+            }
         }
         let interested = self.interested.read().unwrap_or_else(PoisonError::into_inner);
         for who in interested.values().flatten() {
@@ -124,47 +139,43 @@ impl Feed {
         self.partition(partition).head.load(Ordering::Acquire)
     }
 
-    /// The next events of `partition` after `after`, at most `limit` records' worth.
+    /// The next events of `partition` after `after` that are `followed`, at most `limit` of them.
     ///
     /// # Errors
     /// What the journal says; nothing is skipped.
     pub(crate) async fn read(
         &self,
         kinds: &Kinds,
+        followed: &Followed,
         partition: u16,
         after: u64,
         limit: usize,
     ) -> Result<Batch, ReadError> {
-        let seen = self.newest(partition, after, limit);
-        if let Some(batch) = seen.filter(|batch| !batch.items.is_empty()) {
-            return Ok(batch);
-        }
-        let head = self.head(partition);
+        let head = self.head(partition); // before the rest: what it covers, the rest knows
         if head <= after {
             return Ok(Batch { items: Vec::new(), upto: after });
         }
-        let mut older = self.older(kinds, partition, after, limit.min(PAGE)).await?;
+        let seen = self.partition(partition).newest().after(after, followed, head, limit);
+        if let Some(batch) = seen {
+            return Ok(batch);
+        }
+        let mut older = self.older(kinds, followed, partition, after, limit.min(PAGE)).await?;
         older.items.retain(|item| item.offset <= head);
         older.upto = older.upto.min(head);
         Ok(older)
     }
 
-    /// `None` when the ring does not reach back to `after`.
-    fn newest(&self, partition: u16, after: u64, limit: usize) -> Option<Batch> {
-        let ring = self.partition(partition).ring();
-        let first = ring.front()?.offset;
-        if after + 1 < first {
-            return None;
-        }
-        let skip = usize::try_from(after + 1 - first).unwrap_or(usize::MAX);
-        let items: Vec<_> = ring.iter().skip(skip).take(limit).cloned().collect();
-        let upto = items.last().map_or(after, |last| last.offset);
-        Some(Batch { items, upto })
-    }
-
-    async fn older(&self, kinds: &Kinds, partition: u16, after: u64, limit: usize) -> Result<Batch, ReadError> {
+    async fn older(
+        &self,
+        kinds: &Kinds,
+        followed: &Followed,
+        partition: u16,
+        after: u64,
+        limit: usize,
+    ) -> Result<Batch, ReadError> {
         let (journal, kinds, unit) = (self.journal.clone(), kinds.clone(), self.unit.clone());
-        let read = move || page(journal.as_ref(), &unit, &kinds, partition, after, limit, |_| true);
+        let followed = followed.clone();
+        let read = move || page(journal.as_ref(), &unit, &kinds, partition, after, limit, |kind| followed.has(kind));
         match tokio::task::spawn_blocking(read).await {
             Ok(batch) => batch,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -191,9 +202,59 @@ impl Feed {
     }
 }
 
+impl Followed {
+    fn has(&self, kind: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(kinds) => kinds.contains(&kind),
+        }
+    }
+}
+
 impl Partition {
-    fn ring(&self) -> MutexGuard<'_, VecDeque<FeedItem>> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Newest {
+    fn push(&mut self, item: FeedItem) {
+        if self.ring.back().is_some_and(|last| last.offset + 1 != item.offset) {
+            self.ring.clear(); // readers of what is missing go to the journal
+            self.known_from = item.offset - 1;
+        }
+        if self.ring.len() >= RING {
+            self.ring.pop_front();
+        }
+        match self.last.iter_mut().find(|(kind, _)| *kind == item.kind) {
+            Some((_, last)) => *last = item.offset,
+            None => self.last.push((item.kind.clone(), item.offset)),
+        }
+        self.ring.push_back(item);
+    }
+
+    /// What comes after `after` and is followed, up to `head`; `None` when only the journal knows.
+    fn after(&self, after: u64, followed: &Followed, head: u64, limit: usize) -> Option<Batch> {
+        let mut last = self.last.iter().filter(|(kind, _)| followed.has(kind));
+        if after >= self.known_from && last.all(|(_, last)| *last <= after) {
+            return Some(Batch { items: Vec::new(), upto: head });
+        }
+        let first = self.ring.front()?.offset;
+        if after + 1 < first {
+            return None;
+        }
+        let skip = usize::try_from(after + 1 - first).unwrap_or(usize::MAX);
+        let (mut items, mut upto) = (Vec::new(), after);
+        for item in self.ring.iter().skip(skip) {
+            if items.len() >= limit {
+                break;
+            }
+            upto = item.offset;
+            if followed.has(&item.kind) {
+                items.push(item.clone());
+            }
+        }
+        (upto > after).then_some(Batch { items, upto })
     }
 }
 
@@ -223,5 +284,61 @@ fn record_kind(record: &crate::persistence::Record) -> &str {
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Feed").field("unit", &self.unit).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persistence::MemoryStore;
+
+    /// A feed in front of an empty journal: what is read must have been published.
+    fn feed() -> Feed {
+        Feed::new("main".into(), Arc::new(MemoryStore::new(1)))
+    }
+
+    fn publish(feed: &Feed, kind: &str, offsets: std::ops::RangeInclusive<u64>) {
+        let item = |offset| FeedItem { kind: kind.into(), offset, public: true, event: None };
+        feed.publish(0, offsets.map(item));
+    }
+
+    async fn read(feed: &Feed, kind: &'static str, after: u64, limit: usize) -> (Vec<u64>, u64) {
+        let followed = Followed::Of([kind].into());
+        let batch = feed.read(&Kinds::default(), &followed, 0, after, limit).await.expect("readable");
+        (batch.items.iter().map(|item| item.offset).collect(), batch.upto)
+    }
+
+    #[tokio::test]
+    async fn whoever_follows_nothing_of_it_is_at_the_head_without_a_look_at_the_journal() {
+        let feed = feed();
+        let many = RING as u64 * 3;
+        publish(&feed, "a", 1..=many);
+        assert_eq!(read(&feed, "b", 0, 9).await, (vec![], many));
+        publish(&feed, "b", many + 1..=many + 1);
+        publish(&feed, "a", many + 2..=many + 3);
+        assert_eq!(read(&feed, "b", many, 9).await, (vec![many + 1], many + 3));
+        assert_eq!(read(&feed, "b", many + 1, 9).await, (vec![], many + 3));
+        // Further back than the ring, only the journal knows; and this one has nothing.
+        assert_eq!(read(&feed, "b", 0, 9).await, (vec![], 0));
+    }
+
+    #[tokio::test]
+    async fn a_piece_ends_with_the_last_event_that_it_has_room_for() {
+        let feed = feed();
+        publish(&feed, "a", 1..=2);
+        publish(&feed, "b", 3..=3);
+        publish(&feed, "a", 4..=5);
+        assert_eq!(read(&feed, "a", 0, 3).await, (vec![1, 2, 4], 4));
+        assert_eq!(read(&feed, "a", 4, 3).await, (vec![5], 5));
+        assert_eq!(read(&feed, "a", 5, 3).await, (vec![], 5));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_said_of_events_that_were_never_published() {
+        let feed = feed();
+        publish(&feed, "a", 1..=2);
+        publish(&feed, "a", 5..=5); // 3 and 4 are in the journal, and may be of any kind
+        assert_eq!(read(&feed, "b", 2, 9).await, (vec![], 2));
+        assert_eq!(read(&feed, "b", 4, 9).await, (vec![], 5));
     }
 }

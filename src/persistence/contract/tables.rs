@@ -69,6 +69,7 @@ pub(super) fn rows_and_progress_come_back_together(mut open: Reopen<dyn Projecti
     assert_eq!(store.progress(ORDERS).unwrap(), None);
     store.commit(ORDERS, vec![row("a", "1"), row("b", "2")], &progress(5, 2)).unwrap();
     store.commit(ORDERS, vec![row("a", "3")], &progress(6, 2)).unwrap();
+    store.sync().unwrap();
     drop(store);
     let store = open();
     assert_eq!(store.progress(ORDERS).unwrap(), Some(progress(6, 2)));

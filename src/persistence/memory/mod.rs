@@ -222,6 +222,10 @@ impl Projections for MemoryStore {
         self.current("committing rows")?.tables.commit(view, rows, progress)
     }
 
+    fn sync(&self) -> Result<(), StoreError> {
+        self.current("syncing rows").map(drop)
+    }
+
     fn get(&self, view: ViewName, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
         Ok(lock(&self.durable).tables.get(view, key))
     }

@@ -1,6 +1,6 @@
 //! Snapshots, projections and a journal's heads in sled 0.34; and, in `journal`, a whole journal.
 //!
-//! Keeps true: what `save` or `commit` answered is synced by a sync of our own, since sled's flush is none; every
+//! Keeps true: what `save` or `sync` answered is synced by a sync of our own, since sled's flush is none; every
 //! value has a checksum of ours; a store that cannot be opened is moved aside and made anew, since all of it can be
 //! derived from the journal. sled panics on damage, so every call of it is guarded.
 
@@ -119,22 +119,31 @@ impl SledStore {
         doing: &'static str,
         act: impl FnOnce(&Opened) -> Result<(), ValueError>,
     ) -> Result<(), StoreError> {
+        self.change(doing, act)?;
+        let opened = read(&self.opened);
+        let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
+        opened
+            .waking
+            .during(|| guarded(doing, || Ok(opened.db.flush().map(drop)?)))
+            .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error.to_string())))
+            .map_err(|error| self.broke(error))
+    }
+
+    /// Does something with what is open. A power cut may take it back until something is synced.
+    fn change(
+        &self,
+        doing: &'static str,
+        act: impl FnOnce(&Opened) -> Result<(), ValueError>,
+    ) -> Result<(), StoreError> {
         if let Some(reason) = self.broken.get() {
             return Err(failed(doing, format!("an earlier write failed: {reason}")));
         }
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
         match opened.waking.during(|| guarded(doing, || Ok(act(opened))))? {
-            Err(ValueError::Sled(error @ ::sled::Error::Io(_))) => {
-                return Err(self.broke(failed(doing, error.to_string())));
-            }
-            done => done.map_err(|error| failed(doing, error.to_string()))?,
+            Err(ValueError::Sled(error @ ::sled::Error::Io(_))) => Err(self.broke(failed(doing, error.to_string()))),
+            done => done.map_err(|error| failed(doing, error.to_string())),
         }
-        opened
-            .waking
-            .during(|| guarded(doing, || Ok(opened.db.flush().map(drop)?)))
-            .and_then(|()| opened.file.sync_data().map_err(|error| failed(doing, error.to_string())))
-            .map_err(|error| self.broke(error))
     }
 
     fn broke(&self, error: StoreError) -> StoreError {

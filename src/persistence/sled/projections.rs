@@ -27,11 +27,15 @@ impl Projections for SledStore {
     fn commit(&self, view: ViewName, rows: Vec<RowChange>, progress: &ViewProgress) -> Result<(), StoreError> {
         const DOING: &str = "committing rows";
         check_count(DOING, &rows)?;
-        self.write(DOING, |tree| {
-            let mut batch = changes(tree, view, &rows)?;
-            values::insert(tree, &mut batch, &keys::progress(view), &encode(progress))?;
-            Ok(tree.apply_batch(batch)?)
+        self.change(DOING, |opened| {
+            let mut batch = changes(&opened.db, view, &rows)?;
+            values::insert(&opened.db, &mut batch, &keys::progress(view), &encode(progress))?;
+            Ok(opened.db.apply_batch(batch)?)
         })
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.write("syncing rows", |_| Ok(()))
     }
 
     fn get(&self, view: ViewName, key: &[u8]) -> Result<Option<Bytes>, StoreError> {

@@ -216,12 +216,8 @@ impl Dispatching {
             if !self.has_room() || partition.window.is_full() || lane.head() <= partition.read {
                 continue;
             }
-            let batch = lane
-                .unit
-                .feed
-                .read(&self.kinds, lane.partition, partition.read, BATCH)
-                .await
-                .map_err(|error| error.to_string())?;
+            let batch = lane.read(&self.kinds, &consumer.followed, partition.read, BATCH).await;
+            let batch = batch.map_err(|error| error.to_string())?;
             more |= batch.upto > partition.read;
             for item in batch.items {
                 let offset = item.offset;

@@ -2,7 +2,7 @@
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::{Dispatcher, carrier::Fact, progress_id};
+use super::{super::feed::Followed, Dispatcher, carrier::Fact, progress_id};
 use crate::actors::entity::{AskError, DeadLetter, DeadLetterId, Deliver, Discard};
 
 /// Where a letter waits.
@@ -89,7 +89,7 @@ impl Dispatcher {
             lane.unit.name.as_ref() == place.unit && lane.partition == place.partition
         };
         let lane = self.consumer.lanes.iter().find(has).ok_or(LetterError::Unknown)?;
-        let read = lane.unit.feed.read(&self.kinds, place.partition, place.id.offset - 1, 1).await;
+        let read = lane.read(&self.kinds, &Followed::All, place.id.offset - 1, 1).await;
         let batch = read.map_err(|error| LetterError::Unavailable(error.to_string()))?;
         let item = batch.items.into_iter().find(|item| item.offset == place.id.offset);
         let fact = item.and_then(|item| self.carrier.fact(item));

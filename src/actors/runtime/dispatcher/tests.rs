@@ -12,7 +12,7 @@ async fn idle() -> (super::super::System, Dispatcher) {
     let target = system.entities::<Tally>().0;
     let kinds = target.kinds.clone();
     let progress = AnyHost::new(target.service.clone(), target.unit.clone(), target.config, kinds.clone());
-    let consumer = Consumer::new("t.idle", ("t", "tally"), std::slice::from_ref(&target.unit));
+    let consumer = Consumer::new("t.idle", ("t", "tally"), std::slice::from_ref(&target.unit), &[]);
     let carrier = Arc::new(Commands { policy: Arc::new(CountErrands), target });
     (system, Dispatcher { carrier, progress: Entities(progress), consumer, kinds })
 }

@@ -44,6 +44,10 @@ use crate::{
 /// How long changed rows wait for more before they go to storage. Readers do not wait for it.
 const COALESCE: Duration = Duration::from_millis(250);
 
+/// How long rows that are in storage may wait to be synced. A power cut takes them back with their cursors, and they are
+/// made again; until they are synced, history is kept for them.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
 /// Records read at once from one partition.
 const BATCH: usize = 256;
 
@@ -80,9 +84,13 @@ struct Projecting<V: View> {
     applied: Vec<u64>,
     /// Per lane, the cursor in storage.
     stored: Vec<u64>,
-    /// The commit under way, with the cursors that it stores.
-    commit: Working<Vec<u64>>,
+    /// The commit or sync under way.
+    commit: Working<Committed>,
     commit_at: Option<Instant>,
+    /// When what is in storage is to be synced; `None` when it is.
+    sync_at: Option<Instant>,
+    /// The lane that is read first the next time.
+    first: usize,
     rebuild: Arc<Rebuild>,
     /// Rows that are being built, and not yet moved together with those in use.
     building: Working<Beside<V>>,
@@ -92,6 +100,12 @@ struct Projecting<V: View> {
     clearing: Working<()>,
     /// Ends what works on other threads, at the latest when this is dropped.
     cancelled: DropGuard,
+}
+
+/// What is in storage after a commit or sync.
+struct Committed {
+    cursors: Vec<u64>,
+    is_synced: bool,
 }
 
 pub(crate) const fn view_name<V: View>(generation: u16) -> ViewName {
@@ -112,7 +126,10 @@ impl<V: View> Process for Projector<V> {
             let begun = blocking(move || {
                 let run = own.begin_run();
                 let used = view_name::<V>(projections.generation(view_name::<V>(0))?);
-                Ok((run, used, projections.progress(used)?))
+                let progress = projections.progress(used)?;
+                // An earlier run may have written it and not come to sync it.
+                projections.sync()?;
+                Ok((run, used, progress))
             });
             let (run, used, progress) = begun.await.map_err(|error| Failure::new(error.to_string()))?;
             let known = progress.filter(|progress| is_of_these_journals(progress, &consumer));
@@ -157,6 +174,8 @@ impl<V: View> Process for Projector<V> {
                 stored: cursors,
                 commit: FuturesUnordered::new(),
                 commit_at: None,
+                sync_at: None,
+                first: 0,
                 rebuild,
                 building: FuturesUnordered::new(),
                 beside: None,
@@ -202,7 +221,7 @@ impl<V: View> Projecting<V> {
                 Ok(goes_on) => more |= goes_on,
                 Err(error) => break Err(Failure::new(error.to_string())),
             }
-            let commit_at = self.commit_at;
+            let store_at = self.commit_at.into_iter().chain(self.sync_at).min();
             tokio::select! {
                 biased;
                 () = stop.requested() => break Ok(()),
@@ -211,8 +230,8 @@ impl<V: View> Projecting<V> {
                         break Err(Failure::new(error.to_string()));
                     }
                 }
-                () = tokio::time::sleep_until(commit_at.unwrap_or_else(Instant::now)),
-                    if commit_at.is_some() && self.commit.is_empty() => self.begin_commit(),
+                () = tokio::time::sleep_until(store_at.unwrap_or_else(Instant::now)),
+                    if store_at.is_some() && self.commit.is_empty() => self.begin_commit(),
                 Some(built) = self.building.next() => self.built(built).await,
                 Some(cleared) = self.clearing.next() => {
                     if let Err(error) = cleared {
@@ -236,11 +255,15 @@ impl<V: View> Projecting<V> {
         }
     }
 
-    /// Applies a piece of every partition; says whether there may be more.
+    /// Applies a piece of every partition; says whether there may be more. Each time another one comes first: the rows of
+    /// a few may fill a commit, and those that come last would never be read.
     async fn read(&mut self) -> Result<bool, String> {
         let consumer = self.consumer.clone();
         let mut more = false;
-        for (index, lane) in consumer.lanes.iter().enumerate() {
+        let (first, lanes) = (self.first, consumer.lanes.len());
+        self.first = (first + 1) % lanes.max(1);
+        let order = (0..lanes).map(|turn| (first + turn) % lanes);
+        for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
             let after = self.applied.get(index).copied().unwrap_or_default();
             if lane.head() <= after {
                 continue;
@@ -249,7 +272,7 @@ impl<V: View> Projecting<V> {
                 more = false; // the commit that is asked for below makes room, and then we are here again
                 break;
             }
-            let batch = lane.unit.feed.read(&self.kinds, lane.partition, after, BATCH).await;
+            let batch = lane.read(&self.kinds, &consumer.followed, after, BATCH).await;
             let batch = batch.map_err(|error| error.to_string())?;
             more |= batch.upto > after;
             let missing = self.missing(&batch.items);
@@ -271,10 +294,13 @@ impl<V: View> Projecting<V> {
             }
         }
         let skipped = self.applied.iter().zip(&self.stored).any(|(applied, stored)| applied - stored >= SKIPPED);
-        let keep = self.consumer.is_to_keep() && self.applied != self.stored;
-        if self.commit_at.is_none() && (self.used.dirty() > 0 || skipped || keep) {
-            let now = Instant::now();
-            self.commit_at = Some(now + COALESCE);
+        let keep = self.consumer.is_to_keep();
+        let soon = Instant::now() + COALESCE;
+        if self.commit_at.is_none() && (self.used.dirty() > 0 || skipped || keep && self.applied != self.stored) {
+            self.commit_at = Some(soon);
+        }
+        if keep && (self.applied != self.stored || self.sync_at.is_some()) {
+            self.sync_at = Some(soon);
         }
         if self.used.dirty() >= MAX_ROWS {
             self.commit_at = Some(Instant::now());
@@ -305,8 +331,10 @@ impl<V: View> Projecting<V> {
         keys.filter(|key| !self.used.knows(key)).collect()
     }
 
+    /// Has what has changed written, and synced when it is time for that.
     fn begin_commit(&mut self) {
         self.commit_at = None;
+        let is_synced = self.sync_at.take_if(|at| *at <= Instant::now()).is_some();
         let changes = match self.used.take_changes() {
             Ok(changes) => changes,
             Err(error) => {
@@ -319,19 +347,32 @@ impl<V: View> Projecting<V> {
         let (run, rows, projections, name) =
             (self.run, self.rows.clone(), self.unit.projections.clone(), self.used.name);
         let write = blocking(move || {
-            rows.during(run, || projections.commit(name, changes, &progress))?;
-            Ok(cursors)
+            rows.during(run, || {
+                projections.commit(name, changes, &progress)?;
+                if is_synced { projections.sync() } else { Ok(()) }
+            })?;
+            Ok(Committed { cursors, is_synced })
         });
         self.commit.push(write.boxed());
     }
 
-    fn committed(&mut self, committed: Result<Vec<u64>, StoreError>) -> Result<(), StoreError> {
-        self.stored = committed?;
+    fn committed(&mut self, committed: Result<Committed, StoreError>) -> Result<(), StoreError> {
+        let Committed { cursors, is_synced } = committed?;
+        self.stored = cursors;
+        self.used.changes_are_stored();
+        if is_synced {
+            self.is_kept();
+        } else {
+            self.sync_at.get_or_insert_with(|| Instant::now() + SYNC_EVERY);
+        }
+        Ok(())
+    }
+
+    /// What is in storage survives a power cut.
+    fn is_kept(&self) {
         for (index, cursor) in self.stored.iter().enumerate() {
             self.consumer.set_kept(index, *cursor);
         }
-        self.used.changes_are_stored();
-        Ok(())
     }
 
     /// The last commit before a stop, so that a start has little to apply again.
@@ -339,7 +380,8 @@ impl<V: View> Projecting<V> {
         while let Some(committed) = self.commit.next().await {
             self.committed(committed).map_err(|error| Failure::new(error.to_string()))?;
         }
-        if self.applied != self.stored {
+        if self.applied != self.stored || self.sync_at.is_some() {
+            self.sync_at = Some(Instant::now());
             self.begin_commit();
         }
         while let Some(committed) = self.commit.next().await {

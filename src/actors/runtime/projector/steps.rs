@@ -89,10 +89,8 @@ impl<V: View> Projecting<V> {
         let beside = switched.inspect_err(|error| self.rebuild.end(Err(error.to_string())))?;
         self.used = beside.built.clone();
         self.stored.clone_from(&beside.applied);
-        for (index, cursor) in self.stored.iter().enumerate() {
-            self.consumer.set_kept(index, *cursor);
-        }
-        self.commit_at = None;
+        self.is_kept();
+        (self.commit_at, self.sync_at) = (None, None);
         self.rebuild.end(Ok(()));
         self.clear_others();
         Ok(())
