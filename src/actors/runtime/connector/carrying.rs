@@ -33,11 +33,12 @@ impl<O: Outbound> Carrier for Carrying<O> {
         Patience { attempts: config.attempts, first: config.first_pause, longest: config.longest_pause }
     }
 
-    /// As many as the bulkhead takes: more would only be turned away there.
+    /// As many as may wait in the bulkhead, so that none is turned away: a thread that has just answered may not have come
+    /// back for the next one.
     fn in_flight(&self) -> usize {
         let limits = self.channel.bulkhead.limits();
         let (_, most) = limits.threads.bounds();
-        most + limits.queue
+        limits.queue.max(most)
     }
 
     /// Notices of one source entity keep their order. An outbound that panics leads to one that fails.
