@@ -21,6 +21,7 @@ mod run;
 mod salvage;
 mod saver;
 mod segment;
+mod spare;
 pub(super) mod survey;
 #[cfg(test)]
 pub(super) mod tests;

@@ -79,6 +79,22 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// Up to the limits, but one if there is one.
+    fn take(&mut self, max_appends: usize, max_bytes: usize) -> VecDeque<Queued> {
+        let mut bytes = 0;
+        let within = |queued: &&Queued| {
+            bytes += queued.size();
+            bytes <= max_bytes
+        };
+        let count = self.waiting.iter().take(max_appends).take_while(within).count();
+        let count = count.max(1).min(self.waiting.len());
+        let taken: VecDeque<_> = self.waiting.drain(..count).collect();
+        self.bytes -= taken.iter().map(Queued::size).sum::<usize>();
+        taken
+    }
+}
+
 impl Queue {
     /// Bytes of all records that wait: some seconds of writing for a slow disk, and a known part of memory. One
     /// record always finds room in an empty queue.
@@ -100,9 +116,13 @@ impl Queue {
             return Err((NotQueued::Full, queued.done));
         }
         state.bytes += size;
+        let was_empty = state.waiting.is_empty();
         state.waiting.push_back(queued);
         drop(state);
-        self.filled.notify_one();
+        // The writer waits only for an empty queue to fill; to notify is a system call, whether anybody waits or not.
+        if was_empty {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -113,16 +133,13 @@ impl Queue {
             .filled
             .wait_while(lock(&self.state), |state| state.waiting.is_empty() && !state.closed)
             .expect("nothing panics while this lock is held");
-        let mut bytes = 0;
-        let within = |queued: &&Queued| {
-            bytes += queued.size();
-            bytes <= max_bytes
-        };
-        let count = state.waiting.iter().take(max_appends).take_while(within).count();
-        let count = count.max(1).min(state.waiting.len());
-        let taken: VecDeque<_> = state.waiting.drain(..count).collect();
-        state.bytes -= taken.iter().map(Queued::size).sum::<usize>();
+        let taken = state.take(max_appends, max_bytes);
         (!taken.is_empty()).then_some(taken)
+    }
+
+    /// The same without waiting: perhaps nothing.
+    pub(super) fn take_now(&self, max_appends: usize, max_bytes: usize) -> VecDeque<Queued> {
+        lock(&self.state).take(max_appends, max_bytes)
     }
 
     /// How many appends wait.
@@ -151,6 +168,20 @@ mod tests {
 
     fn refused(queue: &Queue, size: usize) -> Option<NotQueued> {
         queue.push(queued(size)).err().map(|(why, _)| why)
+    }
+
+    #[test]
+    fn what_is_there_is_taken_without_waiting_and_the_first_that_comes_wakes() {
+        let queue = Queue::new(9);
+        assert!(queue.take_now(9, 9).is_empty());
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| queue.take(9, usize::MAX).map(|taken| taken.len()));
+            assert!(queue.push(queued(1)).is_ok());
+            assert_eq!(taken.join().unwrap(), Some(1));
+        });
+        assert!(queue.push(queued(1)).is_ok());
+        assert!(queue.push(queued(1)).is_ok());
+        assert_eq!(queue.take_now(9, usize::MAX).len(), 2);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{
     salvage,
     saver::{MAX_AT_CLOSE, Saver},
     segment::{OpenFiles, SegmentHeader},
+    spare::Spare,
     witness::Witness,
     writer::{Disk, MAX_UNTOLD, Shared, Tail, Writer, tell},
 };
@@ -87,6 +88,7 @@ impl Run {
             epoch,
             segment_bytes: *segment_bytes,
             tail,
+            spare: Spare::new(dir, Arc::clone(room)),
             next_frame: found.next_frame,
             told,
             running: [running, witnessing],

@@ -29,8 +29,8 @@ const MANY: usize = 1024;
 /// Fewer are saved after so many intervals: opening decodes what five seconds with little to do have written.
 const FEW_INTERVALS: u32 = 10;
 
-/// The saver rests this many times as long as it saved: it takes at most a tenth of one core.
-const REST: u32 = 9;
+/// The saver rests this many times as long as it saved: it takes at most a twentieth of one core.
+const REST: u32 = 19;
 
 /// Rows that closing waits for: some seconds. More are left out, and the next opening decodes instead.
 pub(super) const MAX_AT_CLOSE: usize = 100_000;

@@ -115,13 +115,28 @@ pub(super) fn move_away(dir: &Path, segment: u32) -> io::Result<()> {
 /// # Errors
 /// [`NotCreated::Nothing`]: there is no such segment. [`NotCreated::Unknown`]: nobody knows whether it survives.
 pub(super) fn create(dir: &Path, header: SegmentHeader, bytes: u64, frames: &[u8]) -> Result<File, NotCreated> {
-    let unfinished = dir.join(format!("{:010}{UNFINISHED}", header.segment));
-    let file = fill(&unfinished, header, bytes, frames).map_err(|error| {
+    let unfinished = unfinished(dir, &format!("{:010}", header.segment));
+    let filled = fill(&unfinished, header, bytes, frames);
+    name(dir, header, filled, &unfinished)
+}
+
+/// Makes a segment of a file that has its space already, and nothing but zeros in it.
+///
+/// # Errors
+/// As [`create`].
+pub(super) fn adopt(dir: &Path, header: SegmentHeader, (file, spare): (File, PathBuf)) -> Result<File, NotCreated> {
+    let written = file.write_all_at(&header.encode(), 0).and_then(|()| file.sync_data());
+    name(dir, header, written.map(|()| file), &spare)
+}
+
+/// Gives a segment that is complete its name.
+fn name(dir: &Path, header: SegmentHeader, filled: io::Result<File>, unfinished: &Path) -> Result<File, NotCreated> {
+    let file = filled.map_err(|error| {
         // Its space may be the last; a file that is still there is removed at the next opening.
-        drop(fs::remove_file(&unfinished));
+        drop(fs::remove_file(unfinished));
         NotCreated::Nothing(error)
     })?;
-    fs::rename(&unfinished, path(dir, header.segment)).map_err(NotCreated::Unknown)?;
+    fs::rename(unfinished, path(dir, header.segment)).map_err(NotCreated::Unknown)?;
     sync_dir(dir).map_err(NotCreated::Unknown)?;
     Ok(file)
 }
@@ -164,6 +179,11 @@ fn fill(unfinished: &Path, header: SegmentHeader, bytes: u64, frames: &[u8]) -> 
     file.write_all_at(frames, SEGMENT_HEADER as u64)?;
     file.sync_all()?;
     Ok(file)
+}
+
+/// The path of a segment that is being made.
+pub(super) fn unfinished(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}{UNFINISHED}"))
 }
 
 /// How the name of a segment ends that is being made.

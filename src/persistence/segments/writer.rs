@@ -18,6 +18,7 @@ use std::{
         atomic::Ordering,
         mpsc::{Receiver, Sender, SyncSender},
     },
+    thread,
 };
 
 use super::{
@@ -26,6 +27,7 @@ use super::{
     index::Index,
     queue::{Done, Queue, Queued},
     segment::{self, NotCreated, SEGMENT_HEADER, SegmentHeader},
+    spare::Spare,
 };
 use crate::{
     maps::Map,
@@ -43,6 +45,10 @@ use crate::{
 /// Appends in one frame: a sync takes about as long for one as for this many.
 const MAX_GROUP: usize = 4096;
 
+/// A group of fewer gives way once before it is written, so that whoever is about to append comes along: where all
+/// processors are busy, that saves a sync; where they are not, it takes no time.
+const FEW: usize = 64;
+
 /// Bytes of records taken for one frame; a single larger record still goes through.
 const MAX_GROUP_BYTES: usize = 4 << 20;
 
@@ -53,6 +59,9 @@ pub(super) const MAX_UNTOLD: usize = 16;
 pub(super) trait Disk: Send + 'static {
     fn create(&mut self, dir: &Path, header: SegmentHeader, bytes: u64, frames: &[u8]) -> Result<File, NotCreated> {
         segment::create(dir, header, bytes, frames)
+    }
+    fn adopt(&mut self, dir: &Path, header: SegmentHeader, spare: (File, PathBuf)) -> Result<File, NotCreated> {
+        segment::adopt(dir, header, spare)
     }
     fn write(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         file.write_all_at(bytes, at)
@@ -98,6 +107,7 @@ pub(super) struct Writer {
     pub(super) epoch: u64,
     pub(super) segment_bytes: u64,
     pub(super) tail: Tail,
+    pub(super) spare: Spare,
     pub(super) next_frame: u64,
     pub(super) told: SyncSender<Told>,
     /// Nothing is sent: that they are dropped tells the saver of heads and the witness that nothing more is written.
@@ -130,6 +140,10 @@ impl Writer {
 
     fn write_all(&mut self) {
         while let Some(mut waiting) = self.shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) {
+            if waiting.len() < FEW {
+                thread::yield_now();
+                waiting.extend(self.shared.queue.take_now(MAX_GROUP - waiting.len(), MAX_GROUP_BYTES));
+            }
             while !waiting.is_empty() {
                 if self.shared.poisoned.get().is_some() {
                     hand_over(&self.told, refuse(std::mem::take(&mut waiting), &self.shared));
@@ -190,11 +204,22 @@ impl Writer {
         let capacity = self.segment_bytes.max(needed);
         let segment =
             self.tail.segment.checked_add(1).ok_or_else(|| io::Error::other("no segment numbers are left"))?;
-        if let Some(refusal) = self.room.refusal_of(capacity) {
+        if let Some(refusal) = self.room.refusal() {
+            return Err(NotRolled::NoSpace(refusal));
+        }
+        // A spare has its room already.
+        let spare = self.spare.take(capacity);
+        if spare.is_none()
+            && let Some(refusal) = self.room.refusal_of(capacity)
+        {
             return Err(NotRolled::NoSpace(refusal));
         }
         let header = SegmentHeader { segment, partitions: self.partitions, id: self.id, first_frame: self.next_frame };
-        let file = self.disk.create(&self.dir, header, capacity, &[]).map_err(|why| {
+        let created = match spare {
+            Some(spare) => self.disk.adopt(&self.dir, header, spare),
+            None => self.disk.create(&self.dir, header, capacity, &[]),
+        };
+        let file = created.map_err(|why| {
             if why.is_for_want_of_space() {
                 NotRolled::NoSpace(self.room.no_space())
             } else {
@@ -280,6 +305,7 @@ impl Writer {
         index.end = index.end.after(frame, self.id, self.place_of(0));
         drop(index);
         self.next_frame += 1;
+        self.spare.prepare(self.tail.at, self.segment_bytes);
         Ok(())
     }
 }

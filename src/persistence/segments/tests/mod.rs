@@ -8,6 +8,7 @@ mod heads;
 pub(crate) mod metered;
 mod reopening;
 mod room;
+mod sparing;
 mod truncating;
 mod witnessing;
 
