@@ -1,12 +1,24 @@
 //! Digits without the machinery of formatting, where every request needs some. A leaf: it knows nothing of ours.
 
-/// The lowest `N` hexadecimal digits, lower case; at most the 32 that there are.
+/// Two digits of each byte.
+#[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
+const PAIRS: [[u8; 2]; 256] = {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        let digits = b"0123456789abcdef";
+        pairs[byte] = [digits[byte >> 4], digits[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+};
+
+/// The lowest `N` hexadecimal digits, lower case; an even number, and at most the 32 that there are.
 pub(crate) fn hex<const N: usize>(bits: u128) -> [u8; N] {
+    const { assert!(N.is_multiple_of(2) && N <= 32, "digits come in pairs, and there are 32") };
     let mut digits = [b'0'; N];
-    let mut rest = bits;
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdef".get((rest & 0xf) as usize).copied().unwrap_or_default();
-        rest >>= 4;
+    for (pair, byte) in digits.rchunks_exact_mut(2).zip(bits.to_le_bytes()) {
+        pair.copy_from_slice(PAIRS.get(usize::from(byte)).unwrap_or(&[b'0'; 2]));
     }
     digits
 }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! They are `tracing` spans of a target of their own, which nothing shows unless traces are exported: then each costs
-//! one load. Who belongs to whom is said by ids in their fields and not by who is inside of whom, since most of it goes on
+//! one load; to record something in one that is not there costs more. Who belongs to whom is said by ids in their fields and not by who is inside of whom, since most of it goes on
 //! in other tasks, and some of it after a restart. A leaf: it knows nothing of ours.
 
 use tracing::{Span, field::Empty, trace_span};
@@ -21,8 +21,10 @@ pub(crate) fn request(correlation: &str, traceparent: &str, method: &str) -> Spa
 
 /// Says what was answered.
 pub(crate) fn answered(span: &Span, route: &str, status: u16) {
-    span.record("route", route);
-    span.record("status", status);
+    if !span.is_disabled() {
+        span.record("route", route);
+        span.record("status", status);
+    }
 }
 
 /// A command from being asked to its answer; `cause` is the command or the delivery that it comes from.
@@ -40,7 +42,9 @@ pub(crate) fn command(correlation: &str, kind: &str, command: u128, cause: impl 
 
 /// Says how it ended.
 pub(crate) fn ended(span: &Span, outcome: &str) {
-    span.record("outcome", outcome);
+    if !span.is_disabled() {
+        span.record("outcome", outcome);
+    }
 }
 
 /// A delivery of a policy or connector, with all its tries.
