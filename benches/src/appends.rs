@@ -1,4 +1,5 @@
-//! Durable appends a second through the runtime, against the floor that the disk and tokio set, and against stores.
+//! Durable appends a second, through the runtime and by the journal alone, against the floor that the disk and tokio set,
+//! and against stores.
 
 use std::{fs, path::Path, sync::Arc, time::Instant};
 
@@ -7,6 +8,7 @@ use anyhow::Result;
 use crate::{
     counter::{Add, Counters, keys, pick},
     floor::{BareFile, Grouped},
+    journal::Alone,
     machine::processor_seconds,
     results::Results,
     rounds::{Figures, Times, drive},
@@ -29,9 +31,18 @@ pub(crate) fn measure(dir: &Path, times: Times, results: &mut Results) -> Result
         let record = runtime.warm_up().await?;
         for callers in CALLERS {
             let place = tempfile::tempdir_in(dir)?;
+            let journal = Arc::new(Alone::new(&place.path().join("journal"), ENTITIES)?);
             let others = others(place.path(), record)?;
             for _ in 0..times.rounds {
                 results.round("appends", "steadfast", callers, &runtime.round(callers, record, times).await?);
+                let rate = drive(callers, times.round / 2, {
+                    let journal = journal.clone();
+                    move |random| {
+                        let journal = journal.clone();
+                        async move { journal.append(random).await }
+                    }
+                });
+                results.round("appends", "steadfast, journal alone", callers, &[("rate", rate.await?)]);
                 for (name, other) in OTHERS.iter().zip(&others) {
                     let other = other.clone();
                     let append = move |_| {
@@ -41,6 +52,9 @@ pub(crate) fn measure(dir: &Path, times: Times, results: &mut Results) -> Result
                     let rate = drive(callers, times.round / 2, append).await?;
                     results.round("appends", name, callers, &[("rate", rate)]);
                 }
+            }
+            if let Some(journal) = Arc::into_inner(journal) {
+                journal.close();
             }
             for other in others {
                 Arc::into_inner(other).map(Grouped::close).transpose()?;

@@ -20,6 +20,7 @@ mod counter;
 mod flame;
 mod floor;
 mod http;
+mod journal;
 mod machine;
 mod many;
 mod memory;
