@@ -89,7 +89,7 @@ struct Projecting<V: View> {
     commit_at: Option<Instant>,
     /// When what is in storage is to be synced; `None` when it is.
     sync_at: Option<Instant>,
-    /// The lane that is read first the next time.
+    /// The lane that is read first the next time: the first that there was no more room for.
     first: usize,
     rebuild: Arc<Rebuild>,
     /// Rows that are being built, and not yet moved together with those in use.
@@ -255,13 +255,12 @@ impl<V: View> Projecting<V> {
         }
     }
 
-    /// Applies a piece of every partition; says whether there may be more. Each time another one comes first: the rows of
-    /// a few may fill a commit, and those that come last would never be read.
+    /// Applies a piece of every partition; says whether there may be more. The rows of a few may fill a commit: the next
+    /// pass goes on behind them, or those that come last would never be read.
     async fn read(&mut self) -> Result<bool, String> {
         let consumer = self.consumer.clone();
         let mut more = false;
         let (first, lanes) = (self.first, consumer.lanes.len());
-        self.first = (first + 1) % lanes.max(1);
         let order = (0..lanes).map(|turn| (first + turn) % lanes);
         for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
             let after = self.applied.get(index).copied().unwrap_or_default();
@@ -270,6 +269,7 @@ impl<V: View> Projecting<V> {
             }
             if self.used.dirty() >= MAX_ROWS {
                 more = false; // the commit that is asked for below makes room, and then we are here again
+                self.first = index;
                 break;
             }
             let batch = lane.read(&self.kinds, &consumer.followed, after, BATCH).await;
