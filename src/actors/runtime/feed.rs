@@ -69,8 +69,10 @@ struct Newest {
     ring: VecDeque<FeedItem>,
     /// Of each kind, the position of the last one; a handful.
     last: Vec<(Arc<str>, u64)>,
-    /// Of what came before, nothing is known about the kinds.
+    /// Of what is up to here, nothing is known about the kinds.
     known_from: u64,
+    /// The greatest position that was published or is covered by `known_from`.
+    upto: u64,
 }
 
 /// A piece of a partition.
@@ -84,7 +86,7 @@ impl Feed {
     pub(crate) fn new(unit: Arc<str>, journal: Arc<dyn Journal>) -> Self {
         let partition = |partition| {
             let head = journal.durable(PartitionId(partition));
-            let newest = Newest { ring: VecDeque::new(), last: Vec::new(), known_from: head };
+            let newest = Newest { ring: VecDeque::new(), last: Vec::new(), known_from: head, upto: head };
             Partition { newest: Mutex::new(newest), head: AtomicU64::new(head) }
         };
         let partitions = (0..journal.partitions()).map(partition).collect();
@@ -124,9 +126,9 @@ impl Feed {
     pub(crate) fn show_all(&self) {
         for (number, partition) in (0..).zip(&self.partitions) {
             let durable = self.journal.durable(PartitionId(number));
-            if partition.head.fetch_max(durable, Ordering::AcqRel) < durable {
-                partition.newest().known_from = durable;
-            }
+            // First: whoever sees the head must not take what was never published for nothing.
+            partition.newest().skip_to(durable);
+            partition.head.fetch_max(durable, Ordering::AcqRel);
         }
         let interested = self.interested.read().unwrap_or_else(PoisonError::into_inner);
         for who in interested.values().flatten() {
@@ -221,16 +223,25 @@ impl Newest {
     fn push(&mut self, item: FeedItem) {
         if self.ring.back().is_some_and(|last| last.offset + 1 != item.offset) {
             self.ring.clear(); // readers of what is missing go to the journal
-            self.known_from = item.offset - 1;
         }
         if self.ring.len() >= RING {
             self.ring.pop_front();
         }
+        self.skip_to(item.offset - 1);
+        // One that repeats an earlier answer comes again.
+        self.upto = self.upto.max(item.offset);
         match self.last.iter_mut().find(|(kind, _)| *kind == item.kind) {
-            Some((_, last)) => *last = item.offset,
+            Some((_, last)) => *last = (*last).max(item.offset),
             None => self.last.push((item.kind.clone(), item.offset)),
         }
         self.ring.push_back(item);
+    }
+
+    /// What has not come up to this position will not come, and may be of any kind.
+    fn skip_to(&mut self, position: u64) {
+        if position > self.upto {
+            (self.known_from, self.upto) = (position, position);
+        }
     }
 
     /// What comes after `after` and is followed, up to `head`; `None` when only the journal knows.
@@ -340,5 +351,27 @@ mod tests {
         publish(&feed, "a", 5..=5); // 3 and 4 are in the journal, and may be of any kind
         assert_eq!(read(&feed, "b", 2, 9).await, (vec![], 2));
         assert_eq!(read(&feed, "b", 4, 9).await, (vec![], 5));
+    }
+
+    #[tokio::test]
+    async fn the_first_that_is_published_may_come_after_some_that_were_not() {
+        let feed = feed();
+        publish(&feed, "a", 3..=3);
+        assert_eq!(read(&feed, "b", 0, 9).await, (vec![], 0));
+        assert_eq!(read(&feed, "b", 2, 9).await, (vec![], 3));
+    }
+
+    /// An append that repeats one is answered as that was, and shown once more.
+    #[tokio::test]
+    async fn an_event_that_is_shown_again_hides_no_later_one() {
+        let feed = feed();
+        publish(&feed, "a", 1..=5);
+        publish(&feed, "a", 2..=2);
+        // The ring has only that one now: the journal knows of 4 and 5, and nobody is sent past them.
+        assert_eq!(read(&feed, "a", 3, 9).await, (vec![], 3));
+        assert_eq!(read(&feed, "b", 3, 9).await, (vec![], 5));
+        publish(&feed, "a", 6..=6);
+        assert_eq!(read(&feed, "a", 3, 9).await, (vec![], 3));
+        assert_eq!(read(&feed, "a", 5, 9).await, (vec![6], 6));
     }
 }
