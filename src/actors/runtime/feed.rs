@@ -301,11 +301,13 @@ impl fmt::Debug for Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::persistence::MemoryStore;
+    use crate::persistence::{Storage, StorageConfig, open};
 
     /// A feed in front of an empty journal: what is read must have been published.
-    fn feed() -> Feed {
-        Feed::new("main".into(), Arc::new(MemoryStore::new(1)))
+    fn feed() -> (Storage, Feed) {
+        let storage = open(&StorageConfig::memory()).expect("memory opens");
+        let journal = storage.units().next().expect("a unit").1.journal.clone();
+        (storage, Feed::new("main".into(), journal))
     }
 
     fn publish(feed: &Feed, kind: &str, offsets: std::ops::RangeInclusive<u64>) {
@@ -321,7 +323,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_follows_nothing_of_it_is_at_the_head_without_a_look_at_the_journal() {
-        let feed = feed();
+        let (_storage, feed) = feed();
         let many = RING as u64 * 3;
         publish(&feed, "a", 1..=many);
         assert_eq!(read(&feed, "b", 0, 9).await, (vec![], many));
@@ -335,7 +337,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_piece_ends_with_the_last_event_that_it_has_room_for() {
-        let feed = feed();
+        let (_storage, feed) = feed();
         publish(&feed, "a", 1..=2);
         publish(&feed, "b", 3..=3);
         publish(&feed, "a", 4..=5);
@@ -346,7 +348,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_said_of_events_that_were_never_published() {
-        let feed = feed();
+        let (_storage, feed) = feed();
         publish(&feed, "a", 1..=2);
         publish(&feed, "a", 5..=5); // 3 and 4 are in the journal, and may be of any kind
         assert_eq!(read(&feed, "b", 2, 9).await, (vec![], 2));
@@ -355,7 +357,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_that_is_published_may_come_after_some_that_were_not() {
-        let feed = feed();
+        let (_storage, feed) = feed();
         publish(&feed, "a", 3..=3);
         assert_eq!(read(&feed, "b", 0, 9).await, (vec![], 0));
         assert_eq!(read(&feed, "b", 2, 9).await, (vec![], 3));
@@ -364,7 +366,7 @@ mod tests {
     /// An append that repeats one is answered as that was, and shown once more.
     #[tokio::test]
     async fn an_event_that_is_shown_again_hides_no_later_one() {
-        let feed = feed();
+        let (_storage, feed) = feed();
         publish(&feed, "a", 1..=5);
         publish(&feed, "a", 2..=2);
         // The ring has only that one now: the journal knows of 4 and 5, and nobody is sent past them.
