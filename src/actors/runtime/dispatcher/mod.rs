@@ -19,6 +19,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, atomic::Ordering},
     time::Duration,
+    vec,
 };
 
 use futures::{
@@ -42,6 +43,7 @@ pub(crate) use self::{
 use super::{
     consumer::{Consumer, ConsumerState},
     entities::Entities,
+    feed::{Batch, FeedItem},
     kinds::Kinds,
 };
 use crate::{
@@ -93,8 +95,10 @@ struct Dispatching {
 
 /// One partition of one storage unit, as far as this consumer has come.
 struct Partition {
-    /// Everything up to here has been read.
+    /// Everything up to here has been read and taken.
     read: u64,
+    /// What was read behind it and waits for room; at most [`BATCH`] events.
+    ahead: Option<Ahead>,
     window: Window,
     /// The cursor in the journal.
     journaled: u64,
@@ -102,6 +106,13 @@ struct Partition {
     dispatched: bool,
     /// What the journal knew of dispatches above the cursor when this run began.
     known: PolicyProgress,
+}
+
+/// Events of one partition that have been read and not yet taken.
+struct Ahead {
+    items: vec::IntoIter<FeedItem>,
+    /// Once they are taken, everything up to here is.
+    upto: u64,
 }
 
 impl Process for Dispatcher {
@@ -126,7 +137,8 @@ impl Process for Dispatcher {
                 consumer.set_cursor(index, cursor);
                 consumer.set_kept(index, cursor);
                 let window = Window::default();
-                partitions.push(Partition { read: cursor, window, journaled: cursor, dispatched: false, known });
+                let (read, ahead, journaled, dispatched) = (cursor, None, cursor, false);
+                partitions.push(Partition { read, ahead, window, journaled, dispatched, known });
             }
             let cursors: Vec<u64> = partitions.iter().map(|partition| partition.journaled).collect();
             if consumer.begin(&cursors).is_err() {
@@ -212,25 +224,47 @@ impl Dispatching {
         self.first = (first + 1) % lanes.max(1);
         let order = (0..lanes).map(|turn| (first + turn) % lanes);
         for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
-            let Some(partition) = self.partitions.get(index) else { continue };
-            if !self.has_room() || partition.window.is_full() || lane.head() <= partition.read {
+            let has_room = self.has_room();
+            let Some(partition) = self.partitions.get_mut(index) else { continue };
+            if !has_room || partition.window.is_full() || lane.head() <= partition.read {
                 continue;
             }
-            let batch = lane.read(&self.kinds, &consumer.followed, partition.read, BATCH).await;
-            let batch = batch.map_err(|error| error.to_string())?;
-            more |= batch.upto > partition.read;
-            for item in batch.items {
-                let offset = item.offset;
-                match self.delivery.carrier.fact(item) {
-                    Some(fact) => self.take(index, &Arc::new(fact)),
-                    None => self.skip(index, offset),
-                }
+            if partition.ahead.is_none() {
+                let batch = lane.read(&self.kinds, &consumer.followed, partition.read, BATCH).await;
+                let Batch { items, upto } = batch.map_err(|error| error.to_string())?;
+                partition.ahead = Some(Ahead { items: items.into_iter(), upto });
             }
-            self.skip(index, batch.upto);
+            more |= self.take_what_there_is_room_for(index);
             self.show_cursor(index);
         }
         consumer.tell();
         Ok(more)
+    }
+
+    /// Takes events of a partition that have been read, one by one, since each may lead to deliveries; whether the
+    /// partition has moved.
+    fn take_what_there_is_room_for(&mut self, index: usize) -> bool {
+        let mut moved = false;
+        while self.has_room() {
+            let Some(partition) = self.partitions.get_mut(index).filter(|partition| !partition.window.is_full()) else {
+                break;
+            };
+            let Some(ahead) = &mut partition.ahead else { break };
+            let Some(item) = ahead.items.next() else {
+                let upto = ahead.upto;
+                moved |= upto > partition.read;
+                partition.ahead = None;
+                self.skip(index, upto);
+                break;
+            };
+            let offset = item.offset;
+            match self.delivery.carrier.fact(item) {
+                Some(fact) => self.take(index, &Arc::new(fact)),
+                None => self.skip(index, offset),
+            }
+            moved = true;
+        }
+        moved
     }
 
     fn skip(&mut self, index: usize, offset: u64) {

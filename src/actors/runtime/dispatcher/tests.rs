@@ -39,7 +39,8 @@ async fn a_command_that_gave_up_because_of_a_stop_is_not_passed_by_the_cursor() 
     let (_system, idle) = idle().await;
     let mut window = Window::default();
     window.open(7, 1);
-    let partition = Partition { read: 9, window, journaled: 0, dispatched: true, known: PolicyProgress::default() };
+    let known = PolicyProgress::default();
+    let partition = Partition { read: 9, ahead: None, window, journaled: 0, dispatched: true, known };
     let mut run = Dispatching {
         delivery: Arc::new(Delivery {
             carrier: idle.carrier.clone(),
