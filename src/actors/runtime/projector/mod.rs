@@ -1,6 +1,7 @@
 //! A view at work: events move rows in memory, where readers see them at once; rows and cursors go to
 //! storage together, behind.
 
+mod behind;
 mod beside;
 mod overlay;
 mod rebuild;
@@ -20,7 +21,11 @@ use futures::{
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{beside::Beside, overlay::Generation};
+use self::{
+    behind::{Committed, Sealed},
+    beside::Beside,
+    overlay::Generation,
+};
 pub(crate) use self::{overlay::ViewRows, rebuild::Rebuild};
 pub use self::{
     rebuild::{RebuildError, RebuildState, RebuildStatus},
@@ -43,10 +48,6 @@ use crate::{
 
 /// How long changed rows wait for more before they go to storage. Readers do not wait for it.
 const COALESCE: Duration = Duration::from_millis(250);
-
-/// How long rows that are in storage may wait to be synced. A power cut takes them back with their cursors, and they are
-/// made again; until they are synced, history is kept for them.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// Records read at once from one partition.
 const BATCH: usize = 256;
@@ -84,6 +85,8 @@ struct Projecting<V: View> {
     applied: Vec<u64>,
     /// Per lane, the cursor in storage.
     stored: Vec<u64>,
+    /// Rows that wait for the commit under way, each piece with its cursors.
+    sealed: Vec<Sealed>,
     /// The commit or sync under way.
     commit: Working<Committed>,
     commit_at: Option<Instant>,
@@ -100,12 +103,6 @@ struct Projecting<V: View> {
     clearing: Working<()>,
     /// Ends what works on other threads, at the latest when this is dropped.
     cancelled: DropGuard,
-}
-
-/// What is in storage after a commit or sync.
-struct Committed {
-    cursors: Vec<u64>,
-    is_synced: bool,
 }
 
 pub(crate) const fn view_name<V: View>(generation: u16) -> ViewName {
@@ -172,6 +169,7 @@ impl<V: View> Process for Projector<V> {
                 sources: V::sources(),
                 applied: cursors.clone(),
                 stored: cursors,
+                sealed: Vec::new(),
                 commit: FuturesUnordered::new(),
                 commit_at: None,
                 sync_at: None,
@@ -267,7 +265,7 @@ impl<V: View> Projecting<V> {
             if lane.head() <= after {
                 continue;
             }
-            if self.used.dirty() >= MAX_ROWS {
+            if !self.has_room().map_err(|error| error.to_string())? {
                 more = false; // the commit that is asked for below makes room, and then we are here again
                 self.first = index;
                 break;
@@ -282,8 +280,10 @@ impl<V: View> Projecting<V> {
             }
             let mut upto = batch.upto;
             for item in &batch.items {
-                if self.used.dirty() >= MAX_ROWS {
-                    upto = item.offset - 1; // the rest with the next commit: its rows and cursors belong together
+                // Should the rows so far be sealed here: their cursor goes with them.
+                self.advance(index, item.offset - 1);
+                if !self.has_room().map_err(|error| error.to_string())? {
+                    upto = item.offset - 1;
                     break;
                 }
                 self.apply(item);
@@ -302,7 +302,7 @@ impl<V: View> Projecting<V> {
         if keep && (self.applied != self.stored || self.sync_at.is_some()) {
             self.sync_at = Some(soon);
         }
-        if self.used.dirty() >= MAX_ROWS {
+        if !self.sealed.is_empty() || self.used.dirty() >= MAX_ROWS {
             self.commit_at = Some(Instant::now());
         }
         Ok(more)
@@ -329,65 +329,6 @@ impl<V: View> Projecting<V> {
             Some(key.to_bytes())
         });
         keys.filter(|key| !self.used.knows(key)).collect()
-    }
-
-    /// Has what has changed written, and synced when it is time for that.
-    fn begin_commit(&mut self) {
-        self.commit_at = None;
-        let is_synced = self.sync_at.take_if(|at| *at <= Instant::now()).is_some();
-        let changes = match self.used.take_changes() {
-            Ok(changes) => changes,
-            Err(error) => {
-                self.commit.push(std::future::ready(Err(error)).boxed());
-                return;
-            }
-        };
-        let cursors = self.applied.clone();
-        let progress = progress_of(&self.consumer, &cursors, self.used.listed());
-        let (run, rows, projections, name) =
-            (self.run, self.rows.clone(), self.unit.projections.clone(), self.used.name);
-        let write = blocking(move || {
-            rows.during(run, || {
-                projections.commit(name, changes, &progress)?;
-                if is_synced { projections.sync() } else { Ok(()) }
-            })?;
-            Ok(Committed { cursors, is_synced })
-        });
-        self.commit.push(write.boxed());
-    }
-
-    fn committed(&mut self, committed: Result<Committed, StoreError>) -> Result<(), StoreError> {
-        let Committed { cursors, is_synced } = committed?;
-        self.stored = cursors;
-        self.used.changes_are_stored();
-        if is_synced {
-            self.is_kept();
-        } else {
-            self.sync_at.get_or_insert_with(|| Instant::now() + SYNC_EVERY);
-        }
-        Ok(())
-    }
-
-    /// What is in storage survives a power cut.
-    fn is_kept(&self) {
-        for (index, cursor) in self.stored.iter().enumerate() {
-            self.consumer.set_kept(index, *cursor);
-        }
-    }
-
-    /// The last commit before a stop, so that a start has little to apply again.
-    async fn finish(mut self) -> Result<(), Failure> {
-        while let Some(committed) = self.commit.next().await {
-            self.committed(committed).map_err(|error| Failure::new(error.to_string()))?;
-        }
-        if self.applied != self.stored || self.sync_at.is_some() {
-            self.sync_at = Some(Instant::now());
-            self.begin_commit();
-        }
-        while let Some(committed) = self.commit.next().await {
-            self.committed(committed).map_err(|error| Failure::new(error.to_string()))?;
-        }
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A view's rows in memory: what is not yet in storage, and a cache of what is.
 
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, VecDeque, btree_map},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -40,8 +40,10 @@ struct Overlay<V> {
     rows: BTreeMap<Vec<u8>, Entry<V>>,
     /// The keys of rows that are neither in storage nor on their way there, each once.
     dirty: Vec<Vec<u8>>,
-    /// The keys of rows that were taken last.
-    on_their_way: Vec<Vec<u8>>,
+    /// The keys of rows that were taken and are not known to be stored, take by take.
+    on_their_way: VecDeque<Vec<Vec<u8>>>,
+    /// How often rows were taken.
+    takes: u64,
     listed: u64,
 }
 
@@ -56,7 +58,8 @@ struct Entry<V> {
 enum EntryState {
     Stored,
     Dirty,
-    OnItsWay,
+    /// With which take.
+    OnItsWay(u64),
 }
 
 /// A row as the overlay knows it.
@@ -103,7 +106,8 @@ impl<V: View> ViewRows<V> {
 impl<V: View> Generation<V> {
     /// Nothing in memory: what there is, the storage has.
     pub(super) fn new(name: ViewName, listed: u64) -> Self {
-        let overlay = Overlay { rows: BTreeMap::new(), dirty: Vec::new(), on_their_way: Vec::new(), listed };
+        let (rows, dirty, on_their_way) = (BTreeMap::new(), Vec::new(), VecDeque::new());
+        let overlay = Overlay { rows, dirty, on_their_way, takes: 0, listed };
         Self { name, overlay: Mutex::new(overlay) }
     }
 
@@ -153,32 +157,42 @@ impl<V: View> Generation<V> {
     /// What has to go to storage, by key.
     pub(super) fn take_changes(&self) -> Result<Vec<RowChange>, StoreError> {
         let mut overlay = self.lock();
+        let overlay = &mut *overlay;
         let mut dirty = std::mem::take(&mut overlay.dirty);
         dirty.sort_unstable();
+        overlay.takes += 1;
         let mut changes = Vec::with_capacity(dirty.len());
         for key in &dirty {
             let Some(entry) = overlay.rows.get_mut(key) else { continue };
             let row = entry.row.as_ref().map(serde_json::to_vec).transpose();
             let row = row.map_err(|error| StoreError { doing: "writing a row", reason: error.to_string() })?;
             changes.push((key.clone(), row.map(Bytes::from)));
-            entry.state = EntryState::OnItsWay;
+            entry.state = EntryState::OnItsWay(overlay.takes);
         }
-        overlay.on_their_way = dirty;
+        overlay.on_their_way.push_back(dirty);
         Ok(changes)
     }
 
     /// All changes that were taken are in storage, and no row need stay in memory.
     pub(super) fn drop_stored(&self) {
         let mut overlay = self.lock();
+        overlay.on_their_way.clear();
         overlay.rows.retain(|_, entry| entry.state == EntryState::Dirty);
     }
 
-    /// The changes taken last are in storage.
-    pub(super) fn changes_are_stored(&self) {
+    /// The changes of the first `takes` that were not yet known to be stored are.
+    pub(super) fn changes_are_stored(&self, takes: usize) {
         let mut overlay = self.lock();
-        for key in std::mem::take(&mut overlay.on_their_way) {
-            if let Some(entry) = overlay.rows.get_mut(&key).filter(|entry| entry.state == EntryState::OnItsWay) {
-                entry.state = EntryState::Stored;
+        let overlay = &mut *overlay;
+        let first = overlay.takes + 1 - overlay.on_their_way.len() as u64;
+        let takes = takes.min(overlay.on_their_way.len());
+        for (take, keys) in (first..).zip(overlay.on_their_way.drain(..takes)) {
+            for key in keys {
+                // A row that was taken again since is on its way once more.
+                let own = |entry: &&mut Entry<V>| entry.state == EntryState::OnItsWay(take);
+                if let Some(entry) = overlay.rows.get_mut(&key).filter(own) {
+                    entry.state = EntryState::Stored;
+                }
             }
         }
         if overlay.rows.len() > CACHED {
@@ -243,21 +257,46 @@ mod tests {
         assert_eq!(rows.during(second, || Ok(2)).expect("current"), 2);
     }
 
+    fn keys(taken: Vec<RowChange>) -> Vec<Vec<u8>> {
+        taken.into_iter().map(|(key, _)| key).collect()
+    }
+
     #[test]
     fn each_row_that_changed_goes_to_storage_once_and_one_that_changed_meanwhile_again() {
         let rows = Generation::<Row>::new(view_name::<Row>(0), 0);
-        let keys = |taken: Vec<RowChange>| taken.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
         for key in [b"b", b"a", b"b"] {
             rows.change(key.to_vec(), |row| *row = Some(Row));
         }
         assert_eq!(rows.dirty(), 2);
         assert_eq!(keys(rows.take_changes().expect("rows")), [b"a".to_vec(), b"b".to_vec()]);
         rows.change(b"b".to_vec(), |row| *row = None);
-        rows.changes_are_stored();
+        rows.changes_are_stored(1);
         rows.drop_stored();
         assert!(matches!(rows.get(b"b"), Known::Deleted), "it is newer than what is in storage");
         assert_eq!((rows.held(), rows.dirty()), (1, 1));
         assert_eq!(keys(rows.take_changes().expect("rows")), [b"b".to_vec()]);
         assert!(rows.take_changes().expect("rows").is_empty());
+    }
+
+    #[test]
+    fn a_row_that_was_taken_twice_is_stored_with_the_second_take() {
+        let rows = Generation::<Row>::new(view_name::<Row>(0), 0);
+        let is_stored = |key: &[u8]| rows.lock().rows.get(key).map(|entry| entry.state) == Some(EntryState::Stored);
+        let change = |key: &[u8]| rows.change(key.to_vec(), |row| *row = Some(Row));
+        change(b"a");
+        change(b"b");
+        assert_eq!(rows.take_changes().expect("rows").len(), 2);
+        change(b"a");
+        assert_eq!(keys(rows.take_changes().expect("rows")), [b"a".to_vec()]);
+        change(b"c");
+        assert_eq!(rows.take_changes().expect("rows").len(), 1);
+        rows.changes_are_stored(1);
+        assert_eq!((is_stored(b"a"), is_stored(b"b"), is_stored(b"c")), (false, true, false));
+        rows.changes_are_stored(2);
+        assert_eq!((is_stored(b"a"), is_stored(b"c")), (true, true));
+        change(b"c");
+        assert_eq!(keys(rows.take_changes().expect("rows")), [b"c".to_vec()]);
+        rows.changes_are_stored(1);
+        assert!(is_stored(b"c"), "the takes are counted on");
     }
 }

@@ -81,9 +81,8 @@ impl<V: View> Projecting<V> {
 
     async fn switch(&mut self, beside: Beside<V>) -> Result<(), StoreError> {
         // Its rows are of those that were in use when it was begun.
-        while let Some(committed) = self.commit.next().await {
-            self.committed(committed)?;
-        }
+        self.see_commit_through().await?;
+        self.sealed.clear();
         // Should this fail, nobody knows which rows are in use: the view starts again, and looks.
         let switched = blocking(move || beside.switch()).await;
         let beside = switched.inspect_err(|error| self.rebuild.end(Err(error.to_string())))?;

@@ -146,21 +146,25 @@ async fn a_view_goes_on_when_one_pass_is_more_than_one_commit_takes() {
 /// Rows of the first partitions that filled one commit after the other once kept the last ones from being read.
 #[tokio::test]
 async fn a_partition_with_a_long_backlog_does_not_keep_a_view_from_the_others() {
-    const LONG: u64 = 20 * MAX_ROWS as u64;
+    // In so many that a pass over them has more rows than may wait for storage.
+    const FULL: u16 = 10;
+    const LONG: usize = 24 * MAX_ROWS;
     let storage = memory();
     let tally = Service::new("tally").entity::<Tally>();
     let without_view = System::builder(storage.clone()).service("t", tally).start().await.expect("starts");
     let partitions = without_view.entities::<Tally>().0.unit.journal.partitions();
     let of = |name: &str| PartitionId::of(Tally::KIND, name, partitions).0;
-    let in_first = (0..).map(|n| format!("t{n}")).filter(|name| of(name) == 0);
+    assert!(FULL < partitions - 1, "{partitions} partitions");
+    let in_first = (0..).map(|n| format!("t{n}")).filter(|name| of(name) < FULL);
     let in_last = (0..).map(|n| format!("t{n}")).filter(|name| of(name) == partitions - 1);
-    for name in in_first.take(20 * MAX_ROWS).chain(in_last.take(1)) {
+    for name in in_first.take(LONG).chain(in_last.take(1)) {
         without_view.entities::<Tally>().ask(&key(&name), Add { n: 1 }).await.expect("added");
     }
     let (_storage, system) = crash_and_restart(storage, without_view).await;
     let counts = system.views::<AddCount>();
-    wait_for(|| async { counts.get(&(LONG + 1)).await.expect("readable").is_some() }).await;
-    let behind = LONG - counts.count().await.expect("readable");
+    let all = LONG as u64;
+    wait_for(|| async { counts.get(&(all + 1)).await.expect("readable").is_some() }).await;
+    let behind = all - counts.count().await.expect("readable");
     assert!(behind > 0, "the only row of the last partition came after all of the first");
     assert!(counts.catch_up(Duration::from_secs(20)).await.expect("running"));
 }
