@@ -7,7 +7,7 @@ use std::{
     convert::Infallible,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+        mpsc::{Receiver, RecvTimeoutError},
     },
     time::Duration,
 };
@@ -29,7 +29,8 @@ const MANY: usize = 1024;
 /// Fewer are saved after so many intervals: opening decodes what five seconds with little to do have written.
 const FEW_INTERVALS: u32 = 10;
 
-/// The saver rests this many times as long as it saved: it takes at most a twentieth of one core.
+/// The saver rests this many times as long as it took, after every batch: it takes at most a twentieth of one core, and never
+/// long at a time, or whoever waits for an answer would wait for it.
 const REST: u32 = 19;
 
 /// Rows that closing waits for: some seconds. More are left out, and the next opening decodes instead.
@@ -51,23 +52,22 @@ pub(super) struct Saver {
 impl Saver {
     /// Saves until the writer is gone, and then once more.
     pub(super) fn run(mut self, writer: &Receiver<Infallible>) {
-        let mut rest = INTERVAL;
         let mut waited = 0;
-        while writer.recv_timeout(rest) == Err(RecvTimeoutError::Timeout) {
+        while writer.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
             waited += 1;
             if read(&self.shared.index).unsaved() < MANY && waited < FEW_INTERVALS {
                 continue;
             }
             waited = 0;
-            let ((), took) = timed(|| self.save(&|| writer.try_recv() == Err(TryRecvError::Disconnected)));
-            rest = INTERVAL.max(took * REST);
+            self.save(&|took| writer.recv_timeout(took * REST) == Err(RecvTimeoutError::Disconnected));
         }
-        self.save(&|| true);
+        self.save(&|_| true);
     }
 
-    /// Saves what has changed. Gives up, for this time, if there is too much of it once `closing` says so.
-    pub(super) fn save(&mut self, closing: &dyn Fn() -> bool) {
-        match self.try_save(closing) {
+    /// Saves what has changed, batch by batch. Between them `rests` is told how long the last one took, and says whether the
+    /// journal closes; then it gives up, for this time, if there is too much left.
+    pub(super) fn save(&mut self, rests: &dyn Fn(Duration) -> bool) {
+        match self.try_save(rests) {
             Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
                 tracing::warn!(%error, "stream heads could not be saved; until they are, opening takes longer");
@@ -77,7 +77,7 @@ impl Saver {
         }
     }
 
-    fn try_save(&mut self, closing: &dyn Fn() -> bool) -> Result<(), StoreError> {
+    fn try_save(&mut self, rests: &dyn Fn(Duration) -> bool) -> Result<(), StoreError> {
         let (changed, checkpoint) = write(&self.shared.index).take_unsaved(self.id);
         let again = !self.pending.is_empty();
         self.pending.extend(changed);
@@ -95,12 +95,15 @@ impl Saver {
         }
         let mut left = self.pending.len();
         let mut batches = self.pending.chunks(MAX_HEADS).peekable();
+        let mut took = Duration::ZERO;
         while let Some(batch) = batches.next() {
-            if left > self.at_close && closing() {
+            if rests(took) && left > self.at_close {
                 return Ok(());
             }
             let last = batches.peek().is_none();
-            self.heads.save_heads(&self.rows(batch), last.then_some(&checkpoint))?;
+            let saved;
+            (saved, took) = timed(|| self.heads.save_heads(&self.rows(batch), last.then_some(&checkpoint)));
+            saved?;
             left -= batch.len();
         }
         self.pending = Vec::new();

@@ -359,12 +359,12 @@ fn what_a_failed_save_leaves_is_saved_later_and_each_stream_waits_once() {
         for n in 0..10 {
             write(&journal, &n.to_string());
         }
-        saver.save(&|| false);
+        saver.save(&|_| false);
         assert_eq!((saver.pending.len(), saver.complained), (10, true));
         assert_eq!(lock(&heads.kept).failures, round);
     }
     lock(&heads.kept).left = None;
-    saver.save(&|| false);
+    saver.save(&|_| false);
     assert_eq!((saver.pending.len(), saver.complained), (0, false));
     assert_eq!(spared(dir.path(), &heads), 50);
 }
@@ -378,13 +378,13 @@ fn closing_does_not_wait_for_more_rows_than_the_limit() {
     for n in 0..10 {
         write(&journal, &n.to_string());
     }
-    saver.save(&|| true);
+    saver.save(&|_| true);
     assert_eq!(lock(&heads.kept).checkpoint, None);
     assert_eq!(spared(dir.path(), &heads), 0);
-    saver.save(&|| false);
+    saver.save(&|_| false);
     assert_eq!(spared(dir.path(), &heads), 10);
     write(&journal, "0");
-    saver.save(&|| true);
+    saver.save(&|_| true);
     assert_eq!(spared(dir.path(), &heads), 11, "what is within the limit is saved");
 }
 
@@ -401,6 +401,27 @@ fn many_streams_are_saved_in_batches() {
     drop(journal);
     assert_eq!(lock(&heads.kept).rows.len(), streams);
     assert!(spared(dir.path(), &heads) > 0);
+}
+
+/// All of them in one go kept a processor from whoever waited for an answer.
+#[test]
+fn the_saver_rests_between_batches_and_not_when_the_journal_closes() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = unsaved(dir.path());
+    let heads = Arc::new(MemoryHeads::default());
+    let mut saver = saver(&journal, &heads);
+    let streams = 2 * MAX_HEADS + 1;
+    let outcomes: Vec<_> = (0..streams).map(|n| hand_over(&journal, &n.to_string(), 0)).collect();
+    for outcome in outcomes {
+        outcome.recv().unwrap().unwrap();
+    }
+    let rests = std::cell::RefCell::new(Vec::new());
+    saver.save(&|took| {
+        rests.borrow_mut().push((lock(&heads.kept).rows.len(), took > Duration::ZERO));
+        false
+    });
+    assert_eq!(rests.into_inner(), [(0, false), (MAX_HEADS, true), (2 * MAX_HEADS, true)]);
+    assert_eq!(lock(&heads.kept).rows.len(), streams);
 }
 
 /// Heads saved before a deletion, after it, and in the middle of all that are of use, and no fence is lost with them.
