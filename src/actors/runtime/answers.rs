@@ -14,6 +14,8 @@ use std::{
 
 use tokio::runtime::Handle;
 
+use super::give_way::give_way;
+
 /// What is to be done with an answer: quick, and never blocking.
 type Answer = Box<dyn FnOnce() + Send>;
 
@@ -66,7 +68,7 @@ impl Answers {
                     tracing::error!("whoever waited for an append panicked when told");
                 }
             }
-            tokio::task::yield_now().await; // those who were woken come first
+            give_way().await; // those who were woken come first
         }
     }
 

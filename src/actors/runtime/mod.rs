@@ -34,6 +34,7 @@ mod failure;
 mod faults;
 mod feed;
 mod gate;
+mod give_way;
 mod hand_over;
 mod history;
 mod host;

@@ -6,6 +6,7 @@ use super::{
     bulkhead::{BulkheadError, Permit},
     cell::{Active, Cell, Earlier, Inner, OpenAsk, Phase},
     entities::stopped,
+    give_way::give_way,
     host::Host,
     lane::Queue,
     mailbox::{Envelope, MAILBOX_RETRY, Watch},
@@ -57,7 +58,7 @@ impl<E: Entity> Host<E> {
             }
             turns += 1;
             if turns.is_multiple_of(TURNS_PER_YIELD) {
-                tokio::task::yield_now().await;
+                give_way().await;
             }
         }
     }

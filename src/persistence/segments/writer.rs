@@ -45,8 +45,9 @@ use crate::{
 /// Appends in one frame: a sync takes about as long for one as for this many.
 const MAX_GROUP: usize = 4096;
 
-/// A group of fewer gives way once before it is written, so that whoever is about to append comes along: where all
-/// processors are busy, that saves a sync; where they are not, it takes no time.
+/// A group of fewer that waited for the one before gives way once before it is written, so that whoever is about to append
+/// comes along: where all processors are busy, that saves a sync. A group that the writer waited for does not: others may
+/// keep the processor for milliseconds.
 const FEW: usize = 64;
 
 /// Bytes of records taken for one frame; a single larger record still goes through.
@@ -139,8 +140,10 @@ impl Writer {
     }
 
     fn write_all(&mut self) {
-        while let Some(mut waiting) = self.shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) {
-            if waiting.len() < FEW {
+        loop {
+            let is_busy = self.shared.queue.waiting() > 0;
+            let Some(mut waiting) = self.shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) else { return };
+            if is_busy && waiting.len() < FEW {
                 thread::yield_now();
                 waiting.extend(self.shared.queue.take_now(MAX_GROUP - waiting.len(), MAX_GROUP_BYTES));
             }
