@@ -5,14 +5,15 @@
 //! cargo run --release --manifest-path benches/Cargo.toml -- profile look|get|add [--requests N]     to be watched
 //! cargo run --release --manifest-path benches/Cargo.toml -- flame TITLE     draws what `perf script` says (flame.sh)
 //! ```
-//! `WHAT` is one of `appends asks memory many recovery verify rebuild compare flows scaling`, or `all`. Prints markdown.
+//! `WHAT` is one of `appends asks memory many recovery verify rebuild compare half flows scaling`, or `all`. Prints markdown.
 //! `--quick` makes the rounds short; `--events` is how many events a journal has that is recovered, verified or rebuilt
 //! from, 1 000 000 when not given; `--dir` is where journals are written, `target` when not given; `--results` is where
 //! raw results of all but `recovery verify rebuild` are kept, for `steadfast bench report`; `--load` is the one load of
 //! `compare` that is wanted, for a profiler to watch.
 //!
-//! `compare flows scaling` start servers of the program `steadfast` beside this one, or of the one that the variable
-//! `STEADFAST` names. `compare` has a bare warp handler to compare with, and the peers that `benches/peers/all.sh` starts.
+//! `compare half flows scaling` start servers of the program `steadfast` beside this one, or of the one that the variable
+//! `STEADFAST` names. `compare` and `half` have a bare warp handler to compare with, `compare` also the peers that
+//! `benches/peers/all.sh` starts.
 
 mod appends;
 mod asks;
@@ -63,7 +64,7 @@ struct Options {
 fn main() -> Result<()> {
     let options = parse(std::env::args().skip(1))?;
     if options.what == http::ALONE {
-        return http::serve_warp();
+        return http::serve_warp(&options.dir);
     }
     if let ("flame", Some(title)) = (options.what.as_str(), &options.of) {
         print!("{}", flame::draw(std::io::stdin().lock(), title)?);
@@ -120,6 +121,9 @@ fn main() -> Result<()> {
     if is_wanted("compare") {
         http::compare(&options.dir, times, options.load.as_deref(), to)?;
     }
+    if is_wanted("half") {
+        http::half(&options.dir, times, to)?;
+    }
     if is_wanted("flows") {
         http::flows(&options.dir, times, to)?;
     }
@@ -153,6 +157,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
             | "verify"
             | "rebuild"
             | "compare"
+            | "half"
             | "flows"
             | "scaling"
             | "all"

@@ -8,7 +8,6 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use anyhow::{Context, Result, bail};
 
 use super::{
-    disk,
     load::{Load, Requests},
     peers::{Peers, Postgres, Restate, Script},
     process::{Process, peak_mib, processor_seconds},
@@ -22,15 +21,12 @@ use crate::{
 
 /// Connections, or clients, at a time.
 const CONNECTIONS: [usize; 2] = [64, 256];
-/// Connections of the load whose latencies are measured.
-const PACED: usize = 64;
-
-/// What is measured; the latencies at half of the greatest load of commands are measured with those.
+/// What is measured.
 const LOADS: [&str; 4] = ["commands", "hot", "reads", "asks"];
 
 /// Who is measured.
 const STEADFAST: &str = "steadfast";
-const ALONE: &str = "steadfast, nothing follows";
+pub(super) const ALONE: &str = "steadfast, nothing follows";
 const POSTGRES: &str = "PostgreSQL";
 const WARP: &str = "bare warp handler";
 
@@ -99,13 +95,10 @@ pub(crate) fn measure(dir: &Path, times: Times, only: Option<&str>, to: Option<&
             }
         }
         products.stop()?;
-        if let Some(most) = results.median("commands", ALONE, PACED, "rate") {
-            half(&mut results, dir, times, &messages, most / 2.0)?;
-        }
         messages.stop()?;
     }
     if is_wanted("reads") {
-        let (store, (warp, address)) = (Store::with_products(dir)?, warp_alone::start()?);
+        let (store, (warp, address)) = (Store::with_products(dir)?, warp_alone::start(dir)?);
         let subjects = vec![
             Subject::store(STEADFAST, &store, store::read_product),
             Subject::warp(address, &warp, store::read_product),
@@ -138,20 +131,6 @@ fn rounds(results: &mut Results, load: &str, times: Times, subjects: &[Subject<'
                 results.round(load, subject.name, connections, &figures);
             }
         }
-    }
-    Ok(())
-}
-
-/// How long commands take at `pace`, beside what a sync takes.
-fn half(results: &mut Results, dir: &Path, times: Times, store: &Store, pace: f64) -> Result<()> {
-    for _ in 0..times.rounds {
-        let load = Load { to: store.public, connections: PACED, lasting: times.round, pace: Some(pace) };
-        let heard = load.run(&store::rewrite_message(store::KEYS))?;
-        let figures = [("rate", heard.rate()), ("p50_ms", heard.millis(0.5)), ("p99_ms", heard.millis(0.99))];
-        results.round("half", ALONE, PACED, &figures);
-        let syncs = disk::syncs(dir, times.round)?;
-        let millis = |share| syncs.quantile(share).as_secs_f64() * 1000.0;
-        results.round("half", "fdatasync", PACED, &[("p50_ms", millis(0.5)), ("p99_ms", millis(0.99))]);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod compare;
 mod curves;
 mod disk;
 mod flows;
+mod half;
 #[cfg_attr(not(test), expect(dead_code, reason = "`steadfast bench` tells the longest as well; this is its file"))]
 #[path = "../../../src/cli/bench/histogram.rs"]
 mod histogram;
@@ -19,5 +20,6 @@ pub(crate) use self::{
     compare::measure as compare,
     curves::measure as connections,
     flows::measure as flows,
+    half::measure as half,
     warp_alone::{ALONE, serve as serve_warp},
 };

@@ -1,17 +1,22 @@
-//! A bare warp handler that answers what a product's `GET` answers: the least that a read over HTTP costs.
+//! Bare warp handlers: one answers what a product's `GET` answers, the least that a read over HTTP costs; the other appends
+//! to a file before it answers what a message's `PATCH` answers, the least that a durable command costs.
 
 use std::{
+    convert::Infallible,
     env,
     io::{BufRead, BufReader, Write},
     net::SocketAddr,
+    path::Path,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result};
-use serde::Serialize;
-use warp::Filter;
+use serde::{Deserialize, Serialize};
+use warp::{Filter, Reply, http::StatusCode};
 
 use super::process::Process;
+use crate::floor::{BareFile, Grouped};
 
 /// Names the process that is nothing else.
 pub(crate) const ALONE: &str = "serve-warp";
@@ -38,8 +43,49 @@ struct Link {
     href: String,
 }
 
-/// Serves until it is killed; prints its address.
-pub(crate) fn serve() -> Result<()> {
+/// Bytes of a record, as the journal has them of a message that is written anew.
+const RECORD: usize = 312;
+
+#[derive(Serialize)]
+struct Message {
+    id: u64,
+    content: String,
+    #[serde(rename = "_links")]
+    links: MessageLinks,
+}
+
+#[derive(Serialize)]
+struct MessageLinks {
+    #[serde(rename = "self")]
+    own: Link,
+    message: Link,
+}
+
+#[derive(Deserialize)]
+struct Rewritten {
+    content: String,
+}
+
+/// Answers once it is durable that a message is another.
+async fn rewrite(id: u64, rewritten: Rewritten, journal: Arc<Grouped>) -> Result<Box<dyn Reply>, Infallible> {
+    if journal.append().await.is_err() {
+        return Ok(Box::new(StatusCode::SERVICE_UNAVAILABLE));
+    }
+    let link = || Link { href: format!("http://localhost/messages/{id}") };
+    let links = MessageLinks { own: link(), message: link() };
+    Ok(Box::new(warp::reply::json(&Message { id, content: rewritten.content, links })))
+}
+
+/// Serves until it is killed; prints its address. What is appended goes to a file below `dir`.
+pub(crate) fn serve(dir: &Path) -> Result<()> {
+    let file = tempfile::NamedTempFile::new_in(dir)?;
+    let journal = Arc::new(Grouped::new(BareFile::new(file.path())?, RECORD));
+    drop(file); // its name; nobody would remove it after a kill
+    let message = warp::path!("messages" / u64)
+        .and(warp::patch())
+        .and(warp::body::json())
+        .and(warp::any().map(move || journal.clone()))
+        .and_then(rewrite);
     let product = warp::path!("products" / u64).and(warp::get()).map(|id| {
         let link = || Link { href: format!("http://localhost/products/{id}") };
         let links = Links { own: link(), product: link() };
@@ -49,15 +95,15 @@ pub(crate) fn serve() -> Result<()> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         std::io::stdout().flush()?;
-        warp::serve(product).incoming(listener).run().await;
+        warp::serve(product.or(message)).incoming(listener).run().await;
         Ok(())
     })
 }
 
-/// The handler in a process of its own.
-pub(crate) fn start() -> Result<(Process, SocketAddr)> {
+/// The handlers in a process of their own.
+pub(crate) fn start(dir: &Path) -> Result<(Process, SocketAddr)> {
     let mut command = Command::new(env::current_exe()?);
-    command.arg(ALONE).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.arg(ALONE).arg("--dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut process = Process::start(&mut command)?;
     let mut line = String::new();
     BufReader::new(process.output().context("it has an output")?).read_line(&mut line)?;

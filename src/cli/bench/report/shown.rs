@@ -164,7 +164,7 @@ pub(super) const ALL: &[Shown] = &[
     compared("asks", "Durable commands a second that ask another entity", &[(RESTATE, Aim::Least(10.0))]),
     compared("reads", "Reads a second", &[("bare warp handler", Aim::Least(0.6))]),
     Shown {
-        what: "compare",
+        what: "half",
         load: "half",
         title: "The slowest hundredth at half of the greatest load, ms",
         varies: "connections",
