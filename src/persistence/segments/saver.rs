@@ -64,8 +64,8 @@ impl Saver {
         self.save(&|_| true);
     }
 
-    /// Saves what has changed, batch by batch. Between them `rests` is told how long the last one took, and says whether the
-    /// journal closes; then it gives up, for this time, if there is too much left.
+    /// Saves what has changed, batch by batch. After each, `rests` is told how long it took, and says whether the journal
+    /// closes; then this gives up, for this time, if there is too much left.
     pub(super) fn save(&mut self, rests: &dyn Fn(Duration) -> bool) {
         match self.try_save(rests) {
             Ok(()) => self.complained = false,
@@ -94,15 +94,15 @@ impl Saver {
             self.anew = false;
         }
         let mut left = self.pending.len();
+        let mut closing = rests(Duration::ZERO);
         let mut batches = self.pending.chunks(MAX_HEADS).peekable();
-        let mut took = Duration::ZERO;
         while let Some(batch) = batches.next() {
-            if rests(took) && left > self.at_close {
+            if closing && left > self.at_close {
                 return Ok(());
             }
             let last = batches.peek().is_none();
-            let saved;
-            (saved, took) = timed(|| self.heads.save_heads(&self.rows(batch), last.then_some(&checkpoint)));
+            let (saved, took) = timed(|| self.heads.save_heads(&self.rows(batch), last.then_some(&checkpoint)));
+            closing = rests(took);
             saved?;
             left -= batch.len();
         }

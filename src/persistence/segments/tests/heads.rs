@@ -405,7 +405,7 @@ fn many_streams_are_saved_in_batches() {
 
 /// All of them in one go kept a processor from whoever waited for an answer.
 #[test]
-fn the_saver_rests_between_batches_and_not_when_the_journal_closes() {
+fn the_saver_rests_after_each_batch_as_long_as_that_one_asks_for() {
     let dir = tempfile::tempdir().unwrap();
     let journal = unsaved(dir.path());
     let heads = Arc::new(MemoryHeads::default());
@@ -420,7 +420,7 @@ fn the_saver_rests_between_batches_and_not_when_the_journal_closes() {
         rests.borrow_mut().push((lock(&heads.kept).rows.len(), took > Duration::ZERO));
         false
     });
-    assert_eq!(rests.into_inner(), [(0, false), (MAX_HEADS, true), (2 * MAX_HEADS, true)]);
+    assert_eq!(rests.into_inner(), [(0, false), (MAX_HEADS, true), (2 * MAX_HEADS, true), (streams, true)]);
     assert_eq!(lock(&heads.kept).rows.len(), streams);
 }
 
