@@ -29,18 +29,17 @@ mod tests {
     #[tokio::test]
     async fn those_who_are_ready_come_first_and_each_once() {
         let order = Arc::new(Mutex::new(Vec::new()));
-        let tasks = ["a", "b"].map(|name| {
+        let mut tasks = tokio::task::JoinSet::new();
+        for name in ["a", "b"] {
             let order = order.clone();
-            tokio::spawn(async move {
+            tasks.spawn(async move {
                 for turn in 0..3 {
                     order.lock().unwrap().push((turn, name));
                     give_way().await;
                 }
-            })
-        });
-        for task in tasks {
-            task.await.unwrap();
+            });
         }
+        tasks.join_all().await;
         let turns = (0..3).flat_map(|turn| [(turn, "a"), (turn, "b")]);
         assert_eq!(*order.lock().unwrap(), turns.collect::<Vec<_>>());
     }

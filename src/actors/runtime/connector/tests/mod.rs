@@ -297,11 +297,13 @@ bulkhead = "one"
 attempts = 1
 "#;
     // Each channel has as many on their way as may wait; both together are too many.
-    let slow = |_: &Notification, _: usize| {
-        std::thread::sleep(Duration::from_millis(1));
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    let waits = move |_: &Notification, _: usize| {
+        gate.lock().unwrap().recv().expect_err("nothing is sent; it opens with the end of the other side");
         Ok(())
     };
-    let (pager, mail) = (Gateway::new(slow), Gateway::new(slow));
+    let (pager, mail) = (Gateway::new(waits.clone()), Gateway::new(waits));
     let system = start(&memory(), shared, &pager, &mail).await;
     let threads = || system.bulkheads().into_iter().filter(|bulkhead| bulkhead.kind == "threads").collect::<Vec<_>>();
     assert_eq!(threads().len(), 1);
@@ -310,10 +312,11 @@ attempts = 1
         async move { write(system, &format!("n{n}"), "x").await }
     });
     futures::future::join_all(written).await;
+    until("it is full", async || threads()[0].refused > 0).await;
+    drop(open);
     settled(&system).await;
     assert_eq!((pager.tries().len(), mail.tries().len()), (60, 60));
     assert!(letters(&system).await.is_empty());
-    assert!(threads()[0].refused > 0, "it was full: {:?}", threads());
 }
 
 /// More notices than a bulkhead has room for once were on their way together: it refused most of them, and each waited for
