@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::*;
 
 mod ill;
+mod room;
 
 use crate::{
     actors::{
@@ -280,69 +281,6 @@ async fn what_is_refused_is_a_dead_letter_at_once_and_stays_one_until_it_is_give
     assert_eq!(error.to_string(), "refused again: no such number");
     system.discard_dead_letter(&waiting[0].id).await.expect("given up");
     assert!(letters(&system).await.is_empty());
-}
-
-#[tokio::test]
-async fn a_full_bulkhead_costs_time_and_no_attempt() {
-    let shared = r#"
-[bulkhead.one]
-threads = 1
-queue = 4
-[connector.t.pager]
-bulkhead = "one"
-attempts = 1
-deadline = "11s"
-[connector.t.mail]
-bulkhead = "one"
-attempts = 1
-"#;
-    // Each channel has as many on their way as may wait; both together are too many.
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Arc::new(Mutex::new(gate));
-    let waits = move |_: &Notification, _: usize| {
-        gate.lock().unwrap().recv().expect_err("nothing is sent; it opens with the end of the other side");
-        Ok(())
-    };
-    let (pager, mail) = (Gateway::new(waits.clone()), Gateway::new(waits));
-    let system = start(&memory(), shared, &pager, &mail).await;
-    let threads = || system.bulkheads().into_iter().filter(|bulkhead| bulkhead.kind == "threads").collect::<Vec<_>>();
-    assert_eq!(threads().len(), 1);
-    let written = (0..60).map(|n| {
-        let system = &system;
-        async move { write(system, &format!("n{n}"), "x").await }
-    });
-    futures::future::join_all(written).await;
-    until("it is full", async || threads()[0].refused > 0).await;
-    drop(open);
-    settled(&system).await;
-    assert_eq!((pager.tries().len(), mail.tries().len()), (60, 60));
-    assert!(letters(&system).await.is_empty());
-}
-
-/// More notices than a bulkhead has room for once were on their way together: it refused most of them, and each waited for
-/// another try although nobody else was there.
-#[tokio::test]
-async fn a_bulkhead_of_its_own_has_room_for_all_that_is_on_its_way() {
-    let own = "[bulkhead.t-pager]\nthreads = 2\nqueue = 3\n[connector.t.pager]\ndeadline = \"11s\"\n";
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
-    let pager = Gateway::new(move |_, _| {
-        gate.lock().unwrap().recv().expect_err("nothing is sent; it opens with the end of the other side");
-        Ok(())
-    });
-    let system = start(&memory(), own, &pager, &Gateway::good()).await;
-    let pool = || system.bulkheads().into_iter().find(|bulkhead| bulkhead.name == "t-pager").expect("there");
-    until("it has its threads", async || pool().current == 2).await;
-    let written = (0..100).map(|n| {
-        let system = &system;
-        async move { write(system, &format!("n{n}"), "x").await }
-    });
-    futures::future::join_all(written).await;
-    until("the first is tried", async || !pager.tries().is_empty()).await;
-    drop(open);
-    settled(&system).await;
-    let pool = pool();
-    assert_eq!((pager.tries().len(), pool.refused), (100, 0), "{pool:?}");
 }
 
 #[tokio::test]
