@@ -1,10 +1,13 @@
 //! The log on standard error, and traces for a collector where this program was built with them.
 
+mod fields;
+
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
 use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
 
+use self::fields::Fields;
 use super::Exit;
 
 /// Where traces go: the standard's own variable.
@@ -27,7 +30,7 @@ pub(super) fn start(format: LogFormat) -> Result<Traces, Exit> {
     let lines =
         tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
     let lines = match format {
-        LogFormat::Text => lines.with_filter(filter).boxed(),
+        LogFormat::Text => lines.fmt_fields(Fields).with_filter(filter).boxed(),
         LogFormat::Json => lines.json().with_filter(filter).boxed(),
     };
     let (traces, spans) = traces::begin()?;
