@@ -46,8 +46,12 @@ fn split_part(key: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(part).ok()?, rest))
 }
 
+/// Room for what a key ends with; mostly more is not needed.
+const ROOM: usize = 32;
+
 fn of_stream(tag: &[u8], stream: &StreamId) -> Vec<u8> {
-    let mut key = tag.to_vec();
+    let mut key = Vec::with_capacity(tag.len() + 4 + stream.kind.len() + 4 + stream.key.len() + ROOM);
+    key.extend_from_slice(tag);
     part(&stream.kind, &mut key);
     part(&stream.key, &mut key);
     key
@@ -92,7 +96,8 @@ fn view(tag: u8, view: ViewName) -> Vec<u8> {
 }
 
 fn view_in_all_versions(tag: u8, view: ViewName) -> Vec<u8> {
-    let mut key = vec![tag];
+    let mut key = Vec::with_capacity(1 + 4 + view.name.len() + ROOM);
+    key.push(tag);
     part(view.name, &mut key);
     key
 }
@@ -116,7 +121,7 @@ pub(super) fn row(name: ViewName, key: &[u8]) -> Vec<u8> {
 /// their chunks.
 pub(super) fn all_of_view(name: ViewName) -> [Vec<u8>; 4] {
     let rows = view_in_all_versions(b'r', name);
-    let chunks = [b"c", rows.as_slice()].concat();
+    let chunks = chunks(&rows);
     [all_progress(name), view_in_all_versions(b'g', name), rows, chunks]
 }
 
@@ -128,7 +133,7 @@ pub(super) fn all_progress(name: ViewName) -> Vec<u8> {
 /// What the keys of the rows and of their chunks begin with, of the version and generation with this progress.
 pub(super) fn rows_beside(progress: &[u8]) -> [Vec<u8>; 2] {
     let rows = [b"r", progress.get(1..).unwrap_or_default()].concat();
-    let chunks = [b"c", rows.as_slice()].concat();
+    let chunks = chunks(&rows);
     [rows, chunks]
 }
 
@@ -137,6 +142,11 @@ pub(super) fn generation(name: ViewName) -> Vec<u8> {
     let mut key = view_in_all_versions(b'g', name);
     key.extend_from_slice(&name.version.to_be_bytes());
     key
+}
+
+/// What the keys of all chunks begin with of values whose keys begin with `prefix`.
+pub(super) fn chunks(prefix: &[u8]) -> Vec<u8> {
+    [b"c", prefix].concat()
 }
 
 /// The key of a part of the value of `key`.

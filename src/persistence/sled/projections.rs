@@ -137,13 +137,17 @@ fn check_count(doing: &'static str, rows: &[RowChange]) -> Result<(), StoreError
 }
 
 fn changes(tree: &Tree, view: ViewName, rows: &[RowChange]) -> Result<Batch, ValueError> {
+    let prefix = keys::rows(view);
+    // One look for all: rows are rarely so big, and without big ones nothing that a row was before has to be known.
+    let has_chunks = values::has_chunks(tree, &prefix)?;
     let mut batch = Batch::default();
-    for (key, row) in rows {
-        let key = keys::row(view, key);
-        if let Some(row) = row {
-            values::insert(tree, &mut batch, &key, row)?;
-        } else {
-            values::remove(tree, &mut batch, &key)?;
+    for (name, row) in rows {
+        let key = [prefix.as_slice(), name].concat();
+        match row {
+            Some(row) if has_chunks => values::insert(tree, &mut batch, &key, row)?,
+            Some(row) => values::add(tree, &mut batch, &key, row)?,
+            None if has_chunks => drop(values::remove(tree, &mut batch, &key)?),
+            None => batch.remove(key),
         }
     }
     Ok(batch)

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::persistence::{
     Projections, Snapshots, StoredSnapshot, StreamId, ViewName, ViewProgress,
@@ -67,6 +69,22 @@ fn clearing_a_view_takes_its_chunks_along() {
     store.clear(VIEW).unwrap();
     let left = read(&store.opened).as_ref().unwrap().db.iter().keys().map(Result::unwrap).collect::<Vec<_>>();
     assert_eq!(left, [keys::FORMAT_KEY]);
+}
+
+#[test]
+fn rows_that_grow_and_shrink_leave_no_chunks() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    let chunks = || read(&store.opened).as_ref().unwrap().db.scan_prefix(b"c").count();
+    let (small, big, bigger) = (vec![1; 10], vec![2; 10_000], vec![3; 20_000]);
+    let mut counted = Vec::new();
+    for row in [Some(small.clone()), Some(big.clone()), Some(bigger), Some(small), None, Some(big), None] {
+        let row = row.map(Bytes::from);
+        store.commit(VIEW, vec![(b"a".to_vec(), row.clone())], &ViewProgress::default()).unwrap();
+        assert_eq!(store.get(VIEW, b"a").unwrap(), row);
+        counted.push(chunks());
+    }
+    assert_eq!(counted, [0, 3, 5, 0, 0, 3, 0]);
 }
 
 #[test]

@@ -111,7 +111,12 @@ pub(super) fn insert(tree: &Tree, batch: &mut Batch, key: &[u8], value: &[u8]) -
     put(tree, batch, key, value, before ^ 1)
 }
 
-/// The same for a key that has no value yet, or this very one: nothing is read.
+/// Whether a value has chunks whose key begins with `prefix`, or a crash left some behind.
+pub(super) fn has_chunks(tree: &Tree, prefix: &[u8]) -> Result<bool, ValueError> {
+    Ok(tree.scan_prefix(keys::chunks(prefix)).keys().next().transpose()?.is_some())
+}
+
+/// The same for a key that has no value yet, this very one, or one without chunks: nothing is read.
 pub(super) fn add(tree: &Tree, batch: &mut Batch, key: &[u8], value: &[u8]) -> Result<(), ValueError> {
     if value.len() > MAX_VALUE {
         return Err(ValueError::TooLong(value.len()));
