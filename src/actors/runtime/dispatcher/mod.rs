@@ -18,6 +18,7 @@ mod window;
 use std::{
     collections::VecDeque,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
     time::Duration,
     vec,
 };
@@ -200,7 +201,10 @@ impl Dispatching {
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
-                Some(done) = self.on_their_way.next() => self.settle(&done),
+                Some(done) = self.on_their_way.next() => {
+                    self.settle(&done);
+                    self.settle_what_else_is_done().await;
+                }
                 () = std::future::ready(()), if more && self.has_room() => {}
                 () = consumer.wake.notified() => {}
                 () = tokio::time::sleep_until(journal_at), if self.has_progress() => {}
@@ -329,6 +333,14 @@ impl Dispatching {
             self.consumer.set_state(ConsumerState::Running);
         }
         self.consumer.tell();
+    }
+
+    /// So that looking at every partition, which comes next, serves all that are done by now.
+    async fn settle_what_else_is_done(&mut self) {
+        for _ in 0..BATCH {
+            let Poll::Ready(Some(done)) = futures::poll!(self.on_their_way.next()) else { break };
+            self.settle(&done);
+        }
     }
 
     fn show_cursor(&self, index: usize) {
