@@ -3,3 +3,6 @@
 
 /// As the one of the standard library, with a hash that takes less time.
 pub(crate) type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+
+/// The same for sets.
+pub(crate) type Set<K> = std::collections::HashSet<K, foldhash::fast::RandomState>;

@@ -9,7 +9,7 @@ mod steps;
 mod views;
 
 use std::{
-    collections::HashSet,
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -33,7 +33,7 @@ pub use self::{
 };
 use super::{
     consumer::{Consumer, ConsumerState},
-    feed::FeedItem,
+    feed::{Batch, FeedItem},
     kinds::Kinds,
     off_thread::off_thread,
     unit::UnitRuntime,
@@ -43,6 +43,7 @@ use crate::{
         entity::{Sources, View, ViewKey},
         supervision::{Failure, Process, Running, Stop},
     },
+    maps::Set,
     persistence::{Cursor, MAX_ROWS, PartitionId, StoreError, ViewName, ViewProgress},
 };
 
@@ -256,42 +257,23 @@ impl<V: View> Projecting<V> {
     /// Applies a piece of every partition; says whether there may be more. The rows of a few may fill a commit: the next
     /// pass goes on behind them, or those that come last would never be read.
     async fn read(&mut self) -> Result<bool, String> {
-        let consumer = self.consumer.clone();
         let mut more = false;
-        let (first, lanes) = (self.first, consumer.lanes.len());
+        let (first, lanes) = (self.first, self.consumer.lanes.len());
         let order = (0..lanes).map(|turn| (first + turn) % lanes);
-        for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
-            let after = self.applied.get(index).copied().unwrap_or_default();
-            if lane.head() <= after {
-                continue;
+        let mut order: VecDeque<usize> = order.filter(|index| self.has_news(*index)).collect();
+        while !order.is_empty() && self.has_room().map_err(|error| error.to_string())? {
+            let mut pieces = self.pieces(&mut order).await?.into_iter();
+            self.bring_rows(pieces.as_slice()).await.map_err(|error| error.to_string())?;
+            while self.has_room().map_err(|error| error.to_string())?
+                && let Some((index, batch)) = pieces.next()
+            {
+                more |= self.take(index, batch).await.map_err(|error| error.to_string())?;
             }
-            if !self.has_room().map_err(|error| error.to_string())? {
-                more = false; // the commit that is asked for below makes room, and then we are here again
-                self.first = index;
-                break;
-            }
-            let batch = lane.read(&self.kinds, &consumer.followed, after, BATCH).await;
-            let batch = batch.map_err(|error| error.to_string())?;
-            more |= batch.upto > after;
-            let missing = self.missing(&batch.items);
-            if !missing.is_empty() {
-                let loading = load(self.run, (self.rows.clone(), self.used.clone()), self.unit.clone(), missing);
-                loading.await.map_err(|error| error.to_string())?;
-            }
-            let mut upto = batch.upto;
-            for item in &batch.items {
-                // Should the rows so far be sealed here: their cursor goes with them.
-                self.advance(index, item.offset - 1);
-                if !self.has_room().map_err(|error| error.to_string())? {
-                    upto = item.offset - 1;
-                    break;
-                }
-                self.apply(item);
-            }
-            self.advance(index, upto);
-            if let Some(beside) = self.beside.take() {
-                self.beside = self.move_too(beside, index, batch.items, upto).await;
-            }
+            pieces.rev().for_each(|(index, _)| order.push_front(index));
+        }
+        if let Some(next) = order.front() {
+            self.first = *next;
+            more = false; // the commit that is asked for below makes room, and then we are here again
         }
         let skipped = self.applied.iter().zip(&self.stored).any(|(applied, stored)| applied - stored >= SKIPPED);
         let keep = self.consumer.is_to_keep();
@@ -308,6 +290,31 @@ impl<V: View> Projecting<V> {
         Ok(more)
     }
 
+    fn has_news(&self, index: usize) -> bool {
+        let lane = self.consumer.lanes.get(index).zip(self.applied.get(index));
+        lane.is_some_and(|(lane, applied)| lane.head() > *applied)
+    }
+
+    /// Applies what was read of a partition, as far as there is room for the rows that change; whether there was any.
+    async fn take(&mut self, index: usize, batch: Batch) -> Result<bool, StoreError> {
+        let moves = self.applied.get(index).is_some_and(|applied| batch.upto > *applied);
+        let mut upto = batch.upto;
+        for item in &batch.items {
+            // Should the rows so far be sealed here: their cursor goes with them.
+            self.advance(index, item.offset - 1);
+            if !self.has_room()? {
+                upto = item.offset - 1;
+                break;
+            }
+            self.apply(item);
+        }
+        self.advance(index, upto);
+        if let Some(beside) = self.beside.take() {
+            self.beside = self.move_too(beside, index, batch.items, upto).await;
+        }
+        Ok(moves)
+    }
+
     fn apply(&self, item: &FeedItem) {
         let (Some(source), Some(event)) = (self.sources.get(&item.kind), item.event.as_deref()) else { return };
         if let Some(key) = source.key(event) {
@@ -322,13 +329,43 @@ impl<V: View> Projecting<V> {
         self.consumer.set_cursor(index, upto);
     }
 
-    /// The rows that these events are about and that are not in memory.
-    fn missing(&self, items: &[FeedItem]) -> HashSet<Vec<u8>> {
-        let keys = items.iter().filter_map(|item| {
+    /// What comes next in some partitions, taken from `order`: in as many as it takes for a batch of events.
+    async fn pieces(&mut self, order: &mut VecDeque<usize>) -> Result<Vec<(usize, Batch)>, String> {
+        let (mut pieces, mut count) = (Vec::new(), 0);
+        while count < BATCH
+            && let Some(index) = order.pop_front()
+        {
+            let Some((lane, after)) = self.consumer.lanes.get(index).zip(self.applied.get(index)) else { continue };
+            let batch = lane.read(&self.kinds, &self.consumer.followed, *after, BATCH).await;
+            let batch = batch.map_err(|error| error.to_string())?;
+            count += batch.items.len();
+            pieces.push((index, batch));
+        }
+        Ok(pieces)
+    }
+
+    /// Brings the rows that these events are about into memory: all in one go, since each is a journey to another thread.
+    async fn bring_rows(&mut self, pieces: &[(usize, Batch)]) -> Result<(), StoreError> {
+        let keys = pieces.iter().flat_map(|(_, batch)| &batch.items).filter_map(|item| {
             let key = self.sources.get(&item.kind)?.key(item.event.as_deref()?)?;
             Some(key.to_bytes())
         });
-        keys.filter(|key| !self.used.knows(key)).collect()
+        let missing: Set<Vec<u8>> = keys.filter(|key| !self.used.knows(key)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (run, rows, used) = (self.run, self.rows.clone(), self.used.clone());
+        let projections = self.unit.projections.clone();
+        let load = move || {
+            rows.during(run, || {
+                for key in missing {
+                    let row = projections.get(used.name, &key)?;
+                    used.load(key, row.as_deref())?;
+                }
+                Ok(())
+            })
+        };
+        blocking(load).await
     }
 }
 
@@ -339,26 +376,6 @@ fn progress_of(consumer: &Consumer, positions: &[u64], listed: u64) -> ViewProgr
         Cursor { unit, partition, offset: *offset }
     });
     ViewProgress { cursors: cursors.collect(), listed }
-}
-
-/// Brings stored rows into memory.
-async fn load<V: View>(
-    run: u64,
-    (rows, used): (Arc<ViewRows<V>>, Arc<Generation<V>>),
-    unit: Arc<UnitRuntime>,
-    keys: HashSet<Vec<u8>>,
-) -> Result<(), StoreError> {
-    let projections = unit.projections.clone();
-    let load = move || {
-        rows.during(run, || {
-            for key in keys {
-                let row = projections.get(used.name, &key)?;
-                used.load(key, row.as_deref())?;
-            }
-            Ok(())
-        })
-    };
-    blocking(load).await
 }
 
 /// Runs something that may block on the disk off the async threads.

@@ -1,7 +1,7 @@
 //! A view's rows in memory: what is not yet in storage, and a cache of what is.
 
 use std::{
-    collections::{BTreeMap, VecDeque, btree_map},
+    collections::{BTreeSet, VecDeque},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -11,10 +11,11 @@ use bytes::Bytes;
 use super::view_name;
 use crate::{
     actors::entity::View,
+    maps::Map,
     persistence::{RowChange, StoreError, ViewName},
 };
 
-/// Rows kept although storage has them; above, all of those are dropped. A row is some hundred bytes.
+/// Rows kept although storage has them: those that were stored last. A row is some hundred bytes.
 const CACHED: usize = 16_384;
 
 /// The rows of a view that are in use, and the fence around its storage.
@@ -37,11 +38,17 @@ pub(super) struct Generation<V> {
 
 #[derive(Debug)]
 struct Overlay<V> {
-    rows: BTreeMap<Vec<u8>, Entry<V>>,
+    /// By hash, since each change looks several times.
+    rows: Map<Arc<[u8]>, Entry<V>>,
+    /// Their keys, for those who read them in order.
+    keys: BTreeSet<Arc<[u8]>>,
     /// The keys of rows that are neither in storage nor on their way there, each once.
-    dirty: Vec<Vec<u8>>,
+    dirty: Vec<Arc<[u8]>>,
     /// The keys of rows that were taken and are not known to be stored, take by take.
-    on_their_way: VecDeque<Vec<Vec<u8>>>,
+    on_their_way: VecDeque<Vec<Arc<[u8]>>>,
+    /// What was stored, the first first: with which take, and the row's key. At most [`CACHED`]; some have been taken again
+    /// since.
+    stored: VecDeque<(u64, Arc<[u8]>)>,
     /// How often rows were taken.
     takes: u64,
     listed: u64,
@@ -56,7 +63,8 @@ struct Entry<V> {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum EntryState {
-    Stored,
+    /// With which take; with none when it came from there.
+    Stored(Option<u64>),
     Dirty,
     /// With which take.
     OnItsWay(u64),
@@ -106,8 +114,15 @@ impl<V: View> ViewRows<V> {
 impl<V: View> Generation<V> {
     /// Nothing in memory: what there is, the storage has.
     pub(super) fn new(name: ViewName, listed: u64) -> Self {
-        let (rows, dirty, on_their_way) = (BTreeMap::new(), Vec::new(), VecDeque::new());
-        let overlay = Overlay { rows, dirty, on_their_way, takes: 0, listed };
+        let overlay = Overlay {
+            rows: Map::default(),
+            keys: BTreeSet::new(),
+            dirty: Vec::new(),
+            on_their_way: VecDeque::new(),
+            stored: VecDeque::new(),
+            takes: 0,
+            listed,
+        };
         Self { name, overlay: Mutex::new(overlay) }
     }
 
@@ -126,7 +141,10 @@ impl<V: View> Generation<V> {
     /// Takes a row over from storage, unless something newer is known.
     pub(super) fn load(&self, key: Vec<u8>, row: Option<&[u8]>) -> Result<(), StoreError> {
         let row = row.map(decode).transpose()?;
-        self.lock().rows.entry(key).or_insert(Entry { row, state: EntryState::Stored });
+        let mut overlay = self.lock();
+        if !overlay.rows.contains_key(key.as_slice()) {
+            overlay.insert(key.into(), row);
+        }
         Ok(())
     }
 
@@ -134,14 +152,14 @@ impl<V: View> Generation<V> {
     pub(super) fn change(&self, key: Vec<u8>, with: impl FnOnce(&mut Option<V>)) {
         let mut overlay = self.lock();
         let overlay = &mut *overlay;
-        let mut entry = match overlay.rows.entry(key) {
-            btree_map::Entry::Occupied(entry) => entry,
-            btree_map::Entry::Vacant(entry) => entry.insert_entry(Entry { row: None, state: EntryState::Stored }),
-        };
-        if entry.get().state != EntryState::Dirty {
-            overlay.dirty.push(entry.key().clone());
+        let key: Arc<[u8]> = key.into();
+        if !overlay.rows.contains_key(&key) {
+            overlay.insert(key.clone(), None);
         }
-        let entry = entry.get_mut();
+        let entry = overlay.rows.get_mut(&key).expect("it is there now");
+        if entry.state != EntryState::Dirty {
+            overlay.dirty.push(key);
+        }
         entry.state = EntryState::Dirty;
         let listed = |row: &Option<V>| u64::from(row.as_ref().is_some_and(V::is_listed));
         let before = listed(&entry.row);
@@ -166,7 +184,7 @@ impl<V: View> Generation<V> {
             let Some(entry) = overlay.rows.get_mut(key) else { continue };
             let row = entry.row.as_ref().map(serde_json::to_vec).transpose();
             let row = row.map_err(|error| StoreError { doing: "writing a row", reason: error.to_string() })?;
-            changes.push((key.clone(), row.map(Bytes::from)));
+            changes.push((key.to_vec(), row.map(Bytes::from)));
             entry.state = EntryState::OnItsWay(overlay.takes);
         }
         overlay.on_their_way.push_back(dirty);
@@ -177,7 +195,10 @@ impl<V: View> Generation<V> {
     pub(super) fn drop_stored(&self) {
         let mut overlay = self.lock();
         overlay.on_their_way.clear();
-        overlay.rows.retain(|_, entry| entry.state == EntryState::Dirty);
+        overlay.stored.clear();
+        let Overlay { rows, keys, .. } = &mut *overlay;
+        rows.retain(|_, entry| entry.state == EntryState::Dirty);
+        keys.retain(|key| rows.contains_key(key));
     }
 
     /// The changes of the first `takes` that were not yet known to be stored are.
@@ -191,12 +212,17 @@ impl<V: View> Generation<V> {
                 // A row that was taken again since is on its way once more.
                 let own = |entry: &&mut Entry<V>| entry.state == EntryState::OnItsWay(take);
                 if let Some(entry) = overlay.rows.get_mut(&key).filter(own) {
-                    entry.state = EntryState::Stored;
+                    entry.state = EntryState::Stored(Some(take));
+                    overlay.stored.push_back((take, key));
                 }
             }
         }
-        if overlay.rows.len() > CACHED {
-            overlay.rows.retain(|_, entry| entry.state != EntryState::Stored);
+        let beyond = overlay.stored.len().saturating_sub(CACHED);
+        for (take, key) in overlay.stored.drain(..beyond) {
+            if overlay.rows.get(&key).is_some_and(|entry| entry.state == EntryState::Stored(Some(take))) {
+                overlay.rows.remove(&key);
+                overlay.keys.remove(&key);
+            }
         }
     }
 
@@ -215,13 +241,20 @@ impl<V: View> Generation<V> {
             _ => Bound::Included(prefix),
         };
         let overlay = self.lock();
-        let rows = overlay.rows.range::<[u8], _>((from, Bound::Unbounded));
-        let rows = rows.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
-        rows.map(|(key, entry)| (key.clone(), entry.row.clone())).collect()
+        let keys = overlay.keys.range::<[u8], _>((from, Bound::Unbounded));
+        let keys = keys.take_while(|key| key.starts_with(prefix)).take(limit);
+        keys.filter_map(|key| Some((key.to_vec(), overlay.rows.get(key)?.row.clone()))).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Overlay<V>> {
         self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> Overlay<V> {
+    fn insert(&mut self, key: Arc<[u8]>, row: Option<V>) {
+        self.keys.insert(key.clone());
+        self.rows.insert(key, Entry { row, state: EntryState::Stored(None) });
     }
 }
 
@@ -257,6 +290,32 @@ mod tests {
         assert_eq!(rows.during(second, || Ok(2)).expect("current"), 2);
     }
 
+    #[test]
+    fn of_the_rows_that_are_stored_those_stored_last_are_kept() {
+        let rows = Generation::<Row>::new(view_name::<Row>(0), 0);
+        let key = |number: usize| number.to_be_bytes().to_vec();
+        let store = |number: usize| {
+            rows.change(key(number), |row| *row = Some(Row));
+            rows.take_changes().expect("rows");
+            rows.changes_are_stored(1);
+        };
+        (0..CACHED).for_each(store);
+        assert_eq!(rows.held(), CACHED);
+        store(1);
+        rows.change(key(3), |row| *row = None);
+        assert_eq!(rows.take_changes().expect("rows").len(), 1);
+        rows.change(key(CACHED), |row| *row = Some(Row));
+        assert_eq!(rows.take_changes().expect("rows").len(), 1);
+        let known = |number: usize| !matches!(rows.get(&key(number)), Known::Elsewhere);
+        assert_eq!([0, 1, 2].map(known), [false, true, true]);
+        rows.changes_are_stored(2);
+        assert_eq!([0, 1, 2, 3, 4].map(known), [false, true, false, true, true]);
+        assert_eq!((rows.held(), rows.range(b"", None, usize::MAX).len()), (CACHED - 1, CACHED - 1));
+        (0..2 * CACHED).for_each(|_| store(7));
+        assert!(known(7), "what is stored again and again stays");
+        assert_eq!((rows.held(), rows.range(b"", None, 9).len()), (1, 1));
+    }
+
     fn keys(taken: Vec<RowChange>) -> Vec<Vec<u8>> {
         taken.into_iter().map(|(key, _)| key).collect()
     }
@@ -281,7 +340,7 @@ mod tests {
     #[test]
     fn a_row_that_was_taken_twice_is_stored_with_the_second_take() {
         let rows = Generation::<Row>::new(view_name::<Row>(0), 0);
-        let is_stored = |key: &[u8]| rows.lock().rows.get(key).map(|entry| entry.state) == Some(EntryState::Stored);
+        let is_stored = |key: &[u8]| matches!(rows.lock().rows.get(key).unwrap().state, EntryState::Stored(Some(_)));
         let change = |key: &[u8]| rows.change(key.to_vec(), |row| *row = Some(Row));
         change(b"a");
         change(b"b");
