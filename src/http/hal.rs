@@ -46,7 +46,7 @@ impl Shape {
     /// Address of the item with this key.
     pub(crate) fn href(&self, key: &Value, place: &Place) -> String {
         let key = key.as_str().map_or_else(|| key.to_string(), percent_encode);
-        format!("{}/{}/{key}", place.base, self.collection)
+        [&place.base, "/", self.collection, "/", &key].concat()
     }
 
     /// How the item is shown.
@@ -79,8 +79,13 @@ impl Serialize for Shown<'_> {
         let Self { shape, item, place } = *self;
         let mut object = serializer.serialize_map(Some(shape.fields.len() + 2))?;
         object.serialize_entry(shape.key.name, &item.key)?;
+        let mut next = item.fields.iter();
         for field in &shape.fields {
-            let value = item.fields.get(field.name).unwrap_or(&Value::Null);
+            // Mostly they come in the order of declaration; nothing is looked up then.
+            let value = match next.next() {
+                Some((name, value)) if name == field.name => value,
+                _ => item.fields.get(field.name).unwrap_or(&Value::Null),
+            };
             match (field.kind, value.as_f64()) {
                 // It has a fraction, also when it was made of an integer.
                 (FieldType::Double, Some(double)) => object.serialize_entry(field.name, &double)?,

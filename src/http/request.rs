@@ -151,6 +151,9 @@ pub(crate) fn set(response: &mut Response, name: impl header::IntoHeaderName, te
 }
 
 fn percent_decode(segment: &str) -> Option<String> {
+    if !segment.contains('%') {
+        return Some(segment.to_owned());
+    }
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();
     while let Some(byte) = rest.next() {
