@@ -13,7 +13,7 @@ for argument in "$@"; do
     case $argument in --results | --quick) results=() ;; esac
 done
 # STEADFAST names another program than the one of this checkout.
-[ -n "${STEADFAST:-}" ] || cargo build --release --bin steadfast
-cargo build --release --package steadfast-benches
+[ -n "${STEADFAST:-}" ] || cargo build --profile dist --bin steadfast
+cargo build --profile dist --package steadfast-benches
 "$here/postgres.sh" "$here/restate.sh" "$here/restate.sh" --one-partition \
-    "${CARGO_TARGET_DIR:-target}/release/steadfast-benches" compare "${results[@]}" "$@"
+    "${CARGO_TARGET_DIR:-target}/dist/steadfast-benches" compare "${results[@]}" "$@"
