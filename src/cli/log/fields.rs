@@ -101,6 +101,11 @@ impl VisitFmt for Line<'_> {
 
 /// Whether a text between quotes is the same with and without escapes: letters, figures and what is printed of ASCII.
 fn is_plain(text: &str) -> bool {
+    let is_plain_ascii = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    // All of them, whatever the first ones are: that is many bytes at a time.
+    if text.bytes().fold(true, |all, byte| all & is_plain_ascii(byte)) {
+        return true;
+    }
     text.chars().all(|char| match char {
         '"' | '\\' => false,
         ' '..='~' | '가'..='힣' => true, // Hangul: most of what is written here, and the slowest to look up
