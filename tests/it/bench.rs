@@ -37,7 +37,9 @@ fn count(of: &Value, name: &str) -> u64 {
 #[track_caller]
 fn agrees(report: &Value, partners: &[&str]) {
     let audit = &report["audit"];
-    assert_eq!(count(audit, "acknowledged"), count(audit, "standing"), "{report:#}");
+    let (told, standing) = (count(audit, "acknowledged"), count(audit, "standing"));
+    // A busy machine may leave some answers open, which stand or do not.
+    assert!((told..=told + count(audit, "unknown")).contains(&standing), "{report:#}");
     let of: Vec<&str> = audit["effects"].as_array().unwrap().iter().map(|of| of["of"].as_str().unwrap()).collect();
     assert_eq!(of, partners);
     for effects in audit["effects"].as_array().unwrap() {
