@@ -47,9 +47,9 @@ impl Door {
         Self { calls, guard, limits, room, clock }
     }
 
-    async fn answer(mut self, request: Request<Incoming>) -> Response<tonic::body::Body> {
+    async fn answer(mut self, request: Request<Incoming>, peer: Peer) -> Response<tonic::body::Body> {
         let mut spent = Vec::new();
-        let mut response = self.call(request, &mut spent).await.unwrap_or_else(Status::into_http);
+        let mut response = self.call(request, peer, &mut spent).await.unwrap_or_else(Status::into_http);
         Spent::write(&spent, response.headers_mut());
         response
     }
@@ -58,14 +58,14 @@ impl Door {
     async fn call(
         &mut self,
         request: Request<Incoming>,
+        peer: Peer,
         spent: &mut Vec<Spent>,
     ) -> Result<Response<tonic::body::Body>, Status> {
         let refused = |problem| of_problem(&problem);
         let _place = self.room.enter(class(request.uri().path())).map_err(refused)?;
         let (mut parts, body) = request.into_parts();
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.to_canonical());
-        let client = peer.map(|peer| self.guard.client(peer, &mut parts.headers));
-        let caller = self.guard.admit(client, &parts.headers, self.clock.now(), spent).map_err(refused)?;
+        let client = self.guard.client(peer.address.to_canonical(), &mut parts.headers);
+        let caller = self.guard.admit(Some(client), &parts.headers, self.clock.now(), spent).map_err(refused)?;
         if let Some(caller) = caller {
             parts.extensions.insert(caller);
         }
@@ -116,6 +116,7 @@ impl Answers for Door {
 
     fn service(
         &self,
+        peer: Peer,
     ) -> impl Service<
         Request<Incoming>,
         Response = Response<impl Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static>,
@@ -128,7 +129,7 @@ impl Answers for Door {
         let door = self.clone();
         tower::service_fn(move |request| {
             let door = door.clone();
-            async move { Ok(door.answer(request).await) }
+            async move { Ok(door.answer(request, peer).await) }
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::digits::hex;
@@ -16,40 +17,44 @@ const MAX_REQUEST_ID: usize = 128;
 #[derive(Clone, Debug)]
 pub(crate) struct Correlation {
     pub(crate) id: Arc<str>,
-    traceparent: String,
+    traceparent: HeaderValue,
 }
 
 impl Correlation {
     /// `X-Request-Id` when it is 1 to 128 visible ASCII bytes, else the trace id of `traceparent`, else
     /// fresh ones. A malformed header is replaced, never an error: it says nothing about the request.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok()).filter(|text| is_traceparent(text));
-        let traceparent = given.map_or_else(fresh_traceparent, str::to_owned);
-        let trace_id = traceparent.get(3..35).expect("a traceparent is 55 ASCII bytes");
+        let given = headers.get(&TRACEPARENT).filter(|value| value.to_str().is_ok_and(is_traceparent));
+        let traceparent = given.cloned().unwrap_or_else(fresh_traceparent);
         let id = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| {
             (1..=MAX_REQUEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
         });
-        Self { id: id.unwrap_or(trace_id).into(), traceparent }
+        let id = id.unwrap_or_else(|| text(&traceparent).get(3..35).expect("a traceparent is 55 ASCII bytes"));
+        Self { id: id.into(), traceparent }
     }
 
     /// The trace that it belongs to, and its caller's place in it.
     pub(crate) fn traceparent(&self) -> &str {
-        &self.traceparent
+        text(&self.traceparent)
     }
 
     /// Tells the client.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
-        for (name, text) in [(REQUEST_ID, self.id.as_ref()), (TRACEPARENT, &self.traceparent)] {
-            headers.insert(name, HeaderValue::from_str(text).expect("visible ASCII, as checked above"));
-        }
+        headers.insert(REQUEST_ID, HeaderValue::from_str(&self.id).expect("visible ASCII, as checked above"));
+        headers.insert(TRACEPARENT, self.traceparent.clone());
     }
 }
 
-fn fresh_traceparent() -> String {
+/// A value that was checked, or made here.
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().expect("visible ASCII, as checked above")
+}
+
+fn fresh_traceparent() -> HeaderValue {
     // not 0, which the standard forbids
     let (trace, span) = (hex::<32>(fastrand::u128(1..)), hex::<16>(fastrand::u64(1..).into()));
-    let text = |digits| std::str::from_utf8(digits).unwrap_or_default();
-    ["00-", text(&trace), "-", text(&span), "-00"].concat()
+    let value = [b"00-", trace.as_slice(), b"-", &span, b"-00"].concat();
+    HeaderValue::from_maybe_shared(Bytes::from(value)).expect("hexadecimal digits and dashes")
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`, lower case, ids not all zero; the form that version 00 has.
@@ -104,6 +109,6 @@ mod tests {
     fn two_requests_without_headers_differ() {
         let fresh = || Correlation::of(&HeaderMap::new());
         assert_ne!(fresh().id, fresh().id);
-        assert!(is_traceparent(&fresh().traceparent));
+        assert!(is_traceparent(fresh().traceparent()));
     }
 }

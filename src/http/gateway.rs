@@ -17,8 +17,7 @@ use super::{
     hal::{Place, link},
     health::{self, Health, Ready},
     openapi::{OPENAPI, Offers, is_page, page},
-    request::{HAL, JSON, Request, Response, empty, json as json_response, set},
-    resource::Target,
+    request::{HAL, JSON, PathSegment, Request, Response, empty, json as json_response, set},
     routes::Routes,
     status::{self, COMMANDS, Outcomes},
 };
@@ -242,7 +241,7 @@ impl Gateway {
     }
 
     /// The system that serves these segments, its prefix in links, and what follows.
-    fn placed<'a>(&self, segments: &'a [String]) -> Option<(&Catalog, String, &'a [String])> {
+    fn placed<'a>(&self, segments: &'a [PathSegment<'a>]) -> Option<(&Catalog, String, &'a [PathSegment<'a>])> {
         if let Some((first, rest)) = segments.split_first() {
             let named = self.systems.iter().find(|catalog| catalog.system.eq_ignore_ascii_case(first));
             if let Some(catalog) = named {
@@ -311,7 +310,7 @@ impl Gateway {
             [asked, rest @ ..] => {
                 let index = catalog.position(asked).ok_or_else(|| self.lost(request))?;
                 let resource = catalog.at(index).ok_or_else(|| self.lost(request))?;
-                let target = Target::of(rest).ok_or_else(|| self.lost(request))?;
+                let target = resource.target(rest).ok_or_else(|| self.lost(request))?;
                 request.is_of(catalog.route(index, &target));
                 if let Some(roles) = resource.commanders_of(&request.method, &target) {
                     may_command(request.caller.as_ref(), catalog.system, roles)?;
@@ -320,7 +319,7 @@ impl Gateway {
                     let after = why.retry_after();
                     Problem::unavailable("UNAVAILABLE", why.to_string(), after).with("outcome", "not done".into())
                 })?;
-                let asked = asked.clone();
+                let asked = asked.clone().into_owned();
                 resource.handle(request, target, &Place { base, asked }).await
             }
         }
@@ -414,7 +413,7 @@ impl Routes for Gateway {
         let own = path.strip_prefix('/').unwrap_or(path);
         let of_system = own.split_once('/').filter(|(system, _)| is_system(system)).map(|(_, rest)| rest);
         let asks_itself = own == ASKS && self.asks.as_ref().is_some_and(Asks::has_token);
-        self.is_control(path) || asks_itself || describes(own) || of_system.is_some_and(describes)
+        asks_itself || describes(own) || of_system.is_some_and(describes)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Representations: items and collections with their links.
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     coerce::{Field, FieldType},
+    members::Members,
     request::percent_encode,
 };
 
@@ -16,7 +17,7 @@ pub struct Item {
     /// Sequence of its last event, its entity tag; `None` for rows that are no entity.
     pub sequence: Option<u64>,
     /// Its fields, in any order; what is not there is null.
-    pub fields: Map<String, Value>,
+    pub fields: Members,
 }
 
 /// How items of a resource look.
@@ -49,72 +50,102 @@ impl Shape {
         [&place.base, "/", self.collection, "/", &key].concat()
     }
 
-    /// How the item is shown.
-    pub(crate) fn item<'a>(&'a self, item: &'a Item, place: &'a Place) -> Shown<'a> {
-        Shown { shape: self, item, place }
+    /// The item with its links: key first, then the fields in order of declaration, links last.
+    pub(crate) fn item(&self, item: &Item, place: &Place) -> Vec<u8> {
+        let mut to = Vec::with_capacity(WRITTEN);
+        self.write(item, place, &mut to);
+        to
     }
 
-    /// The items under the collection's name, and also under the name the client used.
-    pub(crate) fn embedded(&self, items: &[Item], place: &Place) -> Value {
-        let items: Value = items.iter().map(|item| json!(self.item(item, place))).collect();
-        let mut embedded = Map::new();
-        if place.asked != self.collection {
-            embedded.insert(place.asked.clone(), items.clone());
+    /// The items under the collection's name, and also under the name the client used; `rest` behind them.
+    pub(crate) fn list(&self, items: &[Item], place: &Place, rest: &Map<String, Value>) -> Vec<u8> {
+        let mut list = Vec::with_capacity(WRITTEN * items.len());
+        for item in items {
+            list.push(if list.is_empty() { b'[' } else { b',' });
+            self.write(item, place, &mut list);
         }
-        embedded.insert(self.collection.to_owned(), items);
-        Value::Object(embedded)
+        let list = if list.is_empty() {
+            &b"[]"[..]
+        } else {
+            list.push(b']');
+            &list
+        };
+        let mut to = Vec::with_capacity(list.len() + WRITTEN);
+        to.extend_from_slice(br#"{"_embedded":{"#);
+        if place.asked != self.collection {
+            write_name(&place.asked, &mut to);
+            to.extend_from_slice(list);
+            to.push(b',');
+        }
+        write_name(self.collection, &mut to);
+        to.extend_from_slice(list);
+        to.push(b'}');
+        for (name, value) in rest {
+            to.push(b',');
+            write_name(name, &mut to);
+            write_value(value, &mut to);
+        }
+        to.push(b'}');
+        to
     }
-}
 
-/// An item with its links, written straight away: key first, then the fields in order of declaration, links last.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shown<'a> {
-    shape: &'a Shape,
-    item: &'a Item,
-    place: &'a Place,
-}
-
-impl Serialize for Shown<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { shape, item, place } = *self;
-        let mut object = serializer.serialize_map(Some(shape.fields.len() + 2))?;
-        object.serialize_entry(shape.key.name, &item.key)?;
-        let mut next = item.fields.iter();
-        for field in &shape.fields {
-            // Mostly they come in the order of declaration; nothing is looked up then.
-            let value = match next.next() {
-                Some((name, value)) if name == field.name => value,
-                _ => item.fields.get(field.name).unwrap_or(&Value::Null),
-            };
-            match (field.kind, value.as_f64()) {
-                // It has a fraction, also when it was made of an integer.
-                (FieldType::Double, Some(double)) => object.serialize_entry(field.name, &double)?,
-                _ => object.serialize_entry(field.name, value)?,
+    fn write(&self, item: &Item, place: &Place, to: &mut Vec<u8>) {
+        to.push(b'{');
+        write_name(self.key.name, to);
+        write_value(&item.key, to);
+        for field in &self.fields {
+            to.push(b',');
+            write_name(field.name, to);
+            match item.fields.get(field.name) {
+                None => to.extend_from_slice(b"null"),
+                Some(value) => match (field.kind, value.as_f64()) {
+                    // It has a fraction, also when it was made of an integer.
+                    (FieldType::Double, Some(double)) => write_json(&double, to),
+                    _ => write_value(value, to),
+                },
             }
         }
-        object
-            .serialize_entry("_links", &OwnLinks { relation: shape.relation, href: &shape.href(&item.key, place) })?;
-        object.end()
+        let href = self.href(&item.key, place);
+        to.extend_from_slice(br#","_links":{"self":{"href":"#);
+        write_text(&href, to);
+        to.extend_from_slice(b"},");
+        write_name(self.relation, to);
+        to.extend_from_slice(br#"{"href":"#);
+        write_text(&href, to);
+        to.extend_from_slice(b"}}}");
     }
 }
 
-/// The links of an item to itself.
-struct OwnLinks<'a> {
-    relation: &'static str,
-    href: &'a str,
+/// What most items take, written.
+const WRITTEN: usize = 256;
+
+fn write_name(name: &str, to: &mut Vec<u8>) {
+    write_text(name, to);
+    to.push(b':');
 }
 
-impl Serialize for OwnLinks<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Link<'a> {
-            href: &'a str,
-        }
-        let mut links = serializer.serialize_map(Some(2))?;
-        links.serialize_entry("self", &Link { href: self.href })?;
-        links.serialize_entry(self.relation, &Link { href: self.href })?;
-        links.end()
+fn write_value(value: &Value, to: &mut Vec<u8>) {
+    match value {
+        Value::String(text) => write_text(text, to),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => write_json(value, to),
     }
+}
+
+/// A text as JSON has it. Nearly all are written as they are, which is seen many bytes at a time.
+fn write_text(text: &str, to: &mut Vec<u8>) {
+    let is_plain = |byte: u8| !matches!(byte, 0..b' ' | b'"' | b'\\');
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        to.reserve(text.len() + 2);
+        to.push(b'"');
+        to.extend_from_slice(text.as_bytes());
+        to.push(b'"');
+    } else {
+        write_json(text, to);
+    }
+}
+
+fn write_json<T: Serialize + ?Sized>(value: &T, to: &mut Vec<u8>) {
+    serde_json::to_writer(to, value).expect("texts are the names, and memory takes what is written");
 }
 
 /// A link that is no template.
@@ -139,11 +170,15 @@ pub(crate) mod tests {
 
     pub(crate) fn order(id: u64) -> Item {
         let fields = json!({"status": "order", "quantity": 3, "productId": 1, "hidden": true});
-        Item { key: id.into(), sequence: Some(2), fields: fields.as_object().unwrap().clone() }
+        Item { key: id.into(), sequence: Some(2), fields: Members::of(&fields).unwrap() }
     }
 
     pub(crate) fn place(asked: &str) -> Place {
         Place { base: "http://localhost:8088".into(), asked: asked.into() }
+    }
+
+    fn read(written: &[u8]) -> Value {
+        serde_json::from_slice(written).unwrap()
     }
 
     #[test]
@@ -162,7 +197,9 @@ pub(crate) mod tests {
     }
   }
 }"#;
-        assert_eq!(serde_json::to_string_pretty(&orders().item(&order(1), &place("orders"))).unwrap(), expected);
+        let written = orders().item(&order(1), &place("orders"));
+        assert_eq!(serde_json::to_string_pretty(&read(&written)).unwrap(), expected);
+        assert_eq!(written, read(&written).to_string().as_bytes(), "without a blank that JSON does not need");
     }
 
     #[test]
@@ -170,18 +207,42 @@ pub(crate) mod tests {
         let fields = vec![Field::double("price"), Field::text("name")];
         let shape =
             Shape { collection: "product", relation: "product", key: Field::text("productId"), fields, paged: true };
-        let fields = json!({"price": 20000}).as_object().unwrap().clone();
+        let fields = Members::of(&json!({"price": 20000})).unwrap();
         let item = Item { key: "CD 1".into(), sequence: None, fields };
-        let text = json!(shape.item(&item, &place("product"))).to_string();
+        let text = String::from_utf8(shape.item(&item, &place("product"))).unwrap();
         assert!(text.starts_with(r#"{"productId":"CD 1","price":20000.0,"name":null,"_links""#), "{text}");
         assert!(text.contains(r#""href":"http://localhost:8088/product/CD%201""#), "{text}");
     }
 
     #[test]
+    fn whatever_a_field_holds_is_read_as_it_was() {
+        let names = ["a", "b", "c", "d", "e", "f", "g"];
+        let fields: Vec<Field> = names.map(Field::text).into();
+        let shape = Shape { collection: "rows", relation: "row", key: Field::text("key"), fields, paged: true };
+        let held = json!({
+            "a": "\"quoted\" \\ and\nbroken\u{0}", "b": "대한민국 \u{1f600}", "c": "", "d": true,
+            "e": [1, {"x": "\""}], "f": -0.5, "g": "\u{7f}\u{2028}",
+        });
+        let item = Item { key: "\"x\"/é".into(), sequence: None, fields: Members::of(&held).unwrap() };
+        let shown = read(&shape.item(&item, &place("rows")));
+        assert_eq!(shown["key"], item.key);
+        for name in names {
+            assert_eq!(shown[name], held[name], "{name}");
+        }
+        assert_eq!(shown["_links"]["row"]["href"], "http://localhost:8088/rows/%22x%22%2F%C3%A9");
+    }
+
+    #[test]
     fn another_spelling_of_the_collection_gets_the_items_under_both() {
-        let embedded = orders().embedded(&[order(1)], &place("ORDERS"));
-        assert_eq!(embedded["ORDERS"], embedded["orders"]);
-        assert_eq!(embedded.as_object().unwrap().len(), 2);
-        assert_eq!(orders().embedded(&[], &place("orders")), json!({"orders": []}));
+        let rest = json!({"page": {"size": 20}}).as_object().unwrap().clone();
+        let list = |items: &[Item], asked: &str| read(&orders().list(items, &place(asked), &rest));
+        let one = read(&orders().item(&order(1), &place("orders")));
+        assert_eq!(
+            list(&[order(1)], "ORDERS"),
+            json!({"_embedded": {"ORDERS": [one], "orders": [one]}, "page": {"size": 20}})
+        );
+        assert_eq!(list(&[], "orders"), json!({"_embedded": {"orders": []}, "page": {"size": 20}}));
+        let two = [one, read(&orders().item(&order(2), &place("orders")))];
+        assert_eq!(list(&[order(1), order(2)], "orders")["_embedded"], json!({"orders": two}));
     }
 }

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use serde_json::json;
 
-use super::request::{JSON, Response, json as json_response};
+use super::request::{JSON, PathSegment, Response, json as json_response};
 
 /// Whether this instance wants traffic. Lowered before anything is closed, never raised again. All clones
 /// are one.
@@ -34,6 +34,9 @@ impl Readiness {
 /// Whether what this listener serves can be served, with the reasons when not. Ready it may be without some of it: what
 /// is away, and why.
 pub(crate) type Ready = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<String>, Vec<String>>> + Send + Sync>;
+
+/// What their paths begin with.
+const FIRST: [&str; 4] = ["livez", "readyz", "startupz", "actuator"];
 
 /// Answers probes.
 #[derive(Clone)]
@@ -64,8 +67,11 @@ impl Health {
     }
 
     /// The answer to a probe; `None` when the path is none.
-    pub(crate) async fn answer(&self, segments: &[String]) -> Option<Response> {
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    pub(crate) async fn answer(&self, segments: &[PathSegment<'_>]) -> Option<Response> {
+        if !segments.first().is_some_and(|first| FIRST.contains(&first.as_ref())) {
+            return None;
+        }
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         let ready = match segments.as_slice() {
             // a process that answers is alive; what is stuck inside is the supervisors' business
             ["livez"] | ["actuator", "health", "liveness"] => Ok(Vec::new()),
@@ -112,7 +118,7 @@ pub(crate) mod tests {
     }
 
     async fn probe(health: &Health, path: &str) -> u16 {
-        let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
+        let segments: Vec<_> = path.split('/').map(PathSegment::from).collect();
         health.answer(&segments).await.unwrap().status().as_u16()
     }
 

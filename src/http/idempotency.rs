@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{Problem, request::Request};
-use crate::{CommandId, Key};
+use crate::{CommandId, Key, digits::hex};
 
 /// Longest key taken: it is hashed, so this only keeps headers sane.
 const MAX_KEY: usize = 255;
@@ -19,43 +19,43 @@ pub(crate) struct Origin {
     pub(crate) repeatable: bool,
     /// Key of the stream that a creation begins: a retry meets the same stream.
     pub(crate) stream: Key,
-    /// Tells a retry from another request under the same key.
+    /// Tells a retry from another request under the same key; 0 when there is none.
     pub(crate) fingerprint: u128,
     /// The request that all of this goes back to.
     pub(crate) correlation: Arc<str>,
 }
 
 impl Origin {
-    /// Of a request to `resource` (its canonical path, so that two spellings are one) with the canonical
-    /// `content`.
+    /// Of a request. Only where it has a key, `told` says what that is bound to: the resource (its canonical path, so that
+    /// two spellings are one) and the canonical content.
     ///
     /// # Errors
     /// 400 when the key is not 1 to 255 visible ASCII bytes, or given twice.
-    pub(crate) fn of(request: &Request, resource: &str, content: &str) -> Result<Self, Problem> {
-        let key = key(request)?;
-        let method = request.method.as_str();
+    pub(crate) fn of(request: &Request, told: impl FnOnce() -> (String, String)) -> Result<Self, Problem> {
+        let correlation = request.correlation.id.clone();
+        let Some(key) = key(request)? else {
+            let stream = hex::<32>(fastrand::u128(..));
+            let stream = std::str::from_utf8(&stream).ok().and_then(|digits| Key::new(digits).ok());
+            return Ok(Self {
+                command_id: CommandId::from_bits(fastrand::u128(..)),
+                repeatable: false,
+                stream: stream.expect("32 hexadecimal digits are a key"),
+                fingerprint: 0,
+                correlation,
+            });
+        };
+        let (resource, content) = told();
         // Two users who choose the same key do not meet; where nobody is asked who he is, all are one.
         let subject = request.caller.as_ref().map_or("", |caller| caller.subject());
-        let parts = |key| [bytes(key), bytes(method), bytes(resource), bytes(subject)];
-        let stream = match key {
-            Some(key) => Key::derived("http", &parts(key)),
-            None => Key::new(format!("{:032x}", fastrand::u128(..))).expect("32 hexadecimal digits are a key"),
-        };
+        let parts = [key, request.method.as_str(), &resource, subject].map(str::as_bytes);
         Ok(Self {
-            command_id: match key {
-                Some(key) => CommandId::derived("http", &parts(key)),
-                None => CommandId::from_bits(fastrand::u128(..)),
-            },
-            repeatable: key.is_some(),
-            stream,
-            fingerprint: fingerprint(content, &request.query),
-            correlation: request.correlation.id.clone(),
+            command_id: CommandId::derived("http", &parts),
+            repeatable: true,
+            stream: Key::derived("http", &parts),
+            fingerprint: fingerprint(&content, &request.query),
+            correlation,
         })
     }
-}
-
-fn bytes(text: &str) -> &[u8] {
-    text.as_bytes()
 }
 
 fn key(request: &Request) -> Result<Option<&str>, Problem> {
@@ -85,8 +85,12 @@ mod tests {
     use super::*;
     use crate::http::{guard::Caller, request::tests::request};
 
+    fn told(resource: &str, content: &str) -> (String, String) {
+        (resource.to_owned(), content.to_owned())
+    }
+
     fn origin(method: &str, resource: &str, key: &str, content: &str) -> Origin {
-        Origin::of(&request(method, "/x", &[("idempotency-key", key)], ""), resource, content).unwrap()
+        Origin::of(&request(method, "/x", &[("idempotency-key", key)], ""), || told(resource, content)).unwrap()
     }
 
     #[test]
@@ -116,7 +120,7 @@ mod tests {
         let of = |caller: Option<&str>| {
             let mut request = request("POST", "/x", &[("idempotency-key", "k")], "");
             request.caller = caller.map(|name| Caller::new(name, Vec::new()));
-            Origin::of(&request, "/store/orders", "{}").unwrap()
+            Origin::of(&request, || told("/store/orders", "{}")).unwrap()
         };
         let (anna, again, bert, nobody) = (of(Some("anna")), of(Some("anna")), of(Some("bert")), of(None));
         assert_eq!((anna.command_id, &anna.stream), (again.command_id, &again.stream));
@@ -127,7 +131,7 @@ mod tests {
 
     #[test]
     fn without_a_key_every_request_is_its_own() {
-        let fresh = || Origin::of(&request("POST", "/x", &[], ""), "/store/orders", "{}").unwrap();
+        let fresh = || Origin::of(&request("POST", "/x", &[], ""), || unreachable!("there is no key")).unwrap();
         assert!(!fresh().repeatable);
         assert_ne!(fresh().command_id, fresh().command_id);
         assert_ne!(fresh().stream, fresh().stream);
@@ -137,10 +141,11 @@ mod tests {
     fn a_key_that_is_no_key_is_400() {
         for bad in ["", "a b", "é", &"x".repeat(256)] {
             let request = request("POST", "/x", &[("idempotency-key", bad)], "");
-            assert_eq!(Origin::of(&request, "/x", "").unwrap_err().status(), 400, "{bad:?}");
+            assert_eq!(Origin::of(&request, || told("/x", "")).unwrap_err().status(), 400, "{bad:?}");
         }
         let twice = request("POST", "/x", &[("idempotency-key", "a"), ("idempotency-key", "b")], "");
-        assert_eq!(Origin::of(&twice, "/x", "").unwrap_err().status(), 400);
-        assert!(Origin::of(&request("POST", "/x", &[("idempotency-key", &"x".repeat(255))], ""), "/x", "").is_ok());
+        assert_eq!(Origin::of(&twice, || told("/x", "")).unwrap_err().status(), 400);
+        let longest = request("POST", "/x", &[("idempotency-key", &"x".repeat(255))], "");
+        assert!(Origin::of(&longest, || told("/x", "")).is_ok());
     }
 }

@@ -26,6 +26,7 @@ mod health;
 mod idempotency;
 mod limits;
 mod list;
+mod members;
 mod openapi;
 mod paging;
 mod problem;
@@ -49,6 +50,7 @@ pub use guard::{Claims, Guard, GuardError, KeyWatch, SigningKey, new_api_key, ne
 pub use hal::Item;
 pub use health::Readiness;
 pub use limits::HttpLimits;
+pub use members::Members;
 pub use problem::Problem;
 pub use resource::{
     Action, Address, By, Call, Change, ClientId, Commands, Done, EntitySource, Filter, Find, FindKeys, Finder, Found,

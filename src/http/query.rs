@@ -225,8 +225,8 @@ mod tests {
     fn items(rows: &[(u64, Value, Value)]) -> Vec<Item> {
         let row = |(id, quantity, status): &(u64, Value, Value)| {
             let mut item = order(*id);
-            item.fields.insert("quantity".into(), quantity.clone());
-            item.fields.insert("status".into(), status.clone());
+            item.fields.set("quantity", quantity.clone());
+            item.fields.set("status", status.clone());
             item
         };
         rows.iter().map(row).collect()
@@ -299,7 +299,7 @@ mod tests {
     async fn declared_filters_are_inclusive_and_go_before_fields_of_the_same_name() {
         let least = Declared::at_least(Field::int("minQuantity"), "quantity");
         let most = Declared::at_most(Field::int("maxQuantity"), "quantity");
-        let status = Declared::by(Field::text("status"), |item, value| item.fields["status"] != *value);
+        let status = Declared::by(Field::text("status"), |item, value| item.fields.get("status") != Some(value));
         let declared = [least, most, status];
         let rows = items(&[(1, json!(2), json!("a")), (2, json!(3), json!("b")), (3, json!(null), json!("c"))]);
         let found = async |text: &str| -> Vec<u64> {

@@ -1,6 +1,7 @@
 //! What handlers see of a request, and how answers are written.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::IpAddr,
     sync::{Arc, OnceLock},
@@ -16,6 +17,9 @@ use crate::{RouteMeter, Timestamp};
 
 /// An answer, complete: nothing is streamed yet.
 pub(crate) type Response = http::Response<Bytes>;
+
+/// A segment of a path, percent-decoded.
+pub(crate) type PathSegment<'a> = Cow<'a, str>;
 
 /// A request whose limits were checked and whose body was read.
 #[derive(Debug)]
@@ -67,7 +71,7 @@ impl Request {
 
     /// The percent-decoded segments; one slash at the end is ignored. `None` when there is an empty
     /// segment or one that is no UTF-8: such a path exists nowhere.
-    pub(crate) fn segments(&self) -> Option<Vec<String>> {
+    pub(crate) fn segments(&self) -> Option<Vec<PathSegment<'_>>> {
         let path = self.path.strip_prefix('/')?;
         if path.is_empty() {
             return Some(Vec::new());
@@ -78,7 +82,7 @@ impl Request {
 
     /// Scheme and host for links, from the forwarding proxy or the request itself, without a slash at
     /// the end. What is no host name falls back to `localhost`: it would end up in links.
-    pub(crate) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin<'_> {
         let first = |name: HeaderName| self.header(name).and_then(|list| list.split(',').next()).map(str::trim);
         let is_host = |host: &&str| {
             !host.is_empty()
@@ -88,7 +92,7 @@ impl Request {
         };
         let host = first(FORWARDED_HOST).filter(is_host).or_else(|| first(header::HOST).filter(is_host));
         let https = first(FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
-        Origin { https: https || self.secure, host: host.unwrap_or("localhost").to_owned() }
+        Origin { https: https || self.secure, host: host.unwrap_or("localhost") }
     }
 }
 
@@ -97,19 +101,19 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 
 /// What links begin with.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
+pub(crate) struct Origin<'a> {
     https: bool,
-    host: String,
+    host: &'a str,
 }
 
-impl Origin {
+impl Origin<'_> {
     /// This, and what follows.
     pub(crate) fn with(&self, path: &str) -> String {
-        [if self.https { "https" } else { "http" }, "://", &self.host, path].concat()
+        [if self.https { "https" } else { "http" }, "://", self.host, path].concat()
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.with(""))
     }
@@ -122,7 +126,12 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 
 /// An answer with a JSON body; texts are the only keys of its objects.
 pub(crate) fn json(status: StatusCode, media_type: HeaderValue, body: &impl Serialize) -> Response {
-    let mut response = Response::new(serde_json::to_vec(body).expect("texts are the keys").into());
+    written(status, media_type, serde_json::to_vec(body).expect("texts are the keys"))
+}
+
+/// An answer whose body is written.
+pub(crate) fn written(status: StatusCode, media_type: HeaderValue, body: Vec<u8>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response
@@ -150,9 +159,9 @@ pub(crate) fn set(response: &mut Response, name: impl header::IntoHeaderName, te
     }
 }
 
-fn percent_decode(segment: &str) -> Option<String> {
-    if !segment.contains('%') {
-        return Some(segment.to_owned());
+fn percent_decode(segment: &str) -> Option<Cow<'_, str>> {
+    if !segment.as_bytes().contains(&b'%') {
+        return Some(segment.into());
     }
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();
@@ -164,7 +173,7 @@ fn percent_decode(segment: &str) -> Option<String> {
             bytes.push(byte);
         }
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).ok().map(Cow::from)
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -216,7 +225,10 @@ pub(crate) mod tests {
 
     #[test]
     fn segments_are_decoded_and_a_last_slash_is_ignored() {
-        let segments = |path: &str| request("GET", path, &[], "").segments();
+        let segments = |path: &str| -> Option<Vec<String>> {
+            let request = request("GET", path, &[], "");
+            request.segments().map(|segments| segments.into_iter().map(Cow::into_owned).collect())
+        };
         assert_eq!(segments("/"), Some(vec![]));
         assert_eq!(segments("/orders/"), Some(vec!["orders".into()]));
         assert_eq!(segments("/rooms/%ED%98%B8"), Some(vec!["rooms".into(), "호".into()]));

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     Problem, body,
     openapi::{Document, Told},
-    request::{Request, Response, empty, set},
+    request::{PathSegment, Request, Response, empty, set},
 };
 use crate::{RequestMeters, RouteMeter};
 
@@ -100,7 +100,12 @@ impl<S: Clone> Table<S> {
         self
     }
 
-    pub(crate) async fn answer(&self, state: &S, request: &Request, segments: &[String]) -> Result<Response, Problem> {
+    pub(crate) async fn answer(
+        &self,
+        state: &S,
+        request: &Request,
+        segments: &[PathSegment<'_>],
+    ) -> Result<Response, Problem> {
         let query = body::pairs(request.query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
         let known: Vec<_> = self
             .routes
@@ -144,7 +149,7 @@ impl<S> fmt::Debug for Table<S> {
 }
 
 /// The variables of `pattern`, when `segments` match it.
-fn matched(pattern: &str, segments: &[String]) -> Option<Vec<String>> {
+fn matched(pattern: &str, segments: &[PathSegment<'_>]) -> Option<Vec<String>> {
     let pattern: Vec<&str> = pattern.trim_start_matches('/').split('/').collect();
     if pattern.len() != segments.len() {
         return None;
@@ -152,7 +157,7 @@ fn matched(pattern: &str, segments: &[String]) -> Option<Vec<String>> {
     let mut variables = Vec::new();
     for (expected, segment) in pattern.into_iter().zip(segments) {
         if expected.starts_with('{') {
-            variables.push(segment.clone());
+            variables.push(segment.to_string());
         } else if !expected.eq_ignore_ascii_case(segment) {
             return None;
         }

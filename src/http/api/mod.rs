@@ -17,7 +17,8 @@ pub use store::store;
 fn as_shown(key: super::Field, declared: &[super::Field], representation: &impl serde::Serialize) -> String {
     let fields = super::shown(representation);
     let known = |name: &str| name == key.name || declared.iter().any(|field| field.name == name);
-    assert!(fields.keys().all(|name| known(name)), "undeclared: {fields:?}");
-    let values = std::iter::once(&key).chain(declared).map(|field| format!("{}={}", field.name, fields[field.name]));
+    assert!(fields.iter().all(|(name, _)| known(name)), "undeclared: {fields:?}");
+    let value = |name: &str| fields.get(name).expect("every declared field");
+    let values = std::iter::once(&key).chain(declared).map(|field| format!("{}={}", field.name, value(field.name)));
     values.collect::<Vec<_>>().join(" ")
 }

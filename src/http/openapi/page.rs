@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::super::{
     Problem,
     gateway::reading,
-    request::{Request, Response, empty, set},
+    request::{PathSegment, Request, Response, empty, set},
 };
 use bytes::Bytes;
 
@@ -32,8 +32,11 @@ pub(crate) fn is_page(path: &str) -> bool {
 
 /// The page, or a part of it; `None` when `rest` is no path of its. Where operators `write` by other means, it only
 /// reads: their listener takes no commands of web pages.
-pub(crate) fn page(request: &Request, rest: &[String], writes: bool) -> Option<Result<Response, Problem>> {
-    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+pub(crate) fn page(request: &Request, rest: &[PathSegment<'_>], writes: bool) -> Option<Result<Response, Problem>> {
+    if !rest.first().is_some_and(|first| first.starts_with(UI)) {
+        return None;
+    }
+    let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
     let (media, content, is_compressed) = match rest.as_slice() {
         [UI] if request.path.ends_with('/') => ("text/html;charset=UTF-8", Bytes::from_static(PAGE.as_bytes()), false),
         // Its parts are beside it, so its own path ends with a slash.

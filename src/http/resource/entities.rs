@@ -4,12 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{By, Call, Found, Keep, RowPage, Source, by_key, by_number, by_stream, shown, views::scan};
 use crate::{
     Current, Entities, EntityId, Key, Listed, Listing, Number, NumberedId, Refusal, System, Views,
-    http::{Item, Problem},
+    http::{Item, Members, Problem},
 };
 
 /// A key as clients write it: the last segment of a path, and a property of the item.
@@ -95,7 +95,7 @@ pub fn numeric(key: &str) -> Option<u64> {
 }
 
 /// The fields of an entity that clients can see, `None` for one that they cannot.
-type Shown<E> = Arc<dyn Fn(&E, Number) -> Option<Map<String, Value>> + Send + Sync>;
+type Shown<E> = Arc<dyn Fn(&E, Number) -> Option<Members> + Send + Sync>;
 
 /// Entities of one kind as items.
 pub struct EntitySource<E: Listed> {
@@ -113,11 +113,7 @@ impl<E: Listed<Id: ClientId, Rejection: Refusal>> EntitySource<E> {
     }
 
     /// The same of its parts.
-    pub fn new(
-        entities: Entities<E>,
-        list: Views<Listing<E>>,
-        fields: fn(&E, Number) -> Option<Map<String, Value>>,
-    ) -> Arc<Self> {
+    pub fn new(entities: Entities<E>, list: Views<Listing<E>>, fields: fn(&E, Number) -> Option<Members>) -> Arc<Self> {
         Arc::new(Self { entities, list, fields: Arc::new(fields) })
     }
 

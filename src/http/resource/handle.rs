@@ -7,7 +7,7 @@ use super::{Action, Procedure, Resource};
 use crate::http::{
     Problem,
     hal::Place,
-    request::{Request, Response, empty, set},
+    request::{PathSegment, Request, Response, empty, set},
 };
 
 /// What of a resource a path names.
@@ -27,24 +27,28 @@ pub(crate) enum Target {
 
 impl Target {
     /// Of the segments behind the collection; `None` when no resource has such a path.
-    pub(crate) fn of(rest: &[String]) -> Option<Self> {
+    fn of(rest: &[PathSegment<'_>]) -> Option<Self> {
         match rest {
             [] => Some(Self::Collection),
             [search] if search == "search" => Some(Self::Search),
-            [key] => Some(Self::Item(key.clone())),
-            [search, finder] if search == "search" => Some(Self::Finder(finder.clone())),
+            [key] => Some(Self::Item(key.clone().into_owned())),
+            [search, finder] if search == "search" => Some(Self::Finder(finder.clone().into_owned())),
             _ => None,
         }
     }
 }
 
 impl Resource {
+    /// What of it the segments behind its name are; `None` when no resource has such a path.
+    pub(crate) fn target(&self, rest: &[PathSegment<'_>]) -> Option<Target> {
+        Target::of(rest).map(|target| self.named(target))
+    }
+
     /// Answers any request for `target`.
     ///
     /// # Errors
     /// 404, 405 and everything that reading and commanding can lead to.
     pub(crate) async fn handle(&self, request: &Request, target: Target, place: &Place) -> Result<Response, Problem> {
-        let target = self.named(target);
         if !self.offers(&target) {
             return Err(Problem::not_found(format!("{} does not exist", request.path)));
         }
@@ -74,7 +78,7 @@ impl Resource {
 
     /// The roles that may do this here, beside operators; `None` for what only reads.
     pub(crate) fn commanders_of(&self, method: &Method, target: &Target) -> Option<&'static [&'static str]> {
-        if let Some(procedure) = self.procedure_at(method, &self.named(target.clone())) {
+        if let Some(procedure) = self.procedure_at(method, target) {
             return Some(self.commanders_by(procedure));
         }
         (!matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)).then_some(self.commanders)
@@ -86,11 +90,11 @@ impl Resource {
     }
 
     /// A segment that is a procedure's name means the procedure.
-    fn named(&self, target: Target) -> Target {
+    pub(super) fn named(&self, target: Target) -> Target {
         if let Target::Item(name) = &target
-            && self.procedures.iter().any(|procedure| procedure.name == name)
+            && let Some(named) = self.procedures.iter().find(|procedure| procedure.name == name)
         {
-            return Target::Procedure(name.clone());
+            return Target::Procedure(named.name.to_owned());
         }
         target
     }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderName, Method, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{
         Fields, Item, Problem, body,
         hal::Place,
         idempotency::Origin,
-        request::{JSON, Request, Response, empty, json as json_response, plain, set},
+        request::{HAL, JSON, Request, Response, empty, json as json_response, plain, set, written},
         status::{self, Route, StatusId},
     },
 };
@@ -55,9 +56,11 @@ impl Resource {
             None if self.natural_key => Some(self.key_of(&body)?),
             _ => None,
         };
-        let content = fields.canonical();
-        let content = in_body.as_ref().map_or(content.clone(), |key| format!("{key} {content}"));
-        let origin = Origin::of(request, &self.address(in_path.as_deref()), &content)?;
+        let origin = Origin::of(request, || {
+            let content = fields.canonical();
+            let content = in_body.as_ref().map_or(content.clone(), |key| format!("{key} {content}"));
+            (self.address(in_path.as_deref()), content)
+        })?;
         let expecting = match &in_path {
             Some(key) => self.expecting(request, key).await?,
             None => None,
@@ -149,7 +152,7 @@ impl Resource {
         let fields = Fields::of(&procedure.parameters, &body::parameters(request)?)?;
         fields.require_all(&procedure.parameters)?;
         let segment = Some(procedure.name).filter(|name| !name.is_empty());
-        let origin = Origin::of(request, &self.address(segment), &fields.canonical())?;
+        let origin = Origin::of(request, || (self.address(segment), fields.canonical()))?;
         let (patient, asked) = (prefers_async(request), LastAsked::default());
         let call = Call { key: None, fields, origin, expecting: None, patient, asked: asked.clone() };
         match procedure.perform.call(call).await {
@@ -200,7 +203,7 @@ impl Resource {
     }
 
     pub(super) fn item_response(&self, status: StatusCode, item: &Item, place: &Place) -> Response {
-        let mut response = json_response(status, crate::http::request::HAL, &self.shape.item(item, place));
+        let mut response = written(status, HAL, self.shape.item(item, place));
         entity_tag(&mut response, item);
         response
     }
@@ -215,7 +218,9 @@ fn prefers_async(request: &Request) -> bool {
 
 pub(super) fn entity_tag(response: &mut Response, item: &Item) {
     if let Some(sequence) = item.sequence {
-        set(response, header::ETAG, &format!("\"{sequence}\""));
+        let tag = ["\"", &sequence.to_string(), "\""].concat();
+        let tag = HeaderValue::from_maybe_shared(Bytes::from(tag)).expect("digits between quotes");
+        response.headers_mut().insert(header::ETAG, tag);
     }
 }
 

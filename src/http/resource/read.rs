@@ -15,7 +15,7 @@ use crate::http::{
     list,
     paging::{links, page},
     query::Query,
-    request::{HAL, Request, Response, empty, json as json_response, set},
+    request::{HAL, Request, Response, empty, json as json_response, set, written},
 };
 
 impl Resource {
@@ -56,14 +56,10 @@ impl Resource {
         let caught_up = source.catch_up(Self::CATCH_UP).await?;
         query.prepare().await?;
         let list = list::read(source, &self.shape, query.clone(), &self.scans).await?;
-        let mut body = json!({
-            "_embedded": self.shape.embedded(&list.items, place),
-            "_links": links(&self.shape, place, &query, list.total, !self.finders.is_empty()),
-        });
-        if let (Some(page), Value::Object(members)) = (page(&self.shape, &query, list.total), &mut body) {
-            members.insert("page".into(), page);
-        }
-        Ok(with_lag(json_response(StatusCode::OK, HAL, &body), caught_up))
+        let links = links(&self.shape, place, &query, list.total, !self.finders.is_empty());
+        let page = page(&self.shape, &query, list.total).map(|page| ("page".into(), page));
+        let rest = [("_links".into(), links)].into_iter().chain(page).collect();
+        Ok(with_lag(written(StatusCode::OK, HAL, self.shape.list(&list.items, place, &rest)), caught_up))
     }
 
     pub(super) async fn find(
@@ -99,8 +95,8 @@ impl Resource {
         }
         let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
         let own = format!("{}/{}/search/{}{query}", place.base, self.shape.collection, finder.name);
-        let body = json!({ "_embedded": self.shape.embedded(&items, place), "_links": { "self": link(own) } });
-        Ok(with_lag(json_response(StatusCode::OK, HAL, &body), caught_up))
+        let rest = Map::from_iter([("_links".into(), json!({ "self": link(own) }))]);
+        Ok(with_lag(written(StatusCode::OK, HAL, self.shape.list(&items, place, &rest)), caught_up))
     }
 
     /// What the finder finds for a value; an empty one that is no text finds nothing.

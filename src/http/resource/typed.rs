@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::{Action, Call, Change, Done, Perform, Recalled, Said, Segment, action, perform};
 use crate::{
     Answered, AskError, Command, Entities, Entity, Key, NumberedId, Refusal, RefusalClass,
-    http::{Fields, Problem},
+    http::{Fields, Members, Problem},
 };
 
 /// Makes an entity's id of a request; a text that can be no id is a 404.
@@ -225,13 +224,9 @@ pub async fn ask<E: Entity, C: Command<E>>(
 }
 
 /// The fields that serde makes of a representation; none of what is no object.
-pub fn shown(representation: &impl Serialize) -> Map<String, Value> {
-    match serde_json::to_value(representation) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) => Map::new(),
-        Err(error) => {
-            tracing::error!(%error, "a representation cannot be written as JSON");
-            Map::new()
-        }
-    }
+pub fn shown(representation: &impl Serialize) -> Members {
+    Members::of(representation).unwrap_or_else(|error| {
+        tracing::error!(%error, "a representation cannot be written as an object");
+        Members::default()
+    })
 }

@@ -5,16 +5,16 @@ use std::{
     fmt,
     net::IpAddr,
     panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{Method, StatusCode, header, request::Parts};
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 use tower::Service;
-use warp::{Filter, filters::path::FullPath};
+use warp::Filter;
 
 use super::{
     AccessLog, HttpLimits, Problem,
@@ -40,19 +40,33 @@ pub(crate) trait Routes: Send + Sync + 'static {
     /// Whether a path is a probe's or an operator's, which is answered however much there is to do.
     fn is_control(&self, path: &str) -> bool;
 
-    /// Whether everybody may ask for a path, however often: a probe's, what describes the rest, and what asks by itself
-    /// who somebody is.
-    fn is_open(&self, path: &str) -> bool {
-        self.is_control(path)
+    /// Whether everybody may ask for a path, however often, that [is no control](Self::is_control): what describes the
+    /// rest, and what asks by itself who somebody is.
+    fn is_open(&self, _path: &str) -> bool {
+        false
     }
 }
 
-/// The other end of a connection, as the listener attaches it to each of its requests.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// Whether it speaks TLS with us.
     pub(crate) secure: bool,
+}
+
+/// The head of a request on its way through warp's filters: whole, because they would copy each part of it.
+#[derive(Clone)]
+struct Head(Arc<Mutex<Option<Parts>>>);
+
+impl Head {
+    fn new(head: Parts) -> Self {
+        Self(Arc::new(Mutex::new(Some(head))))
+    }
+
+    fn take(&self) -> Parts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().expect("a request is answered once")
+    }
 }
 
 /// Tells the time.
@@ -123,9 +137,10 @@ impl Edge {
         &self.inner.limits
     }
 
-    /// One warp filter that takes every request and never rejects.
+    /// One warp filter that takes every request of a connection and never rejects; no `peer` without a socket.
     pub(crate) fn service<B>(
         &self,
+        peer: Option<Peer>,
     ) -> impl Service<http::Request<B>, Response = warp::reply::Response, Error = Infallible, Future: Send>
     + Clone
     + Send
@@ -136,24 +151,23 @@ impl Edge {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let edge = self.clone();
-        let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-        let filter = warp::method()
-            .and(warp::path::full())
-            .and(query)
-            .and(warp::header::headers_cloned())
-            .and(warp::ext::optional::<Peer>())
-            .and(warp::body::stream())
-            .then(move |method, path: FullPath, query, headers, peer, body| {
-                let edge = edge.clone();
-                async move { edge.answer(method, path.as_str().to_owned(), query, headers, peer, body).await }
-            });
-        warp::service(filter)
+        let filter = warp::ext::get::<Head>().and(warp::body::stream()).then(move |head: Head, body| {
+            let edge = edge.clone();
+            async move { edge.answer(head.take(), peer, body).await }
+        });
+        let mut filter = warp::service(filter);
+        tower::service_fn(move |request: http::Request<B>| {
+            let (head, body) = request.into_parts();
+            let mut request = http::Request::new(body);
+            request.extensions_mut().insert(Head::new(head));
+            filter.call(request)
+        })
     }
 
     /// Answers a request without a socket, as the listener would.
     pub async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         use http_body_util::{BodyExt, Full};
-        let response = self.service().call(request.map(Full::new)).await.unwrap_or_else(|never| match never {});
+        let response = self.service(None).call(request.map(Full::new)).await.unwrap_or_else(|never| match never {});
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body in memory does not fail").to_bytes();
         Response::from_parts(parts, body)
@@ -161,16 +175,16 @@ impl Edge {
 
     async fn answer(
         self,
-        method: Method,
-        path: String,
-        query: String,
-        headers: HeaderMap,
+        head: Parts,
         peer: Option<Peer>,
         body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     ) -> Response {
         let Inner { routes, limits, room, now, meters, unmatched } = &*self.inner;
         let begun = Instant::now();
-        let class = if routes.is_control(&path) { Class::Control } else { Class::of(&method) };
+        let Parts { method, uri, headers, .. } = head;
+        let (path, query) = (uri.path().to_owned(), uri.query().unwrap_or_default().to_owned());
+        let is_control = routes.is_control(&path);
+        let class = if is_control { Class::Control } else { Class::of(&method) };
         let correlation = Correlation::of(&headers);
         let traced = spans::request(&correlation.id, correlation.traceparent(), method.as_str());
         let secure = peer.is_some_and(|peer| peer.secure);
@@ -195,7 +209,7 @@ impl Edge {
             let _place = room.enter(class).inspect_err(|_| meters.count_shed())?;
             // asks about a request that is not sent yet, and a browser says of nobody's who he is
             let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
-            let open = preflight.is_some() || routes.is_open(&request.path);
+            let open = preflight.is_some() || is_control || routes.is_open(&request.path);
             request.peer = request.peer.map(|peer| self.guard.client(peer, &mut request.headers));
             if !open {
                 let (client, headers, at) = (request.peer, &request.headers, request.at);
@@ -258,6 +272,7 @@ impl Answers for Edge {
 
     fn service(
         &self,
+        peer: Peer,
     ) -> impl Service<
         http::Request<Incoming>,
         Response = http::Response<
@@ -269,7 +284,7 @@ impl Answers for Edge {
     + Send
     + Sync
     + 'static {
-        self.service::<Incoming>()
+        self.service::<Incoming>(Some(peer))
     }
 }
 

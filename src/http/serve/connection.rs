@@ -102,12 +102,13 @@ impl<A: Answers> Connection<A> {
         let Self { peer, answers, builder, leaving, times, graceful } = self;
         let builder = if http2 { builder.http2_only() } else { builder.http1_only() };
         let activity = http2.then(Activity::new);
-        let (routes, requests) = (answers.service(), activity.clone());
+        let routes = answers.service(Peer { address: peer.ip(), secure });
+        let requests = activity.clone();
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             let under_way = requests.as_ref().map(Activity::begin);
-            request.extensions_mut().insert(Peer { address: peer.ip(), secure });
+            with_host(&mut request);
             let (leaving, is_http1) = (leaving.clone(), request.version() < Version::HTTP_2);
-            let answer = routes.clone().call(with_host(request));
+            let answer = routes.clone().call(request);
             async move {
                 let mut answer = answer.await;
                 if let Ok(answer) = &mut answer
@@ -162,12 +163,11 @@ impl<A: Answers> Connection<A> {
 }
 
 /// HTTP/2 has an authority instead of a Host; routes know only the latter.
-fn with_host(mut request: Request<Incoming>) -> Request<Incoming> {
+fn with_host(request: &mut Request<Incoming>) {
     if !request.headers().contains_key(header::HOST) {
         let authority = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
         if let Some(authority) = authority {
             request.headers_mut().insert(header::HOST, authority);
         }
     }
-    request
 }

@@ -21,7 +21,7 @@ use tower::Service;
 
 use self::connections::{Connections, Leaving};
 pub use self::listener::{BindError, Listener};
-use super::{AccessLog, Edge, Guard, HttpLimits, Readiness};
+use super::{AccessLog, Edge, Guard, HttpLimits, Readiness, routes::Peer};
 use crate::{Failure, Process, Running, Stop};
 
 /// What answers the requests that come in at a listener. Cheap to clone; all clones are one.
@@ -35,9 +35,10 @@ pub(crate) trait Answers: Clone + Send + Sync + 'static {
     /// Who is let in.
     fn guard(&self) -> &Guard;
 
-    /// Answers the requests of one connection. Each has a [`Peer`](super::routes::Peer) among its extensions.
+    /// Answers the requests of one connection, whose other end is `peer`.
     fn service(
         &self,
+        peer: Peer,
     ) -> impl Service<
         http::Request<Incoming>,
         Response = http::Response<

@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep};
 use crate::{
     Answered, AskError, Command, Entities, Entity, Key, Number, NumberedId, Refusal, View,
     http::{
-        Action, Call, Change, Done, Fields, Item, Keep, Problem, RowPage, Source, ViewSource, action, ask, numeric,
+        Action, Call, Change, Done, Fields, Item, Keep, Members, Problem, RowPage, Source, ViewSource, action, ask,
+        numeric,
     },
     procurement::{Counter, Numbered, PublicNumber},
 };
@@ -98,7 +99,7 @@ fn show<R, X: Refusal>(
     let answered = answered.map_err(of_ask)?;
     let (sequence, replayed) = (Some(answered.sequence), answered.replayed);
     let shown = match change {
-        Change::Removed => Item { key: number.into(), sequence, fields: serde_json::Map::new() },
+        Change::Removed => Item { key: number.into(), sequence, fields: Members::default() },
         Change::Created | Change::Changed => {
             item(answered.reply).ok_or_else(|| Problem::not_found("the item is gone already"))?
         }

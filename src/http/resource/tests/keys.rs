@@ -1,6 +1,6 @@
 //! Natural keys, other names of a collection, other keys of an item, and commands put together.
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::*;
 
@@ -8,8 +8,7 @@ use super::*;
 struct Products;
 
 fn product(key: &str) -> Item {
-    let mut fields = Map::new();
-    fields.insert("price".into(), json!(2000));
+    let fields = shown(&json!({"price": 2000}));
     Item { key: key.into(), sequence: Some(1), fields }
 }
 
@@ -177,7 +176,7 @@ async fn a_command_to_another_entity_shows_the_item_of_the_path() {
 async fn an_item_that_another_entity_answers_with_has_its_own_key_and_no_tag() {
     let asked = action(|_| {
         let mut item = product("room/1");
-        item.fields.insert("id".into(), json!(7));
+        item.fields.set("id", json!(7));
         async { Ok(Done { change: Change::Created, item, replayed: false }) }
     });
     let bookings = Resource::new("stay", "bookings", "booking", Field::long("id"), vec![], Arc::new(Fake::with(3)))

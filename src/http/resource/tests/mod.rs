@@ -99,8 +99,8 @@ async fn answer(resource: &Resource, method: &str, url: &str, headers: &[(&str, 
     let request = request(method, url, headers, body);
     let segments = request.segments().unwrap();
     let (asked, rest) = segments.split_first().unwrap();
-    let place = Place { base: "http://localhost:8088".into(), asked: asked.clone() };
-    let answer = resource.handle(&request, Target::of(rest).unwrap(), &place).await;
+    let place = Place { base: "http://localhost:8088".into(), asked: asked.clone().into_owned() };
+    let answer = resource.handle(&request, resource.target(rest).unwrap(), &place).await;
     answer.unwrap_or_else(|problem| problem.respond(&request))
 }
 

@@ -163,7 +163,7 @@ fn whatever_changes_something_takes_a_role_also_by_get() {
     let calls = Calls::default();
     let internal = Procedure::get("internal", Vec::new(), says(&calls, Ok(Said::yes()))).internal();
     let orders = orders(&calls, Ok(Said::yes())).commanded_by(&["clerk"]).procedure(internal);
-    let item = |name: &str| Target::Item(name.to_owned());
+    let item = |name: &str| orders.named(Target::Item(name.to_owned()));
     for (method, target, roles) in [
         (Method::GET, item("announce"), Some(&["clerk"][..])),
         (Method::GET, item("internal"), Some(&[][..])),
