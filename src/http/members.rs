@@ -14,10 +14,10 @@ use serde_json::{Error, Value};
 pub struct Members(Vec<(Cow<'static, str>, Value)>);
 
 impl Members {
-    /// The fields that serde makes of a representation.
+    /// The fields that serde makes of a representation; a single value, or nothing, as a removal answers, has none.
     ///
     /// # Errors
-    /// When it is no object, or a field cannot be written as JSON.
+    /// When it is a list, or a field cannot be written as JSON.
     pub fn of(representation: &impl Serialize) -> Result<Self, Error> {
         representation.serialize(Building)
     }
@@ -95,15 +95,15 @@ impl SerializeMap for Open {
     }
 }
 
-fn no_object<T>() -> Result<T, Error> {
-    Err(Error::custom("it is no object"))
+fn no_fields<T>() -> Result<T, Error> {
+    Err(Error::custom("a list has no fields"))
 }
 
-/// Everything that JSON writes as something else than an object.
-macro_rules! no_object {
+/// Single values, which have no fields.
+macro_rules! without_fields {
     ($($method:ident($($type:ty),*))*) => {
         $(fn $method(self $(, _: $type)*) -> Result<Members, Error> {
-            no_object()
+            Ok(Members::default())
         })*
     };
 }
@@ -119,7 +119,7 @@ impl Serializer for Building {
     type SerializeStruct = Open;
     type SerializeStructVariant = Impossible<Members, Error>;
 
-    no_object! {
+    without_fields! {
         serialize_bool(bool) serialize_char(char) serialize_str(&str) serialize_bytes(&[u8])
         serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
         serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
@@ -147,15 +147,15 @@ impl Serializer for Building {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Error> {
-        no_object()
+        no_fields()
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Error> {
-        no_object()
+        no_fields()
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Error> {
-        no_object()
+        no_fields()
     }
 
     fn serialize_tuple_variant(
@@ -165,7 +165,7 @@ impl Serializer for Building {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant, Error> {
-        no_object()
+        no_fields()
     }
 
     fn serialize_map(self, length: Option<usize>) -> Result<Open, Error> {
@@ -183,7 +183,7 @@ impl Serializer for Building {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeStructVariant, Error> {
-        no_object()
+        no_fields()
     }
 }
 
@@ -258,18 +258,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
-        for (what, refused) in [
-            ("a number", Members::of(&1_u64)),
-            ("a text", Members::of(&"x")),
-            ("nothing", Members::of(&None::<Plain>)),
-            ("a list", Members::of(&[1, 2])),
-            (
-                "names that are no texts",
-                Members::of(&[(1, 2)].into_iter().collect::<std::collections::BTreeMap<_, _>>()),
-            ),
-        ] {
-            assert!(refused.is_err(), "{what}");
+    fn a_single_value_has_no_fields() {
+        let values = [Members::of(&()), Members::of(&None::<Plain>), Members::of(&1_u64), Members::of(&"x")];
+        for value in values {
+            assert_eq!(value.unwrap(), Members::default());
+        }
+    }
+
+    #[test]
+    fn what_has_no_names_or_none_that_are_texts_is_refused() {
+        let numbered: std::collections::BTreeMap<_, _> = [(1, 2)].into();
+        for refused in [Members::of(&[1, 2]), Members::of(&(1, "x")), Members::of(&numbered)] {
+            assert!(refused.is_err(), "{refused:?}");
         }
     }
 
