@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Map, Value};
 
 /// Longer than any deadline of the server's: an answer that takes longer is missing.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A request, not sent yet.
 #[derive(Debug, Clone)]

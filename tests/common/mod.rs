@@ -10,5 +10,5 @@ pub(crate) mod traffic;
 mod wait;
 
 pub(crate) use client::{Client, Connection, Request, Response, words};
-pub(crate) use process::{Exited, Server, Setup};
-pub(crate) use wait::{Watch, eventually, until};
+pub(crate) use process::{DEADLINES, Exited, Server, Setup};
+pub(crate) use wait::{AT_ONCE, SOON, Watch, eventually, until};

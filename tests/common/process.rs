@@ -19,6 +19,10 @@ use super::{Client, until};
 /// A start with recovery, and with all views built anew, takes far less even on a loaded machine; whoever needs longer
 /// hangs.
 const STARTS_WITHIN: Duration = Duration::from_mins(2);
+/// What calls between services and asks may take, where a test says nothing else. Their defaults are for machines that do
+/// not run many tests besides; a test that is not about them must not meet them.
+pub(crate) const DEADLINES: [(&str, &str); 2] =
+    [("STEADFAST__LINK__TIMEOUT", "30s"), ("STEADFAST__ENTITY__DEADLINE", "30s")];
 /// Drain and margin of a shutdown, as `serve` has them.
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
 
@@ -295,6 +299,7 @@ impl Server {
         }
         // A file that a test replaces is read when the test says so.
         command.env("STEADFAST__SERVER__WATCH_CONFIG", "0s");
+        command.envs(DEADLINES);
         command.args(["serve", "--system", self.setup.system.unwrap_or("store")]);
         let (data, config, ready) = (self.data(), self.file("supervision.toml"), self.file("ready.json"));
         let free = Path::new("127.0.0.1:0");

@@ -5,6 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What comes soon has come by then, also on a machine whose disk stands still for many seconds; who waits longer waits in
+/// vain.
+pub(crate) const SOON: Duration = Duration::from_mins(1);
+/// Far from the [deadlines](super::DEADLINES) of servers under test: whoever answers in this time has waited for none.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
 

@@ -13,8 +13,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Client, Request, Response, Server, Setup, eventually},
-    shop::{SOON, buy, place, product, quiet, rows, stock},
+    common::{Client, Request, Response, SOON, Server, Setup, eventually},
+    shop::{buy, place, product, quiet, rows, stock},
 };
 
 /// Long enough for every growth, also on a busy machine.

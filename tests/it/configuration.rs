@@ -5,10 +5,7 @@ use std::{fs, process::Command};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::{
-    common::{Server, Setup, eventually},
-    shop::SOON,
-};
+use crate::common::{SOON, Server, Setup, eventually};
 
 /// The value and origin of one key.
 fn of<'a>(values: &'a Value, key: &str) -> (&'a str, &'a str) {

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    common::{Server, Setup, Watch, eventually},
+    common::{SOON, Server, Setup, Watch, eventually},
     receiver::{Act, Receiver},
-    shop::{SOON, buy, messages, operate, place, product, quiet, rows, stock},
+    shop::{buy, messages, operate, place, product, quiet, rows, stock},
 };
 
 /// Quick tries, so that giving up takes moments.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Request, Server, eventually},
-    shop::{SOON, becomes, buy, events, messages, operate, place, product, quiet, rows, stock},
+    common::{Request, SOON, Server, eventually},
+    shop::{becomes, buy, events, messages, operate, place, product, quiet, rows, stock},
 };
 
 #[test]

@@ -1,11 +1,11 @@
 //! The five systems in one process, and their switches while it runs.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::common::{Client, Server, Setup, eventually};
+use crate::common::{Client, SOON, Server, Setup, eventually};
 
 /// A system and one of its collections.
 const COLLECTIONS: [(&str, &str); 5] = [
@@ -15,9 +15,6 @@ const COLLECTIONS: [(&str, &str); 5] = [
     ("station", "stockFlows"),
     ("procurement", "deliveryrequests"),
 ];
-
-/// How long it may take until what was done can be seen everywhere.
-const SOON: Duration = Duration::from_secs(10);
 
 #[track_caller]
 fn soon(mut holds: impl FnMut() -> bool) {
@@ -86,7 +83,7 @@ fn one_system_is_stopped_and_the_others_do_not_notice() {
     client.get("/store/orders").is(503);
     client.http("http POST :8088/library/orders item=COSMOS").is(201);
     client.http("http POST :8088/stay/rooms name=A price=1 address=B host=C").is(201);
-    server.admin().get("/admin/quiesce?within=10s");
+    server.admin().get("/admin/quiesce?within=60s");
     assert_eq!(client.json("/library/rents")["page"]["totalElements"], 1);
 }
 

@@ -5,8 +5,8 @@ use std::os::unix::net::UnixDatagram;
 use serde_json::json;
 
 use crate::{
-    common::{Client, Request, Server, Setup, eventually},
-    shop::{SOON, buy, place, product, quiet},
+    common::{Client, Request, SOON, Server, Setup, eventually},
+    shop::{buy, place, product, quiet},
 };
 
 /// A service manager's socket, as systemd has it, and what came to it.

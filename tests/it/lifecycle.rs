@@ -11,8 +11,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    common::{Client, Request, Server, Setup, eventually},
-    shop::{SOON, product, quiet, rows, stock},
+    common::{Client, Request, SOON, Server, Setup, eventually},
+    shop::{product, quiet, rows, stock},
 };
 
 #[test]

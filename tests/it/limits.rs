@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    common::{Connection, Request, Response, Server, Setup, Watch},
+    common::{AT_ONCE, Connection, Request, Response, SOON, Server, Setup, Watch},
     shop::{buy, events, product, quiet, stock},
 };
 
@@ -56,11 +56,11 @@ fn the_limits_are_those_of_the_configuration() {
     let answer_to = |bytes: &[u8]| {
         let watch = Watch::start();
         let mut stream = TcpStream::connect(server.listen()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
         stream.write_all(bytes).unwrap();
         let mut text = Vec::new();
         stream.read_to_end(&mut text).unwrap();
-        assert!(watch.passed() < Duration::from_secs(5), "{:?}", watch.passed());
+        assert!(watch.passed() < AT_ONCE, "{:?}", watch.passed());
         String::from_utf8_lossy(&text).into_owned()
     };
     let slow_body = answer_to(b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{");
@@ -113,7 +113,7 @@ fn a_full_mailbox_is_503_at_once_and_what_was_accepted_is_done() {
             200 => {}
             503 => {
                 assert!(answer.header("retry-after").is_some(), "{answer}");
-                assert!(*took < Duration::from_secs(1), "{took:?}");
+                assert!(*took < AT_ONCE, "{took:?}");
             }
             _ => panic!("{answer}"),
         }

@@ -5,9 +5,9 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Client, Request, Server, Setup, eventually},
+    common::{Client, Request, SOON, Server, Setup, eventually},
     scrape::Scrape,
-    shop::{SOON, operate, product, quiet},
+    shop::{operate, product, quiet},
 };
 
 fn order(client: &Client, product: u64, correlation: &str) -> u16 {

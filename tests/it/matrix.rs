@@ -119,7 +119,7 @@ fn send(server: &Server, line: &str) -> Response {
 }
 
 fn quiet(server: &Server) {
-    server.admin().get("/admin/quiesce?within=15s").is(200);
+    server.admin().get("/admin/quiesce?within=60s").is(200);
 }
 
 #[test]

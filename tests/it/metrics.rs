@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    common::{Client, Request, Server, Setup, eventually},
+    common::{Client, Request, SOON, Server, Setup, eventually},
     scrape::{Scrape, promtool, said},
-    shop::{SOON, buy, operate, place, product, quiet},
+    shop::{buy, operate, place, product, quiet},
 };
 
 /// The names that users and checks rely on.

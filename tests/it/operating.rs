@@ -4,10 +4,7 @@ use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::{
-    common::{Client, Request, Server, Setup, eventually},
-    shop::SOON,
-};
+use crate::common::{Client, Request, SOON, Server, Setup, eventually};
 
 const ANNA: &str = "anna-0123456789abcdef";
 const BERT: &str = "bert-0123456789abcdef";

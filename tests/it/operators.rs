@@ -1,12 +1,10 @@
 //! What operators see and do: services, tree, consumers, events, dead letters, one entity, probes.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Request, Server, Watch, eventually},
-    shop::{SOON, becomes, buy, event_types, events, messages, operate, place, product, quiet, rows, stock},
+    common::{AT_ONCE, Request, SOON, Server, Watch, eventually},
+    shop::{becomes, buy, event_types, events, messages, operate, place, product, quiet, rows, stock},
 };
 
 #[test]
@@ -27,7 +25,7 @@ fn services_are_listed_stopped_and_started_in_any_case() {
     for (method, target) in [("GET", "/deliveries"), ("GET", "/deliveries/1"), ("DELETE", "/deliveries/1")] {
         let watch = Watch::start();
         let refused = client.send(&Request::new(method, target)).is(503);
-        assert!(watch.passed() < Duration::from_secs(1), "{method} {target}: {:?}", watch.passed());
+        assert!(watch.passed() < AT_ONCE, "{method} {target}: {:?}", watch.passed());
         assert_eq!(refused.header("retry-after"), Some("1"), "{method} {target}");
         assert_eq!(refused.json()["status"], json!(503));
     }

@@ -12,8 +12,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    common::{Request, Setup, eventually},
-    shop::{SOON, product, quiet},
+    common::{Request, SOON, Setup, eventually},
+    shop::{product, quiet},
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use steadfast::persistence::{self, StorageConfig, ViewName};
 
 use crate::{
-    common::{Server, eventually},
-    shop::{SOON, buy, operate, place, product, quiet, rows},
+    common::{SOON, Server, eventually},
+    shop::{buy, operate, place, product, quiet, rows},
 };
 
 const ORDERS: ViewName = ViewName { name: "store.orders", version: 1, generation: 0 };

@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Client, Connection, Request, Server, Setup, eventually, until},
-    shop::{SOON, operate, product, quiet, rows, stock},
+    common::{Client, Connection, DEADLINES, Request, SOON, Server, Setup, eventually, until},
+    shop::{operate, product, quiet, rows, stock},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_steadfast");
@@ -44,6 +44,7 @@ impl Held {
             .args(["hold", "--socket", "public=127.0.0.1:0", "--socket", "admin=127.0.0.1:0", "--pid-file", "hold.pid"])
             .args(["--", "./steadfast", "serve", "--system", "store", "--config", "supervision.toml"])
             .args(["--ready-file", "ready.json"])
+            .envs(DEADLINES)
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(out("stdout"))
@@ -253,7 +254,7 @@ fn three_redeploys_under_load_fail_no_request_and_lose_or_double_nothing() {
     let installed = fs::read_to_string(held.path("steadfast")).unwrap();
     assert!(installed.contains("# newer"), "{installed}");
     assert!(processes.windows(2).all(|pair| pair[0] != pair[1]), "each redeploy is another process: {processes:?}");
-    held.admin().get("/admin/quiesce?within=10s").is(200);
+    held.admin().get("/admin/quiesce?within=60s").is(200);
     audit_orders(&load, &created, 100_000);
     assert!(!held.stderr().contains("did not end in time"), "{}", held.stderr());
 }

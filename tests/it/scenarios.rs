@@ -1,11 +1,11 @@
 //! The non-functional scenarios of the store that one process can show: N1 to N4 and N11.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, Setup, Watch},
+    common::{AT_ONCE, Server, Setup, Watch},
     shop::{becomes, buy, events, messages, operate, place, product, quiet, rows, stock},
 };
 
@@ -34,7 +34,7 @@ fn n1_without_delivery_nothing_is_ordered_or_cancelled_and_nothing_changes() {
     for command in [cancel.as_str(), "POST :8088/orders productId=1 quantity=3"] {
         let watch = Watch::start();
         let refused = client.http(command).is(503);
-        assert!(watch.passed() < Duration::from_millis(1500), "{command}: {:?}", watch.passed());
+        assert!(watch.passed() < AT_ONCE, "{command}: {:?}", watch.passed());
         assert_eq!(refused.header("retry-after"), Some("5"), "{refused}");
         assert_eq!(world(&server), before, "{command}");
     }
@@ -81,7 +81,7 @@ fn n2_without_product_orders_and_purchases_go_on_and_stock_follows_after_the_res
     for target in ["/products", "/products/1", "/productPages", "/productPages/1"] {
         let watch = Watch::start();
         let refused = client.get(target).is(503);
-        assert!(watch.passed() < Duration::from_secs(1), "{target}: {:?}", watch.passed());
+        assert!(watch.passed() < AT_ONCE, "{target}: {:?}", watch.passed());
         assert_eq!(refused.header("retry-after"), Some("1"), "{target}");
     }
     client.http("PATCH :8088/products/1 price:=1").is(503);
@@ -90,7 +90,7 @@ fn n2_without_product_orders_and_purchases_go_on_and_stock_follows_after_the_res
     let watch = Watch::start();
     becomes(&client, &format!("/products/{product}"), "quantity", &json!(10 + 3 - 8));
     becomes(&client, &format!("/productPages/{product}"), "quantity", &json!(10 + 3 - 8));
-    assert!(watch.passed() < Duration::from_secs(5), "{:?}", watch.passed());
+    assert!(watch.passed() < AT_ONCE, "{:?}", watch.passed());
     quiet(&server);
     assert_eq!(stock(&client, product), 5, "each was applied once");
     assert_eq!(rows(&client, "payments").len(), payments.len());

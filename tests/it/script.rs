@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
-use crate::common::{Response, Server, until};
-
-/// How long `eventually` asks again.
-const EVENTUALLY: Duration = Duration::from_secs(10);
+use crate::common::{Response, SOON, Server, until};
 
 /// A step, and the line it stands in.
 #[derive(Debug)]
@@ -41,7 +38,7 @@ pub(crate) fn run(script: &str, server: &Server, system: &str, send: &dyn Fn(&st
                 let command = names.iter().fold((*command).to_owned(), |command, (name, number): (&&str, &u64)| {
                     command.replace(&format!("{{{name}}}"), &number.to_string())
                 });
-                let limit = if expected.eventually { EVENTUALLY } else { Duration::ZERO };
+                let limit = if expected.eventually { SOON } else { Duration::ZERO };
                 let answer = until(limit, || expected.check(send(&command)));
                 let answer = answer.unwrap_or_else(|why| panic!("line {}: {command}: {why}", step.line));
                 if let Some(name) = expected.name {
@@ -51,7 +48,7 @@ pub(crate) fn run(script: &str, server: &Server, system: &str, send: &dyn Fn(&st
             Action::Switch { verb, service } => {
                 server.admin().post(&format!("/admin/services/{system}/{service}/{verb}")).is(200);
             }
-            Action::Quiet => _ = server.admin().get("/admin/quiesce?within=10s").is(200),
+            Action::Quiet => _ = server.admin().get("/admin/quiesce?within=60s").is(200),
         }
     }
     steps.iter().filter(|step| matches!(step.action, Action::Send { .. })).count()

@@ -10,9 +10,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Client, Request, Response, Server, Setup, eventually},
+    common::{Client, Request, Response, SOON, Server, Setup, eventually},
     openapi::{operations, printed},
-    shop::SOON,
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef-secret";

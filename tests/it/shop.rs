@@ -1,13 +1,8 @@
 //! Words of the store that several tests use.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::common::{Client, Request, Response, Server, eventually};
-
-/// How long effects of policies and views are waited for.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+use crate::common::{Client, Request, Response, SOON, Server, eventually};
 
 /// Registers a product; its id.
 #[track_caller]
@@ -33,7 +28,7 @@ pub(crate) fn operate(server: &Server, service: &str, verb: &str) -> Value {
 /// Waits until every policy and view has caught up.
 #[track_caller]
 pub(crate) fn quiet(server: &Server) {
-    server.admin().get("/admin/quiesce?within=10s").is(200);
+    server.admin().get("/admin/quiesce?within=60s").is(200);
 }
 
 #[track_caller]

@@ -12,10 +12,7 @@ use steadfast::{
     procurement, station, stay, store,
 };
 
-use crate::{
-    common::{Client, Request, Server, Setup, eventually},
-    shop::SOON,
-};
+use crate::common::{Client, Request, SOON, Server, Setup, eventually};
 
 /// A store in memory, without a socket: its disk can be held, so that a partner is too slow.
 struct Shop {
@@ -363,7 +360,7 @@ fn in_all_five_systems_a_partner_that_is_away_is_waited_for_through_kill_9_and_a
         for line in before {
             surely(&server.client(), line);
         }
-        server.admin().get("/admin/quiesce?within=10s").is(200);
+        server.admin().get("/admin/quiesce?within=60s").is(200);
         server.admin().post(&format!("/admin/services/{system}/{partner}/stop")).is(200);
         let command = Request::of_httpie(command).header("Idempotency-Key", "k").header("Prefer", "respond-async");
         let told = server.client().send(&command).is(202);
@@ -375,7 +372,7 @@ fn in_all_five_systems_a_partner_that_is_away_is_waited_for_through_kill_9_and_a
         server.restart(); // kill -9, and every service runs again
         let told = done(&server.client(), &link);
         assert_eq!((&told["status"], &told["answer"]["status"]), (&json!("done"), &json!(status)), "{system}: {told}");
-        server.admin().get("/admin/quiesce?within=10s").is(200);
+        server.admin().get("/admin/quiesce?within=60s").is(200);
         assert_eq!(server.admin().json(&format!("/admin{link}"))["status"], "done");
         let replayed = server.client().send(&command);
         assert_eq!(u64::from(replayed.status), status, "{system}: {replayed}");

@@ -15,10 +15,7 @@ use tokio_rustls::rustls::{
     pki_types::{CertificateDer, ServerName},
 };
 
-use crate::{
-    common::{Server, Setup, Watch, eventually},
-    shop::SOON,
-};
+use crate::common::{AT_ONCE, SOON, Server, Setup, Watch, eventually};
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 
@@ -115,7 +112,7 @@ fn who_does_not_finish_the_handshake_is_closed_and_nobody_else_waits() {
         get(&mut connect(&server, &certificate, &[]).unwrap(), "/products").unwrap();
         let mut rest = Vec::new();
         let _closed = bad.read_to_end(&mut rest);
-        assert!(watch.passed() < Duration::from_secs(10), "{beginning:?}: {:?}", watch.passed());
+        assert!(watch.passed() < AT_ONCE, "{beginning:?}: {:?}", watch.passed());
         assert!(!String::from_utf8_lossy(&rest).contains("HTTP/1.1"), "{rest:?}");
     }
 }

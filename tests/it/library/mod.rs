@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     acceptance::Script,
-    common::{Client, Request, Response, Server, Setup, eventually},
-    shop::{SOON, becomes, event_types, events, quiet, rows},
+    common::{Client, Request, Response, SOON, Server, Setup, eventually},
+    shop::{becomes, event_types, events, quiet, rows},
 };
 
 const LIBRARY: Script = Script {

@@ -1,9 +1,7 @@
 //! The non-functional scenarios of the library that one process can show: N1 to N5 and N11.
 
-use std::time::Duration;
-
 use super::*;
-use crate::common::Watch;
+use crate::common::{AT_ONCE, Watch};
 
 #[test]
 fn library_n1_d9_without_rent_nothing_is_requested_and_nothing_announced() {
@@ -16,7 +14,7 @@ fn library_n1_d9_without_rent_nothing_is_requested_and_nothing_announced() {
 
     let watch = Watch::start();
     let refused = request(&client, "SAPIENS").is(503);
-    assert!(watch.passed() < Duration::from_millis(1500), "{:?}", watch.passed());
+    assert!(watch.passed() < AT_ONCE, "{:?}", watch.passed());
     assert_eq!(refused.header("retry-after"), Some("5"), "{refused}");
     assert_eq!(events(&server, ""), before, "no event of a request that failed");
     assert_eq!(rows(&client, "orders").len(), 1);
@@ -55,7 +53,7 @@ fn library_n2_without_delivery_requests_go_on_and_are_delivered_after_the_restar
     for (method, target) in [("GET", "/deliveries"), ("GET", "/deliveries/1"), ("PATCH", "/deliveries/1")] {
         let watch = Watch::start();
         let refused = client.send(&Request::new(method, target).json(&json!({"status": "Shipped"}))).is(503);
-        assert!(watch.passed() < Duration::from_secs(1), "{method} {target}: {:?}", watch.passed());
+        assert!(watch.passed() < AT_ONCE, "{method} {target}: {:?}", watch.passed());
         assert_eq!(refused.header("retry-after"), Some("1"), "{method} {target}");
     }
     operate(&server, "delivery", "start");

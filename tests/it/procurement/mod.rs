@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::{
     acceptance::Script,
-    common::{Client, Request, Response, Server, Setup, eventually},
-    shop::{SOON, becomes, events, quiet, rows},
+    common::{Client, Request, Response, SOON, Server, Setup, eventually},
+    shop::{becomes, events, quiet, rows},
 };
 
 const PROCUREMENT: Script = Script {

@@ -1,9 +1,9 @@
 //! The non-functional scenarios of procurement that one process can show: N1 to N5.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use super::*;
-use crate::common::Watch;
+use crate::common::{AT_ONCE, Watch};
 
 /// What procurement shows without its delivery management.
 fn world(server: &Server) -> Vec<Vec<Value>> {
@@ -26,7 +26,7 @@ fn procurement_n1_without_procurementmanagement_no_result_is_recorded_and_nothin
     for target in ["/inspectionResults/2", "/inspectionResults/1", "/deliveryrequests/1"] {
         let watch = Watch::start();
         let refused = send(&client, "PATCH", target, &json!({"inspectionSuccFlag": "true"})).is(503);
-        assert!(watch.passed() < Duration::from_millis(1500), "{target}: {:?}", watch.passed());
+        assert!(watch.passed() < AT_ONCE, "{target}: {:?}", watch.passed());
         assert_eq!(refused.header("retry-after"), Some("5"), "{refused}");
         assert_eq!(world(&server), before, "{target}");
     }
@@ -86,7 +86,7 @@ fn procurement_n3_without_notification_or_mypage_results_are_recorded_and_told_a
     for target in ["/smsHistories", "/smsHistories/1", "/deliveryStatusInquiries", "/deliveryStatusInquiries/1"] {
         let watch = Watch::start();
         server.client().get(target).is(503);
-        assert!(watch.passed() < Duration::from_secs(1), "{target}: {:?}", watch.passed());
+        assert!(watch.passed() < AT_ONCE, "{target}: {:?}", watch.passed());
     }
     assert_eq!(server.client().json(&format!("/deliverymanagements/{order}"))["inspectionSuccFlag"], json!(true));
     server.restart();

@@ -40,7 +40,7 @@ fn station_d8_n12_the_books_agree_after_every_kill() {
                 });
             }
             // some of what they do is under way when it ends
-            crate::common::eventually(crate::shop::SOON, "some sales", || {
+            crate::common::eventually(crate::common::SOON, "some sales", || {
                 let sales = client.try_send(&Request::new("GET", "/sales?size=1")).ok()?.json();
                 let sold = sales["page"]["totalElements"].as_u64()?;
                 (sold > 60 * (round + 1)).then_some(())

@@ -116,8 +116,9 @@ fn stay_a_process_that_is_not_there_or_does_not_let_us_in_has_done_nothing() {
 
 #[test]
 fn stay_a_process_that_is_late_is_heard_and_one_that_is_killed_leaves_no_payment_without_its_booking() {
+    let link_has = "timeout = \"1s\"\nbreaker = { minimum_calls = 1000 }\nin_flight = 64\n";
     let mut there = pay("[admin]\nfaults = true\n");
-    let mut here = hotel(&there, "breaker = { minimum_calls = 1000 }\nin_flight = 64\n");
+    let mut here = hotel(&there, link_has);
     let client = here.client();
     let late = json!({"target": "stay/pay", "fault": {"latency": "2s"}, "for": "30s"});
     let fault = there.admin().send(&Request::new("POST", "/admin/faults").json(&late)).is(201).json()["id"].clone();
@@ -142,7 +143,7 @@ fn stay_a_process_that_is_late_is_heard_and_one_that_is_killed_leaves_no_payment
             let before = link(&here)["calls"].as_u64().unwrap();
             eventually(SOON, "calls", || met(before + 20));
             there.restart();
-            moves(&mut here, &target(&at(&there), "breaker = { minimum_calls = 1000 }\nin_flight = 64\n"));
+            moves(&mut here, &target(&at(&there), link_has));
         });
     }
     quiet(&here);

@@ -1,21 +1,16 @@
 //! Stay: its acceptance script, and words that its tests use.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::{
     acceptance::Script,
-    common::{Client, Request, Response, Server, Setup, eventually},
+    common::{Client, Request, Response, SOON, Server, Setup, eventually},
 };
 
 mod decisions;
 mod elsewhere;
 mod races;
 mod scenarios;
-
-/// How long effects of policies and views are waited for.
-const SOON: Duration = Duration::from_secs(10);
 
 const SCRIPT: Script = Script {
     system: "stay",
@@ -91,7 +86,7 @@ fn operate(server: &Server, service: &str, verb: &str) {
 /// Waits until every policy and view has caught up.
 #[track_caller]
 fn quiet(server: &Server) {
-    server.admin().get("/admin/quiesce?within=10s").is(200);
+    server.admin().get("/admin/quiesce?within=60s").is(200);
 }
 
 /// The rows of a collection for which a query asks.

@@ -1,14 +1,12 @@
 //! The non-functional scenarios of stay that one process can show: N1 to N4, N9 and N10.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::{
     SOON, book, cancel, each, one_approval_for_each_booking, operate, page_becomes, quiet, rows, setup, stay,
     with_hotel,
 };
-use crate::common::{Server, Watch, eventually};
+use crate::common::{AT_ONCE, Server, Watch, eventually};
 
 /// What people see without pay.
 fn seen(server: &Server) -> Vec<Vec<Value>> {
@@ -26,7 +24,7 @@ fn stay_n1_without_pay_nothing_is_booked_and_nothing_changes() {
     let before = seen(&server);
     let watch = Watch::start();
     let refused = book(&client, 1, "배트맨", "20201012").is(503);
-    assert!(watch.passed() < Duration::from_secs(1), "{:?}", watch.passed());
+    assert!(watch.passed() < AT_ONCE, "{:?}", watch.passed());
     assert_eq!(refused.header("retry-after"), Some("5"), "{refused}");
     quiet_but_pay(&server);
     assert_eq!(seen(&server), before);
@@ -62,7 +60,7 @@ fn stay_n2_without_alarm_rooms_are_booked_and_the_alarms_follow() {
     book(&client, 1, "배트맨", "20201011").created();
     let watch = Watch::start();
     assert_eq!(client.get("/alarms").is(503).header("retry-after"), Some("1"));
-    assert!(watch.passed() < Duration::from_secs(1), "{:?}", watch.passed());
+    assert!(watch.passed() < AT_ONCE, "{:?}", watch.passed());
     server.restart(); // what an operator stopped does not outlive the process; what was missed does
     quiet(&server);
     let told = rows(&server.client(), "alarms", "");
