@@ -1,6 +1,9 @@
 //! What happens to an entity that failed: backoff and recovery, or quarantine.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -70,6 +73,9 @@ impl<E: Entity> Host<E> {
         if !matches!(inner.phase, Phase::Backoff | Phase::Quarantined(_)) {
             return;
         }
+        if matches!(inner.phase, Phase::Quarantined(_)) {
+            self.quarantined.fetch_sub(1, Ordering::Relaxed);
+        }
         inner.active = None;
         if inner.in_flight > 0 {
             inner.lost = true;
@@ -98,7 +104,9 @@ impl<E: Entity> Host<E> {
                 // What cannot be recovered is not tried again: it would fail in the same way.
                 trouble.failed(now, &reason, None, "quarantined".to_owned());
             }
-            inner.phase = Phase::Quarantined(reason);
+            if !matches!(std::mem::replace(&mut inner.phase, Phase::Quarantined(reason)), Phase::Quarantined(_)) {
+                self.quarantined.fetch_add(1, Ordering::Relaxed);
+            }
         }
         Self::refuse_queue(cell, &why);
     }

@@ -20,6 +20,7 @@ use super::{
     clock::Clock,
     entities::{lost, stopped, wait},
     faults::{Subject, injected},
+    idle::ByAge,
     kinds::Kinds,
     lane::Lane,
     limits::EntityLimits,
@@ -46,6 +47,10 @@ pub(crate) struct Host<E: Entity> {
     pub(crate) kinds: Kinds,
     pub(crate) meter: KindMeter,
     shards: Box<[Shard<E>]>,
+    /// The same cells, for those who look for idle ones.
+    pub(super) by_age: ByAge<Arc<Cell<E>>>,
+    /// Cells in quarantine.
+    pub(super) quarantined: AtomicUsize,
     /// Cells that are there for a probe only, at most one.
     pub(super) probing: AtomicUsize,
 }
@@ -84,6 +89,8 @@ impl<E: Entity> Host<E> {
             kinds,
             meter: KindMeter::default(),
             shards,
+            by_age: ByAge::default(),
+            quarantined: AtomicUsize::new(0),
             probing: AtomicUsize::new(0),
         })
     }
@@ -105,7 +112,7 @@ impl<E: Entity> Host<E> {
         PartitionId::of(&self.kind, key.as_str(), self.unit.journal.partitions())
     }
 
-    fn shard(&self, partition: PartitionId) -> MutexGuard<'_, Map<Key, Arc<Cell<E>>>> {
+    pub(super) fn shard(&self, partition: PartitionId) -> MutexGuard<'_, Map<Key, Arc<Cell<E>>>> {
         let shard = self.shards.get(usize::from(partition.0)).expect("one shard per partition");
         shard.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,19 +139,20 @@ impl<E: Entity> Host<E> {
         all.saturating_sub(self.probing.load(Ordering::Relaxed))
     }
 
-    /// How many cells are in quarantine.
-    pub(crate) fn in_quarantine_now(&self) -> usize {
-        let is_in = |cell: &&Arc<Cell<E>>| matches!(cell.lock().phase, Phase::Quarantined(_));
-        let of =
-            |shard: &Shard<E>| shard.0.lock().unwrap_or_else(PoisonError::into_inner).values().filter(is_in).count();
-        self.shards.iter().map(of).sum()
-    }
-
-    /// Drops the cells that `leave` says may go. Called under the shard's lock: quick.
-    pub(crate) fn retain(&self, mut stay: impl FnMut(&Arc<Cell<E>>) -> bool) {
+    /// Drops every cell, after `leave` took leave of it, under the shard's lock: quick.
+    pub(crate) fn clear(&self, mut leave: impl FnMut(&Arc<Cell<E>>)) {
         for shard in &self.shards {
             let mut cells = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
-            cells.retain(|_, cell| stay(cell));
+            cells.drain().for_each(|(_, cell)| leave(&cell));
+        }
+        self.by_age.clear();
+        self.shrink();
+    }
+
+    /// Gives back the room of cells that have left.
+    pub(super) fn shrink(&self) {
+        for shard in &self.shards {
+            let mut cells = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
             if cells.capacity() > 64 && cells.len() < cells.capacity() / 4 {
                 cells.shrink_to_fit();
             }
@@ -335,7 +343,11 @@ impl<E: Entity> Host<E> {
         if let Some(cell) = cells.get(key) {
             return cell.clone();
         }
-        cells.entry(key.clone()).or_insert_with(|| Cell::new(key.clone(), partition)).clone()
+        let cell = Cell::new(key.clone(), partition);
+        cells.insert(key.clone(), cell.clone());
+        drop(cells);
+        self.by_age.enter(cell.clone());
+        cell
     }
 
     /// Runs the cell, whose phase the caller has set to `Running`. Callable from any thread.

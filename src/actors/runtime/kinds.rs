@@ -4,7 +4,7 @@ use std::{
     any::Any,
     collections::BTreeMap,
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, OnceLock, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -73,8 +73,8 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn refuse_queues(&self, why: &Unavailable);
     /// Drops every cell; asks that are still open are answered as unknown.
     fn drop_cells(&self);
-    /// Lets idle entities leave memory.
-    fn sweep(self: Arc<Self>);
+    /// Lets some idle entities leave memory; whether more may be due. `now` is the service's second.
+    fn sweep_some(&self, now: u32) -> bool;
     /// Entities in memory.
     fn live(&self) -> usize;
     /// Entities in quarantine.
@@ -254,9 +254,11 @@ impl<E: Entity> KindHost for Host<E> {
 
     fn drop_cells(&self) {
         let why = super::entities::stopped(&self.service.full_name);
-        self.retain(|cell| {
+        self.clear(|cell| {
             let mut inner = cell.lock();
-            inner.phase = Phase::Gone;
+            if matches!(std::mem::replace(&mut inner.phase, Phase::Gone), Phase::Quarantined(_)) {
+                self.quarantined.fetch_sub(1, Ordering::Relaxed);
+            }
             inner.active = None;
             for envelope in inner.queue.take() {
                 envelope.port.send(Err(AskError::Unavailable(why.clone())));
@@ -269,37 +271,11 @@ impl<E: Entity> KindHost for Host<E> {
                     port.send(Err(AskError::Unsettled { reason }));
                 }
             }
-            false
         });
     }
 
-    fn sweep(self: Arc<Self>) {
-        let (now, live) = (self.service.second(), self.live());
-        let idle_for = u32::try_from(self.config.passivate_after.as_secs()).unwrap_or(u32::MAX);
-        let mut excess = live.saturating_sub(self.config.max_live);
-        let oldest = if excess > 0 { self.age_of_excess(excess, now) } else { u32::MAX };
-        let mut gone = Vec::new();
-        self.retain(|cell| {
-            let mut inner = cell.lock();
-            let idle = now.saturating_sub(inner.touched);
-            let must_go = excess > 0 && idle >= oldest;
-            if !inner.is_at_rest() || (idle < idle_for && !must_go) {
-                return true;
-            }
-            excess = excess.saturating_sub(1);
-            inner.phase = Phase::Gone;
-            // Reading ten events back is cheaper than a snapshot of everything that ever idled.
-            if let Some(active) = inner.active.take().filter(|active| active.book.tail.events >= 10) {
-                gone.push((cell.key.clone(), active));
-            }
-            false
-        });
-        // Not under the shard's lock: a state may be large.
-        for (key, mut active) in gone {
-            if let Some(snapshot) = Self::snapshot(&mut active) {
-                self.unit.save_later(self.stream(&key), snapshot);
-            }
-        }
+    fn sweep_some(&self, now: u32) -> bool {
+        Host::sweep_some(self, now)
     }
 
     fn live(&self) -> usize {
@@ -307,7 +283,7 @@ impl<E: Entity> KindHost for Host<E> {
     }
 
     fn in_quarantine_now(&self) -> usize {
-        Host::in_quarantine_now(self)
+        self.quarantined.load(Ordering::Relaxed)
     }
 
     fn meter(&self) -> &KindMeter {
@@ -423,13 +399,6 @@ impl<E: Entity> Host<E> {
             }
             tokio::time::sleep(WAKE_AGAIN).await;
         }
-    }
-
-    /// The idle time in seconds from which on cells must go, so that `excess` of them do.
-    fn age_of_excess(&self, excess: usize, now: u32) -> u32 {
-        let mut ages: Vec<u32> = self.cells().iter().map(|cell| now.saturating_sub(cell.lock().touched)).collect();
-        ages.sort_unstable_by(|a, b| b.cmp(a));
-        ages.get(excess.saturating_sub(1)).copied().unwrap_or(0)
     }
 }
 

@@ -38,6 +38,7 @@ mod give_way;
 mod hand_over;
 mod history;
 mod host;
+mod idle;
 mod kinds;
 mod known;
 mod lane;

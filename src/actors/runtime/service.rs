@@ -350,11 +350,13 @@ async fn host_cells(service: Arc<ServiceRuntime>, hosts: Vec<Arc<dyn KindHost>>,
             _ = sweep.tick() => {
                 let second = u32::try_from(service.started.elapsed().as_secs()).unwrap_or(u32::MAX);
                 service.second.store(second, Ordering::Relaxed);
-                for host in &hosts {
-                    host.clone().sweep();
-                }
                 service.places.look();
                 service.stall.look(service.appends.load(Ordering::Acquire), SWEEP_EVERY);
+                for host in &hosts {
+                    while !stop.is_requested() && host.sweep_some(second) {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 let failures = service.failures.load(Ordering::Relaxed);
                 if failures > MAX_FAILURES {
                     break Err(Failure::new(format!("{failures} entities failed within {FAILURE_WINDOW:?}")));
