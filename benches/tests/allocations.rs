@@ -59,8 +59,8 @@ const fn at_most(blocks: f64, bytes: f64) -> Taken {
 
 // Each is a few hundredths above what a debug build counted when it was written down, which is said beside it.
 
-/// 4 blocks and 208 bytes.
-const GET: Taken = at_most(4.1, 220.0);
+/// None: the state is copied where it lies, and this one is a number.
+const GET: Taken = at_most(0.0, 0.0);
 /// 8 blocks and 1 968 bytes.
 const LOOK: Taken = at_most(8.2, 2_050.0);
 /// 23 blocks and some 4 250 bytes.

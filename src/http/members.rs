@@ -17,7 +17,7 @@ impl Members {
     /// The fields that serde makes of a representation; a single value, or nothing, as a removal answers, has none.
     ///
     /// # Errors
-    /// When it is a list, or a field cannot be written as JSON.
+    /// When it is a list or a variant with several values, or a field cannot be written as JSON.
     pub fn of(representation: &impl Serialize) -> Result<Self, Error> {
         representation.serialize(Building)
     }
@@ -96,7 +96,7 @@ impl SerializeMap for Open {
 }
 
 fn no_fields<T>() -> Result<T, Error> {
-    Err(Error::custom("a list has no fields"))
+    Err(Error::custom("it is no object: a list or a variant with several values has no fields"))
 }
 
 /// Single values, which have no fields.

@@ -15,7 +15,7 @@ use super::{
     mailbox::{Body, Claim, Meta, TurnResult},
 };
 use crate::{
-    actors::entity::{Address, AskError, Command, CommandId, Entity, EntityId, Key, Number, ReplyValue, Unavailable},
+    actors::entity::{Address, AskError, Command, CommandId, Entity, EntityId, Key, Number, Unavailable},
     digits,
     persistence::{Causation, Origin},
 };
@@ -86,19 +86,7 @@ impl<E: Entity> Entities<E> {
             Err(AskError::NotFound { .. }) => return Ok(None),
             Err(other) => return Err(other),
         };
-        // An entity whose first event is still on its way has no reader yet who could know of it. One in memory is
-        // asked without a look at the journal's index; when it has no events it says so.
-        if self.0.cell(&key).is_none() && self.0.unit.journal.head(&self.0.stream(&key)).is_none() {
-            return Ok(None);
-        }
-        let meta = Meta::fresh("");
-        let reply = self.0.ask(&key, Body::Read, meta, deadline, None).await?;
-        match reply.value {
-            ReplyValue::Fresh(current) => {
-                Ok(current.downcast::<Current<E>>().ok().map(|current| *current).filter(|c| c.sequence > 0))
-            }
-            ReplyValue::Recorded(_) => Ok(None), // a read is never kept
-        }
+        self.0.read(&key, deadline).await
     }
 }
 

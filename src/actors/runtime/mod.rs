@@ -55,6 +55,7 @@ mod patience;
 mod probe;
 mod projector;
 mod quarantine;
+mod reading;
 mod recovery;
 mod redeploy;
 mod reload;

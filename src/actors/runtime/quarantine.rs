@@ -1,7 +1,10 @@
 //! What is told of an entity that fails: what failed, on which command, how often, and what was tried. And how an
 //! operator lets it go on without the command that it failed on.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -160,6 +163,9 @@ impl Trouble {
 impl<E: Entity> Host<E> {
     /// Those in quarantine.
     pub(super) fn in_quarantine(&self) -> Vec<QuarantinedEntity> {
+        if self.quarantined.load(Ordering::Relaxed) == 0 {
+            return Vec::new(); // no need to look at every entity
+        }
         self.cells().iter().filter_map(|cell| self.quarantined_as(cell)).collect()
     }
 
