@@ -269,7 +269,7 @@ fn a_program_that_does_not_start_is_replaced_by_the_one_before_and_clients_wait_
     program(&broken, "[ \"$1\" = serve ] && exit 2\n");
     let before = held.pid();
     let (asked, (code, said)) = thread::scope(|scope| {
-        let redeploy = scope.spawn(|| held.redeploy(&["--new", "./broken", "--within", "4"]));
+        let redeploy = scope.spawn(|| held.redeploy(&["--new", "./broken", "--within", "15"]));
         eventually(SOON, "the sockets are held", || held.stderr().contains("The sockets are held").then_some(()));
         let asked = scope.spawn(|| client.get(&format!("/products/{id}")));
         (asked.join().unwrap(), redeploy.join().unwrap())
