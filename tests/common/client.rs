@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::{Map, Value};
 
-/// Longer than any deadline of the server's: an answer that takes longer is missing.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any deadline of the server's, and than it is asked to become quiet in: an answer that takes longer is missing.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A request, not sent yet.
 #[derive(Debug, Clone)]

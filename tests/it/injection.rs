@@ -89,7 +89,8 @@ fn a_latency_slows_its_service_down_and_nobody_else_until_it_is_ended() {
     assert!(gone.text().contains("has ended"), "{gone}");
     let log = server.stderr();
     for part in ["a fault was injected", "injected: latency", "an injected fault has ended"] {
-        assert!(log.lines().any(|line| line.contains(part) && line.contains(&id)), "{part} of {id} in\n{log}");
+        let told = log.lines().filter(|line| line.contains(part) && line.contains(&id)).count();
+        assert_eq!(told, 1, "{part} of {id}, once: others and who came after its end met no latency\n{log}");
     }
 }
 
