@@ -4,16 +4,15 @@ use std::ops::ControlFlow;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 use steadfast::{
-    KindCode,
-    persistence::{BaseGlance, Causation, Glance, Look, Record, Spot},
+    EntityEvent, KindCode, Number, PastState, Timestamp,
+    persistence::{BaseGlance, Glance, Look, Record, Spot},
 };
 
 use super::{
     Exit,
     data::{self, Data, bar, moment, not_read, say_json},
-    journal::{fields, is_kind},
+    journal::is_kind,
     say,
 };
 
@@ -91,7 +90,7 @@ impl Found {
         let (kind, key, deleted) = (self.kind, &self.key, self.deleted);
         Err(Exit::Other(anyhow!(
             "the events of {kind}/{key} up to {deleted} were deleted, so that its state cannot be folded from the rest: \
-             ask a running system (GET /admin/entities)"
+             ask a running system (GET /admin/entities/{{kind}}/{{id}})"
         )))
     }
 }
@@ -182,52 +181,28 @@ impl Which {
 
 fn state(which: &Which, code: KindCode, found: &Found, sequence: u64) -> Result<(), Exit> {
     let state = code.state(&found.records, sequence).map_err(|what| Exit::Other(anyhow!("{what}")))?;
-    let number = found.records.last().map_or(0, |record| record.append.number);
+    let number = Number::new(found.records.last().map_or(0, |record| record.append.number));
     let of = |record: &&Record| record.last_sequence() >= sequence;
-    let at = found.records.iter().find(of).map_or(0, |record| record.append.at_millis);
+    let at = found.records.iter().find(of).map(|record| Timestamp::from_millis(record.append.at_millis));
+    let Found { kind, key, unit, .. } = found;
     if which.data.json {
-        return say_json(&json!({
-            "kind": found.kind, "key": found.key, "number": number, "unit": found.unit, "sequence": sequence,
-            "at": at, "state": state,
-        }));
+        return say_json(&PastState { kind, key: key.clone(), number, unit: unit.clone(), sequence, at, state });
     }
-    let key = &found.key;
-    say(&format!("{} {number} ({key}) in {}, after event {sequence} of {}", found.kind, found.unit, moment(at)));
+    let at = moment(at.unwrap_or_default().as_millis());
+    say(&format!("{kind} {number} ({key}) in {unit}, after event {sequence} of {at}"));
     say_json(&state)
 }
 
 fn history(which: &Which, found: &Found) -> Result<(), Exit> {
-    let events = found.records.iter().flat_map(|record| {
-        let append = &record.append;
-        let cause = match &append.causation {
-            Causation::Request => json!("request"),
-            Causation::Command(command) => json!({"command": format!("{command:032x}")}),
-            Causation::Event { unit, partition, offset } => {
-                json!({"event": format!("{unit}:{}:{offset}", partition.0)})
-            }
-        };
-        (0u64..).zip(&append.events).map(move |(index, event)| {
-            json!({
-                "sequence": record.first_sequence() + index, "at": append.at_millis, "event": *event.name,
-                "version": event.version, "public": event.public,
-                "position": format!("{}:{}:{}", found.unit, append.lease.partition.0, record.offset + index),
-                "command": format!("{:032x}", append.command), "correlation": *append.correlation, "cause": cause,
-                "fields": fields(&event.payload),
-            })
-        })
-    });
-    let events: Vec<Value> = events.collect();
+    let events = found.records.iter().flat_map(|record| EntityEvent::of(&found.unit, record));
     if which.data.json {
-        return say_json(&events);
+        return say_json(&events.collect::<Vec<_>>());
     }
     if found.deleted > 0 {
         say(&format!("  the events up to {} were deleted", found.deleted));
     }
-    for event in events {
-        let of = |name: &str| event.get(name).unwrap_or(&Value::Null);
-        let at = moment(of("at").as_u64().unwrap_or(0));
-        let name = of("event").as_str().unwrap_or_default();
-        say(&format!("{:>6}  {at}  {name} v{}  {}", of("sequence").as_u64().unwrap_or(0), of("version"), of("fields")));
+    for EntityEvent { sequence, at, event, version, fields, .. } in events {
+        say(&format!("{sequence:>6}  {}  {event} v{version}  {fields}", moment(at.as_millis())));
     }
     Ok(())
 }

@@ -11,23 +11,42 @@ use std::{
 use futures::future::BoxFuture;
 use http::StatusCode;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::request::{JSON, PathSegment, Response, json as json_response};
 
 /// Whether this instance wants traffic. Lowered before anything is closed, never raised again. All clones
 /// are one.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<Wanted>);
+
+#[derive(Debug, Default)]
+struct Wanted {
+    is_lowered: AtomicBool,
+    lowered: Notify,
+}
 
 impl Readiness {
     /// From now on every readiness probe answers 503.
     pub fn lower(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.is_lowered.store(true, Ordering::Release);
+        self.0.lowered.notify_waiters();
     }
 
     /// Whether it was lowered.
     pub fn is_lowered(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.is_lowered.load(Ordering::Acquire)
+    }
+
+    /// Waits until it is lowered.
+    ///
+    /// # Cancel safety
+    /// Safe: a dropped wait loses nothing.
+    pub async fn lowered(&self) {
+        let lowered = self.0.lowered.notified(); // before the look: what comes after it is not missed
+        if !self.is_lowered() {
+            lowered.await;
+        }
     }
 }
 

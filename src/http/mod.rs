@@ -26,6 +26,7 @@ mod health;
 mod idempotency;
 mod limits;
 mod list;
+mod live;
 mod members;
 mod openapi;
 mod paging;

@@ -15,7 +15,7 @@ use tracing::Span;
 use super::{correlation::Correlation, guard::Caller};
 use crate::{RouteMeter, Timestamp};
 
-/// An answer, complete: nothing is streamed yet.
+/// An answer, complete; one that goes on (`live`) is its head.
 pub(crate) type Response = http::Response<Bytes>;
 
 /// A segment of a path, percent-decoded.

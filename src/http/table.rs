@@ -1,10 +1,10 @@
 //! Routes that are no resources: a method, a pattern, a function.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::{
@@ -19,9 +19,9 @@ use crate::{RequestMeters, RouteMeter};
 pub(crate) struct Vars {
     path: Vec<String>,
     query: Vec<(String, String)>,
-    /// As it came, with its media type.
+    headers: HeaderMap,
+    /// As it came.
     body: Bytes,
-    media: Option<HeaderValue>,
 }
 
 impl Vars {
@@ -35,12 +35,27 @@ impl Vars {
         self.query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
+    /// The number that a query parameter is, `default` where it is absent.
+    ///
+    /// # Errors
+    /// 400 for what is no number of this range.
+    pub(crate) fn number(&self, name: &str, default: usize, range: RangeInclusive<usize>) -> Result<usize, Problem> {
+        let Some(text) = self.query(name) else { return Ok(default) };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| Problem::field(name, format!("must be {} to {}", range.start(), range.end())))
+    }
+
+    /// A header as text; `None` when it is absent or no visible ASCII.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// The object that the body is.
     ///
     /// # Errors
     /// As [`body::object`].
     pub(crate) fn object(&self) -> Result<Map<String, Value>, Problem> {
-        body::object_of(&Method::POST, self.media.as_ref(), &self.body)
+        body::object_of(&Method::POST, self.headers.get(header::CONTENT_TYPE), &self.body)
     }
 }
 
@@ -123,9 +138,8 @@ impl<S: Clone> Table<S> {
         request.is_of(known.first().and_then(|(.., at)| self.meters.get(*at)));
         let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
         if let Some((_, path, handler, _)) = known.iter().find(|(offered, ..)| *offered == method) {
-            let (path, body) = (path.clone(), request.body.clone());
-            let media = request.headers.get(header::CONTENT_TYPE).cloned();
-            return handler(state.clone(), Vars { path, query, body, media }).await;
+            let (path, headers, body) = (path.clone(), request.headers.clone(), request.body.clone());
+            return handler(state.clone(), Vars { path, query, headers, body }).await;
         }
         let mut allow: Vec<&str> = known.iter().map(|(method, ..)| method.as_str()).collect();
         if allow.contains(&"GET") {

@@ -285,15 +285,24 @@ pub(crate) struct Connection {
 impl Connection {
     /// The answer; an error when there was none, and then nobody knows what was done.
     pub(crate) fn try_send(&mut self, request: &Request) -> io::Result<Response> {
+        let mut response = self.begin(request)?;
+        if request.method != "HEAD" && !matches!(response.status, 204 | 304) {
+            response.body = self.body(&response)?;
+        }
+        Ok(response)
+    }
+
+    /// The head of the answer, without waiting for more: of one that goes on, [`chunk`](Self::chunk) has the rest.
+    pub(crate) fn begin(&mut self, request: &Request) -> io::Result<Response> {
         // A server that refuses a body early answers and closes: the answer counts, not the broken pipe.
         let written = request.write_to(self.stream.get_mut(), &self.host);
-        match (self.read(&request.method), written) {
+        match (self.head(), written) {
             (Ok(response), _) => Ok(response),
             (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
         }
     }
 
-    fn read(&mut self, method: &str) -> io::Result<Response> {
+    fn head(&mut self) -> io::Result<Response> {
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| bad(&status))?;
         let mut response = Response { status, headers: Vec::new(), body: Vec::new() };
@@ -305,24 +314,26 @@ impl Connection {
             let (name, value) = line.split_once(':').ok_or_else(|| bad(&line))?;
             response.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        if method != "HEAD" && !matches!(status, 204 | 304) {
-            response.body = self.body(&response)?;
-        }
         Ok(response)
+    }
+
+    /// The next piece of an answer that comes in pieces; `None` behind the last.
+    pub(crate) fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let size = self.line()?;
+        let length = u64::from_str_radix(size.trim(), 16).map_err(|_| bad(&size))?;
+        let mut chunk = Vec::new();
+        self.exactly(length, &mut chunk)?;
+        self.line()?;
+        Ok((length > 0).then_some(chunk))
     }
 
     fn body(&mut self, response: &Response) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-            loop {
-                let size = self.line()?;
-                let length = u64::from_str_radix(size.trim(), 16).map_err(|_| bad(&size))?;
-                self.exactly(length, &mut body)?;
-                self.line()?;
-                if length == 0 {
-                    return Ok(body);
-                }
+            while let Some(chunk) = self.chunk()? {
+                body.extend_from_slice(&chunk);
             }
+            return Ok(body);
         }
         match response.header("content-length") {
             Some(length) => self.exactly(length.parse().map_err(|_| bad(length))?, &mut body)?,

@@ -49,6 +49,8 @@ mod lists;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod looking;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod metrics;

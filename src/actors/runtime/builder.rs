@@ -2,8 +2,12 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
 use super::{
     bulkhead::{ActixHost, PoolSupervisor},
+    bus::MOST_FOLLOWERS,
     checks::{check_names, check_places, placed},
     clock::Clock,
     configured::Configured,
@@ -300,7 +304,9 @@ impl SystemBuilder {
             rebuilds: assembly.rebuilds,
             bulkheads: assembly.channels.bulkheads().map(|(_, bulkhead)| bulkhead.clone()).collect(),
             handles: assembly.handles,
-            drain: tokio_util::sync::CancellationToken::new(),
+            followers: Arc::new(Semaphore::new(MOST_FOLLOWERS)),
+            ended: CancellationToken::new(),
+            drain: CancellationToken::new(),
             guardian: tokio::sync::SetOnce::new(),
             config,
         });

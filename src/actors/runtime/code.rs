@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     actors::entity::{Entity, PolicyProgress},
-    persistence::Record,
+    persistence::{NewEvent, Record},
 };
 
 /// The code of one kind.
@@ -60,17 +60,40 @@ impl KindCode {
 
 fn state<E: Entity>(records: &[Record], upto: u64) -> Result<Value, String> {
     let mut state = E::default();
+    fold(&mut state, records, 0, upto)?;
+    shown(&state)
+}
+
+/// Applies the events after `after` up to `upto`.
+///
+/// # Errors
+/// As [`apply`]; the state is of no use then.
+pub(super) fn fold<E: Entity>(state: &mut E, records: &[Record], after: u64, upto: u64) -> Result<(), String> {
     for record in records {
         for (sequence, event) in (record.first_sequence()..).zip(&record.append.events) {
-            if sequence > upto {
-                break;
+            if sequence > after && sequence <= upto {
+                apply(state, sequence, event)?;
             }
-            let decoded = codec::decode::<E::Event>(&event.name, event.version, &event.payload)
-                .map_err(|error| format!("event {sequence}: {error}"))?;
-            catch_unwind(AssertUnwindSafe(|| state.evolve(&decoded))).map_err(|panic| {
-                format!("event {sequence} ({}) cannot be applied: {}", event.name, panic_text(panic.as_ref()))
-            })?;
         }
     }
-    serde_json::to_value(&state).map_err(|error| error.to_string())
+    Ok(())
+}
+
+/// Applies one event.
+///
+/// # Errors
+/// Why it cannot be read or applied, with its sequence. It may have been applied in part.
+pub(super) fn apply<E: Entity>(state: &mut E, sequence: u64, event: &NewEvent) -> Result<(), String> {
+    let decoded = codec::decode::<E::Event>(&event.name, event.version, &event.payload)
+        .map_err(|error| format!("event {sequence}: {error}"))?;
+    catch_unwind(AssertUnwindSafe(|| state.evolve(&decoded)))
+        .map_err(|panic| format!("event {sequence} ({}) cannot be applied: {}", event.name, panic_text(panic.as_ref())))
+}
+
+/// A state as people are shown it.
+///
+/// # Errors
+/// What serde says.
+pub(super) fn shown<E: Entity>(state: &E) -> Result<Value, String> {
+    serde_json::to_value(state).map_err(|error| error.to_string())
 }

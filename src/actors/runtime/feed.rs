@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::Notified};
 
 use super::kinds::Kinds;
 use crate::{
@@ -47,6 +47,8 @@ pub(crate) struct Feed {
     partitions: Box<[Partition]>,
     /// Who wants to be woken by events of a kind.
     interested: RwLock<Map<Arc<str>, Vec<Arc<Notify>>>>,
+    /// Wakes those who wait for whatever comes next.
+    published: Notify,
 }
 
 /// Whose events somebody follows.
@@ -90,7 +92,7 @@ impl Feed {
             Partition { newest: Mutex::new(newest), head: AtomicU64::new(head) }
         };
         let partitions = (0..journal.partitions()).map(partition).collect();
-        Self { unit, journal, partitions, interested: RwLock::default() }
+        Self { unit, journal, partitions, interested: RwLock::default(), published: Notify::new() }
     }
 
     /// Has `who` woken by events of `kinds`.
@@ -119,6 +121,7 @@ impl Feed {
         for who in interested.get(&kind).into_iter().flatten() {
             who.notify_one();
         }
+        self.published.notify_waiters();
     }
 
     /// Shows everything durable: after a journal was opened again it may have events that were never published, since
@@ -134,6 +137,12 @@ impl Feed {
         for who in interested.values().flatten() {
             who.notify_one();
         }
+        self.published.notify_waiters();
+    }
+
+    /// Waits for events that are shown after this call, of whatever kind; it need not have been polled by then.
+    pub(crate) fn published(&self) -> Notified<'_> {
+        self.published.notified()
     }
 
     /// Position of the last event of `partition` that readers are shown.

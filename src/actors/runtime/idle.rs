@@ -13,7 +13,7 @@ use super::{
     cell::{Active, Cell, Phase},
     host::Host,
 };
-use crate::actors::entity::Entity;
+use crate::actors::entity::{Entity, Key};
 
 /// Cells that are looked at in one go, some microseconds each at most where no snapshot is made.
 const AT_ONCE: usize = 64;
@@ -85,23 +85,46 @@ impl<E: Entity> Host<E> {
                 Looked::Used(second) => self.by_age.push(second, cell),
                 Looked::Left(active) => {
                     excess = excess.saturating_sub(1);
-                    to_save.extend(
-                        active.filter(|active| active.book.tail.events >= WORTH_A_SNAPSHOT).map(|it| (cell, it)),
-                    );
+                    to_save.extend(active.map(|active| (cell, active)));
                 }
                 Looked::Gone => {}
             }
         }
         // Under no lock: a state may be large.
-        for (cell, mut active) in to_save {
-            if let Some(snapshot) = Self::snapshot(&mut active) {
-                self.unit.save_later(self.stream(&cell.key), snapshot);
-            }
+        for (cell, active) in to_save {
+            self.save(&cell, active);
         }
         if is_done {
             self.shrink();
         }
         !is_done
+    }
+
+    /// Has one entity leave memory now; why not. Does nothing when it is not there.
+    pub(super) fn leave(&self, key: &Key) -> Result<(), String> {
+        let Some(cell) = self.cell(key) else { return Ok(()) };
+        match self.look(&cell, u32::MAX, u32::MAX, true) {
+            Looked::Used(_) => match self.phase_of(key).as_str() {
+                "idle" => Err("it waits for the disk, or for another entity".to_owned()),
+                phase => Err(phase.to_owned()),
+            },
+            Looked::Left(active) => {
+                if let Some(active) = active {
+                    self.save(&cell, active);
+                }
+                Ok(())
+            }
+            Looked::Gone => Ok(()),
+        }
+    }
+
+    /// Saves what an entity was that has left, when that is worth it.
+    fn save(&self, cell: &Cell<E>, mut active: Box<Active<E>>) {
+        if active.book.tail.events >= WORTH_A_SNAPSHOT
+            && let Some(snapshot) = Self::snapshot(&mut active)
+        {
+            self.unit.save_later(self.stream(&cell.key), snapshot);
+        }
     }
 
     /// Lets the cell leave memory, when it may, is at rest, and was not used after `since`.

@@ -12,21 +12,21 @@ use futures::{
     future::BoxFuture,
     stream::{self, StreamExt},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    cell::{Cell, Phase},
+    cell::Phase,
     codec,
     feed::FeedItem,
     host::Host,
+    inspect::{InspectError, PastState},
     known::{CommandOutcome, OUTCOME_RETRY, OutcomeError},
     link::Links,
     mailbox::{Body, Meta},
     meters::KindMeter,
     probe::NoAnswer,
     quarantine::QuarantinedEntity,
-    recovery::NotRecovered,
     service::ServiceRuntime,
     unit::UnitRuntime,
 };
@@ -91,6 +91,14 @@ pub(crate) trait KindHost: Send + Sync + 'static {
     fn key_of(&self, to: &Address) -> Option<Key>;
     /// An entity that is in memory need not remember this command any more.
     fn forget(&self, to: &Address, command: CommandId);
+    /// The durable head of an entity; `None` when there is none.
+    fn head(&self, key: &Key) -> Option<StreamHead>;
+    /// Where it stands, as operators are told.
+    fn phase(&self, key: &Key) -> String;
+    /// Its state after the event with this sequence. May block on the disk.
+    fn state_at(&self, key: &Key, sequence: u64) -> Result<PastState, InspectError>;
+    /// Has it leave memory; why not.
+    fn passivate(&self, key: &Key) -> Result<(), String>;
     /// An entity as operators see it; `None` when there is none.
     fn inspect(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<Option<Value>, String>>;
     /// Makes an entity fail as a panic would.
@@ -314,50 +322,28 @@ impl<E: Entity> KindHost for Host<E> {
         }
     }
 
+    fn head(&self, key: &Key) -> Option<StreamHead> {
+        self.unit.journal.head(&self.stream(key))
+    }
+
+    fn phase(&self, key: &Key) -> String {
+        self.phase_of(key)
+    }
+
+    fn state_at(&self, key: &Key, sequence: u64) -> Result<PastState, InspectError> {
+        Host::state_at(self, key, sequence)
+    }
+
+    fn passivate(&self, key: &Key) -> Result<(), String> {
+        self.leave(key)
+    }
+
     fn inspect(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<Option<Value>, String>> {
-        Box::pin(async move {
-            let Ok(key) = self.resolve(&to) else { return Ok(None) };
-            let Some(head) = self.unit.journal.head(&self.stream(&key)) else { return Ok(None) };
-            let cell = self.cell(&key);
-            let phase = cell.as_ref().map_or_else(|| "passive".to_owned(), |cell| phase_name(cell));
-            let trouble = cell.and_then(|cell| cell.lock().trouble.as_deref().cloned());
-            let mut seen = serde_json::Map::new();
-            seen.insert("kind".into(), E::KIND.into());
-            seen.insert("key".into(), key.as_str().into());
-            seen.insert("number".into(), json!(head.number));
-            seen.insert("sequence".into(), head.sequence.into());
-            seen.insert("phase".into(), phase.into());
-            match self.recover(&key).await {
-                Ok(recovered) => {
-                    let steps = recovered.book.open.iter().map(|open| format!("{}#{}", open.step, open.round));
-                    seen.insert("openAsks".into(), steps.collect());
-                    seen.insert("state".into(), json!(recovered.state));
-                }
-                Err(NotRecovered::ForNow(why)) => return Err(why.to_string()),
-                // Whoever looks at it looks for this.
-                Err(NotRecovered::Ever(why)) => drop(seen.insert("unreadable".into(), why.as_ref().into())),
-            }
-            if let Some(trouble) = trouble {
-                seen.insert("trouble".into(), json!(trouble));
-            }
-            Ok(Some(seen.into()))
-        })
+        Box::pin(async move { self.seen(&to).await })
     }
 
     fn kill(self: Arc<Self>, to: Address) -> BoxFuture<'static, Result<bool, String>> {
-        Box::pin(async move {
-            let Ok(key) = self.resolve(&to) else { return Ok(false) };
-            if self.unit.journal.head(&self.stream(&key)).is_none() {
-                return Ok(false);
-            }
-            let meta = Meta::fresh("kill");
-            let deadline = Instant::now() + self.config.deadline;
-            match self.ask(&key, Body::Kill, meta, deadline, None).await {
-                Err(AskError::Unavailable(Unavailable::Panicked)) => Ok(true),
-                Err(other) => Err(other.to_string()),
-                Ok(_) => Err("the entity answered instead of failing".to_owned()),
-            }
-        })
+        Box::pin(async move { self.make_fail(&to).await })
     }
 
     fn probe(self: Arc<Self>, number: u64, within: Duration) -> BoxFuture<'static, Result<(), NoAnswer>> {
@@ -399,16 +385,5 @@ impl<E: Entity> Host<E> {
             }
             tokio::time::sleep(WAKE_AGAIN).await;
         }
-    }
-}
-
-fn phase_name<E: Entity>(cell: &Cell<E>) -> String {
-    match &cell.lock().phase {
-        Phase::Idle => "idle".to_owned(),
-        Phase::Running => "running".to_owned(),
-        Phase::Backoff => "backoff".to_owned(),
-        Phase::Draining => "draining".to_owned(),
-        Phase::Quarantined(reason) => format!("quarantined: {reason}"),
-        Phase::Gone => "passive".to_owned(),
     }
 }

@@ -1,24 +1,22 @@
-//! What operators see and do: services, consumers, dead letters, single entities.
+//! What operators see and do: services, consumers, dead letters.
 
 use std::{sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
     budget::BudgetStatus,
     bulkhead::{BulkheadStatus, ThreadPool},
     dispatcher::{LetterError, LetterPlace},
-    kinds::KindHost,
     probe::ProbeStatus,
     projector::ViewError,
     service::ServiceRuntime,
     system::System,
 };
 use crate::actors::{
-    entity::{Address, DeadLetter, DeadLetterId, Key, Number, Unavailable},
+    entity::{DeadLetter, DeadLetterId, Unavailable},
     supervision::{NodeState, PastFailure, TreeNode},
 };
 
@@ -95,21 +93,6 @@ pub enum ServiceError {
     /// The supervision tree could not do it.
     #[error("{0}")]
     Failed(String),
-}
-
-/// Why an entity could not be looked at.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InspectError {
-    /// No running system has this kind, or several have it and the short form does not tell which.
-    #[error("there is no kind {0}, or more than one")]
-    UnknownKind(String),
-    /// Nothing has this id.
-    #[error("there is no such entity")]
-    NotFound,
-    /// It cannot be read now.
-    #[error("not available: {0}")]
-    Unavailable(String),
 }
 
 impl System {
@@ -361,53 +344,6 @@ impl System {
         let (policy, place) = letter_place(id).ok_or(LetterError::Unknown)?;
         self.inner.retries.get(policy).ok_or(LetterError::Unknown)?.discard(place).await
     }
-
-    /// State, sequence and phase of one entity; `kind` in full or short, `id` a number or a key.
-    ///
-    /// # Errors
-    /// [`InspectError`].
-    ///
-    /// # Cancel safety
-    /// Reads only.
-    pub async fn inspect(&self, kind: &str, id: &str) -> Result<Value, InspectError> {
-        let found = self.kind(kind)?.inspect(address(id)?).await.map_err(InspectError::Unavailable)?;
-        found.ok_or(InspectError::NotFound)
-    }
-
-    /// Makes one entity fail as a panic in a decision would. It recovers by itself.
-    ///
-    /// # Errors
-    /// [`InspectError`].
-    ///
-    /// # Cancel safety
-    /// It fails or not.
-    pub async fn kill_entity(&self, kind: &str, id: &str) -> Result<(), InspectError> {
-        let killed = self.kind(kind)?.kill(address(id)?).await.map_err(InspectError::Unavailable)?;
-        if killed { Ok(()) } else { Err(InspectError::NotFound) }
-    }
-
-    /// Takes one entity out of quarantine; it recovers from the journal.
-    ///
-    /// # Errors
-    /// [`InspectError::NotFound`] when no such entity is quarantined.
-    pub fn resume_entity(&self, kind: &str, id: &str) -> Result<(), InspectError> {
-        let resumed = self.kind(kind)?.release(address(id)?, "resumed");
-        if resumed { Ok(()) } else { Err(InspectError::NotFound) }
-    }
-
-    /// The host of a kind and the address that an id stands for.
-    pub(super) fn place_of(&self, kind: &str, id: &str) -> Result<(Arc<dyn KindHost>, Address), InspectError> {
-        Ok((self.kind(kind)?, address(id)?))
-    }
-
-    fn kind(&self, name: &str) -> Result<Arc<dyn KindHost>, InspectError> {
-        let is_short = |kind: &str| kind.split_once('.').is_some_and(|(_, short)| short == name);
-        let mut found = self.inner.hosts.iter().filter(|host| host.kind() == name || is_short(host.kind()));
-        match (found.next(), found.next()) {
-            (Some(host), None) => Ok(host.clone()),
-            _ => Err(InspectError::UnknownKind(name.to_owned())),
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -415,13 +351,6 @@ enum Operation {
     Stop,
     Start,
     Restart,
-}
-
-fn address(id: &str) -> Result<Address, InspectError> {
-    match id.parse() {
-        Ok(number) => Ok(Address::Number(Number::new(number))),
-        Err(_) => Key::new(id).map(Address::Key).map_err(|_| InspectError::NotFound),
-    }
 }
 
 fn letter_place(id: &str) -> Option<(&str, LetterPlace)> {

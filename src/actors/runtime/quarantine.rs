@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::{
     cell::{Cell, Phase},
     host::Host,
+    inspect::InspectError,
     kinds::KindHost,
     mailbox::Meta,
-    operate::InspectError,
     skips::{NotRefused, RefuseCommand, RefusedCommand, RefusedCommandsId},
     system::System,
 };

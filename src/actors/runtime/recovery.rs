@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     book::{Book, load, migrate, save},
     cell::Active,
-    codec,
+    code::apply,
     dedup::KeyBudget,
     host::Host,
     off_thread::off_thread,
@@ -113,6 +113,19 @@ impl<E: Entity> Host<E> {
             return Ok(loaded);
         }
         let Some(base) = base else { return Ok((E::default(), Book::new(incarnation, keys.clone()))) };
+        // The events before it are deleted: there is no other way back.
+        Self::from_base(&base, incarnation, keys).map_err(|why| NotRecovered::Ever(why.into()))
+    }
+
+    /// State and book of a base record.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn from_base(
+        base: &StoredSnapshot,
+        incarnation: u64,
+        keys: &Arc<KeyBudget>,
+    ) -> Result<(E, Book), String> {
         let loaded = catch_unwind(AssertUnwindSafe(|| {
             let keys = keys.clone();
             if base.shape == E::SNAPSHOT {
@@ -126,8 +139,7 @@ impl<E: Entity> Host<E> {
             Ok(Err(error)) => error.to_string(),
             Err(panic) => panic_text(panic.as_ref()).to_string(),
         };
-        // The events before it are deleted: there is no other way back.
-        Err(NotRecovered::Ever(format!("the base record of sequence {}: {why}", base.sequence).into()))
+        Err(format!("the base record of sequence {}: {why}", base.sequence))
     }
 
     fn newest_snapshot(&self, key: &Key, from: u64, incarnation: u64, keys: &Arc<KeyBudget>) -> Option<(E, Book)> {
@@ -163,13 +175,8 @@ fn not_read(error: ReadError) -> NotRecovered {
 
 /// Applies one record. The message names the event's sequence.
 fn replay<E: Entity>(state: &mut E, book: &mut Book, record: &Record) -> Result<(), Arc<str>> {
-    for (index, event) in record.append.events.iter().enumerate() {
-        let sequence = record.first_sequence() + index as u64;
-        let decoded: E::Event = codec::decode(&event.name, event.version, &event.payload)
-            .map_err(|error| -> Arc<str> { format!("event {sequence}: {error}").into() })?;
-        catch_unwind(AssertUnwindSafe(|| state.evolve(&decoded))).map_err(|panic| -> Arc<str> {
-            format!("event {sequence} ({}) cannot be applied: {}", event.name, panic_text(panic.as_ref())).into()
-        })?;
+    for (sequence, event) in (record.first_sequence()..).zip(&record.append.events) {
+        apply(state, sequence, event)?;
     }
     book.replay(record);
     Ok(())

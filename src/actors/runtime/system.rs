@@ -8,13 +8,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::SetOnce;
+use tokio::sync::{Semaphore, SetOnce};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     builder::SystemBuilder,
     bulkhead::ThreadPool,
-    bus::{self, EventPage, EventQuery, EventsError},
     clock::Clock,
     configured::Configured,
     consumer::Consumer,
@@ -74,6 +73,10 @@ pub(crate) struct Inner {
     pub(crate) rebuilds: Vec<(Arc<Consumer>, Arc<Rebuild>)>,
     pub(crate) bulkheads: Vec<ThreadPool>,
     pub(super) handles: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    /// One permit for each who may follow the events.
+    pub(super) followers: Arc<Semaphore>,
+    /// Cancelled when nothing will come any more.
+    pub(super) ended: CancellationToken,
     /// Cancelled when an operator wishes that the process ends.
     pub(super) drain: CancellationToken,
     /// Set once the tree has started; its edge may be asked a moment before.
@@ -152,17 +155,6 @@ impl System {
         self.guardian().await.tree()
     }
 
-    /// A page of the journal's public events.
-    ///
-    /// # Errors
-    /// [`EventsError`].
-    ///
-    /// # Cancel safety
-    /// Reads only.
-    pub async fn events(&self, query: EventQuery) -> Result<EventPage, EventsError> {
-        bus::page(&self.inner.units, &self.inner.kinds, &query).await
-    }
-
     /// Why the system is not ready to serve; empty when it is. One service that is away does not make it so: see
     /// [`degraded`](Self::degraded).
     pub fn not_ready(&self) -> Vec<String> {
@@ -187,6 +179,7 @@ impl System {
     /// Dropping the future leaves the storage open until the last clone of it is dropped.
     pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
         let killed = self.guardian().await.shutdown(limit).await;
+        self.inner.ended.cancel();
         let storage = self.inner.storage.clone();
         // A panic in there was reported by its own thread; there is nothing left to do about it.
         drop(tokio::task::spawn_blocking(move || storage.close()).await);

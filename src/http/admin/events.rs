@@ -1,14 +1,16 @@
 use std::time::Duration;
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 use http::header;
 use serde_json::{Value, json};
+use warp::sse;
 
 use super::{Done, done, ok};
 use crate::{
-    EventQuery, EventsError, System,
+    EventQuery, EventsError, FollowedEvent, System,
     http::{
         Problem,
+        live::live,
         openapi::{Told, reference},
         request::{Response, percent_encode, set},
         table::Vars,
@@ -22,21 +24,32 @@ const MAX_LIMIT: usize = 1000;
 const MAX_WITHIN: Duration = Duration::from_mins(1);
 
 pub(super) fn told() -> Told {
-    let text = |about: &str| json!({ "type": "string", "description": about });
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT });
     let page = json!({ "type": "array", "items": reference("schemas", "Event") });
+    let told = Told::json("A page of business events", "by time; in order within each partition", page);
+    filtered(told, "Only what comes after an earlier page: `Link` has it.").header("Link").query("limit", limit)
+}
+
+pub(super) fn told_of_stream() -> Told {
+    let told = Told::live("Business events as they come", "Server-Sent Events, each with an envelope and its id");
+    filtered(told, "Begins behind this; empty: at the beginning. `Last-Event-ID` comes before it. Without both: now.")
+        .about(
+            "As soon as they are durable, for as long as the client stays. A client that is broken off goes on behind the \
+             last event that it got when it sends that event's id as `Last-Event-ID`, as browsers do. At most 64 clients.",
+        )
+}
+
+fn filtered(told: Told, of_after: &str) -> Told {
+    let text = |about: &str| json!({ "type": "string", "description": about });
     let after = json!({
         "type": "string",
         "pattern": "^([^._]+\\.[0-9]{1,4}\\.[0-9]{1,18}(_[^._]+\\.[0-9]{1,4}\\.[0-9]{1,18})*)?$",
-        "description": "Only what comes after an earlier page: `Link` has it.",
+        "description": of_after,
     });
-    Told::json("A page of business events", "by time; in order within each partition", page)
-        .header("Link")
-        .query("system", text("Only of this system."))
+    told.query("system", text("Only of this system."))
         .query("kind", text("Only of this kind, in full (`store.order`) or short (`order`)."))
         .query("correlation", text("Only of this correlation id."))
         .query("after", after)
-        .query("limit", limit)
         .refused(&[400])
 }
 
@@ -65,19 +78,8 @@ pub(super) fn told_of_quiet() -> Told {
 /// A page of business events, an array; `Link: <...>; rel="next"` leads to what comes after it.
 pub(super) fn page(system: System, vars: Vars) -> BoxFuture<'static, Result<Response, Problem>> {
     async move {
-        let text = |name| vars.query(name).map(str::to_owned);
-        let limit = match vars.query("limit").map(str::parse) {
-            None => DEFAULT_LIMIT,
-            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
-            Some(_) => return Err(Problem::field("limit", format!("must be 1 to {MAX_LIMIT}"))),
-        };
-        let query = EventQuery {
-            system: text("system"),
-            kind: text("kind"),
-            correlation: text("correlation"),
-            after: text("after"),
-            limit,
-        };
+        let limit = vars.number("limit", DEFAULT_LIMIT, 1..=MAX_LIMIT)?;
+        let query = query(&vars, vars.query("after"), limit);
         let filters: String = ["system", "kind", "correlation"]
             .iter()
             .filter_map(|name| vars.query(name).map(|value| format!("{name}={}&", percent_encode(value))))
@@ -91,10 +93,31 @@ pub(super) fn page(system: System, vars: Vars) -> BoxFuture<'static, Result<Resp
     .boxed()
 }
 
+/// The events as they come, until one of both ends goes.
+pub(super) fn stream(system: System, vars: Vars) -> BoxFuture<'static, Result<Response, Problem>> {
+    async move {
+        let after = vars.header("last-event-id").or_else(|| vars.query("after"));
+        let events = system.follow(query(&vars, after, 0)).await.map_err(|error| problem(&error))?;
+        Ok(live(events.map(|event| match event {
+            Ok(FollowedEvent { cursor, envelope }) => sse::Event::default().id(cursor).data(envelope.to_string()),
+            // The head is sent: what would have been its status comes as the last event.
+            Err(error) => sse::Event::default().event("error").data(json!({ "detail": error.to_string() }).to_string()),
+        })))
+    }
+    .boxed()
+}
+
+fn query(vars: &Vars, after: Option<&str>, limit: usize) -> EventQuery {
+    let text = |name| vars.query(name).map(str::to_owned);
+    let (system, kind, correlation) = (text("system"), text("kind"), text("correlation"));
+    EventQuery { system, kind, correlation, after: after.map(str::to_owned), limit }
+}
+
 fn problem(error: &EventsError) -> Problem {
     let message = error.to_string();
     match error {
         EventsError::NoCursor(_) | EventsError::Deleted { .. } => Problem::field("after", message),
+        EventsError::TooManyFollowers => Problem::unavailable("TOO_MANY_FOLLOWERS", message, Duration::from_secs(10)),
         EventsError::Store(_) => Problem::unavailable("UNAVAILABLE", message, Duration::from_secs(1)),
     }
 }

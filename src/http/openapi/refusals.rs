@@ -19,13 +19,14 @@ pub(crate) enum Condition {
     NoneMatch,
 }
 
-const STATUSES: [(u16, &str); 15] = [
+const STATUSES: [(u16, &str); 16] = [
     (400, "The request is wrong: it cannot be read, or a value is not what it has to be. `field` names it."),
     (401, "Nobody here is known by what was sent. `WWW-Authenticate` says what to send."),
     (403, "Not for whoever asks: `roles` has the roles that it takes."),
     (404, "Nothing has this address."),
     (408, "The body did not arrive in time."),
     (409, "The business says no, or the first request with this `Idempotency-Key` is still being worked on."),
+    (410, "It was there, and its history was deleted since."),
     (412, "The item is at another version than `If-Match` says."),
     (413, "The body is too long."),
     (414, "Path and query are too long."),

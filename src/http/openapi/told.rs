@@ -12,7 +12,8 @@ pub(crate) struct Told {
     summary: &'static str,
     about: Option<&'static str>,
     answers: Vec<(StatusCode, &'static str, Says)>,
-    headers: Vec<&'static str>,
+    /// Of good answers, and whether they always have it.
+    headers: Vec<(&'static str, bool)>,
     query: Vec<(&'static str, Value)>,
     body: Option<Value>,
     refusals: Vec<u16>,
@@ -25,8 +26,8 @@ enum Says {
     Type(fn(&mut SchemaGenerator) -> Schema),
     /// Of what is put together by hand.
     Json(Value),
-    /// No JSON.
-    Text,
+    /// No JSON, but of this media type.
+    Text(&'static str),
 }
 
 impl Told {
@@ -45,7 +46,14 @@ impl Told {
     /// 200 with a text.
     pub(crate) fn text(summary: &'static str, what: &'static str) -> Self {
         let mut told = Self::new(summary);
-        told.answers.push((StatusCode::OK, what, Says::Text));
+        told.answers.push((StatusCode::OK, what, Says::Text("text/plain")));
+        told
+    }
+
+    /// 200 with events for as long as the client stays.
+    pub(crate) fn live(summary: &'static str, what: &'static str) -> Self {
+        let mut told = Self::new(summary);
+        told.answers.push((StatusCode::OK, what, Says::Text("text/event-stream")));
         told
     }
 
@@ -75,7 +83,13 @@ impl Told {
 
     /// Good answers have this header.
     pub(crate) fn header(mut self, header: &'static str) -> Self {
-        self.headers.push(header);
+        self.headers.push((header, true));
+        self
+    }
+
+    /// Good answers have this header at times.
+    pub(crate) fn may_have(mut self, header: &'static str) -> Self {
+        self.headers.push((header, false));
         self
     }
 
@@ -119,9 +133,15 @@ impl Told {
             let answer = match says {
                 Says::Type(of) => Answer::json(what, of(&mut types).into()),
                 Says::Json(schema) => Answer::json(what, schema.clone()),
-                Says::Text => Answer::empty(what).or("text/plain", json!({ "type": "string" })),
+                Says::Text(media) => Answer::empty(what).or(media, json!({ "type": "string" })),
             };
-            let answer = self.headers.iter().fold(answer, |answer, header| answer.with(header));
+            let answer =
+                self.headers.iter().fold(
+                    answer,
+                    |answer, (header, always)| {
+                        if *always { answer.with(header) } else { answer.may_have(header) }
+                    },
+                );
             entry = entry.answer(*status, answer);
         }
         document.add(pattern, method, entry);

@@ -22,6 +22,7 @@ use super::{
     correlation::Correlation,
     cors::{self, Origins},
     guard::{Guard, Spent},
+    live::{self, GoesOn},
     request::{Request, Response, set},
     room::{Class, Room},
     serve::Answers,
@@ -153,7 +154,10 @@ impl Edge {
         let edge = self.clone();
         let filter = warp::ext::get::<Head>().and(warp::body::stream()).then(move |head: Head, body| {
             let edge = edge.clone();
-            async move { edge.answer(head.take(), peer, body).await }
+            async move {
+                let taken = edge.limits().response;
+                live::reply(edge.answer(head.take(), peer, body).await, taken)
+            }
         });
         let mut filter = warp::service(filter);
         tower::service_fn(move |request: http::Request<B>| {
@@ -164,11 +168,14 @@ impl Edge {
         })
     }
 
-    /// Answers a request without a socket, as the listener would.
+    /// Answers a request without a socket, as the listener would; of an answer that goes on, the head.
     pub async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         use http_body_util::{BodyExt, Full};
         let response = self.service(None).call(request.map(Full::new)).await.unwrap_or_else(|never| match never {});
         let (parts, body) = response.into_parts();
+        if parts.extensions.get::<GoesOn>().is_some() {
+            return Response::from_parts(parts, Bytes::new());
+        }
         let body = body.collect().await.expect("a body in memory does not fail").to_bytes();
         Response::from_parts(parts, body)
     }
@@ -250,9 +257,11 @@ impl Edge {
             cors::allow(&origin, response.headers_mut());
         }
         if head {
-            // the length is that of the GET; what a HEAD carries is nothing
-            let length = response.body().len().to_string();
-            set(&mut response, header::CONTENT_LENGTH, &length);
+            // the length is that of the GET, where that has one; what a HEAD carries is nothing
+            if !live::behead(&mut response) {
+                let length = response.body().len().to_string();
+                set(&mut response, header::CONTENT_LENGTH, &length);
+            }
             *response.body_mut() = Bytes::new();
         }
         response

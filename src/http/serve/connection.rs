@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
+use futures::FutureExt;
 use http::{HeaderValue, Request, Version, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -22,9 +23,10 @@ use super::{
     Answers,
     activity::{Activity, Over, Times},
     connections::Leaving,
+    ending::Ending,
     pace::Paced,
 };
-use crate::http::routes::Peer;
+use crate::http::{live::GoesOn, routes::Peer};
 
 /// Between two looks at a beginning that may become an HTTP/2 preface.
 const PEEK_PAUSE: Duration = Duration::from_millis(20);
@@ -118,9 +120,13 @@ impl<A: Answers> Connection<A> {
                     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 answer.map(|answer| {
-                    answer.map(|body| match under_way {
-                        Some(under_way) => Either::Left(under_way.answered(body)),
-                        None => Either::Right(body),
+                    let ends = answer.extensions().get::<GoesOn>().map(|GoesOn| leaving.wanted().boxed());
+                    answer.map(|body| {
+                        let body = Ending::new(body, ends);
+                        match under_way {
+                            Some(under_way) => Either::Left(under_way.answered(body)),
+                            None => Either::Right(body),
+                        }
                     })
                 })
             }

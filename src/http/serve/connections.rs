@@ -49,6 +49,14 @@ impl Leaving {
     pub(super) fn is_wanted(&self) -> bool {
         self.readiness.is_lowered() || self.stop.is_requested()
     }
+
+    /// Waits until they are.
+    pub(super) async fn wanted(self) {
+        tokio::select! {
+            () = self.readiness.lowered() => {}
+            () = self.stop.requested() => {}
+        }
+    }
 }
 
 /// The open connections of one run, and how new ones are served.

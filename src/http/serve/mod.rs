@@ -9,6 +9,7 @@ mod activity;
 mod connection;
 mod connections;
 mod crowd;
+mod ending;
 mod listener;
 mod pace;
 

@@ -10,18 +10,20 @@ use tokio::{
 
 use super::*;
 
+mod live;
 mod slow;
 
 use crate::{
     Timestamp,
     http::{
         Problem,
+        live::live,
         request::{Request as Asked, Response},
         routes::Routes,
     },
 };
 
-/// Answers its path; `/slow` when released.
+/// Answers its path; `/slow` when released, `/live` without an end.
 struct Paths {
     begun: Arc<Notify>,
     release: Arc<Notify>,
@@ -56,6 +58,9 @@ impl Routes for Paths {
             if request.path == "/large" {
                 let large = Large(self.large_dropped.clone(), vec![b'x'; LARGE]);
                 return Ok(Response::new(Bytes::from_owner(large)));
+            }
+            if request.path == "/live" {
+                return Ok(live(futures::stream::pending()));
             }
             Ok(Response::new(request.path.clone().into()))
         }

@@ -59,7 +59,7 @@ impl Entity for Tally {
     type Id = NumberedId;
     type Event = TallyEvent;
     type Rejection = TallyRejection;
-    const COMMANDS: &'static [&'static str] = &[Add::NAME, Close::NAME, Boom::NAME];
+    const COMMANDS: &'static [&'static str] = &[Add::NAME, AddTwice::NAME, Close::NAME, Boom::NAME];
     /// Shape 0 called the total a sum.
     fn migrate(shape: u32, mut state: Value) -> Option<Value> {
         let fields = state.as_object_mut().filter(|_| shape == 0)?;
@@ -100,6 +100,20 @@ impl Command<Tally> for Add {
             _ if tally.closed => Err(TallyRejection::Closed),
             n => Ok(persist([TallyEvent::Added { n }]).reply_with(|tally| tally.total)),
         }
+    }
+}
+
+/// Two events of one command.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::actors::runtime) struct AddTwice {
+    pub(super) n: i64,
+}
+
+impl Command<Tally> for AddTwice {
+    const NAME: &'static str = "add-twice";
+    type Reply = ();
+    fn decide(self, _: &Tally, _: &CommandContext) -> Decision<Tally, ()> {
+        Ok(persist([TallyEvent::Added { n: self.n }, TallyEvent::Added { n: self.n }]).reply(()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
-    super::{Clock, EventQuery, EventsError, LetterError, Service, System, ViewError},
+    super::{Clock, EventQuery, EventsError, InspectError, LetterError, Service, System, ViewError},
     fixture::*,
 };
 use crate::{
@@ -97,6 +97,9 @@ async fn what_is_old_is_deleted_and_everything_answers_as_before_also_when_the_t
     let after = Some(format!("main.{partition}.1"));
     let refused = system.events(EventQuery { after, ..EventQuery::default() }).await;
     assert!(matches!(refused, Err(EventsError::Deleted { first, .. }) if first == cut[partition]), "{refused:?}");
+    let after = Some(format!("main.{partition}.1"));
+    let refused = system.follow(EventQuery { after, ..EventQuery::default() }).await.err();
+    assert!(matches!(refused, Some(EventsError::Deleted { .. })), "{refused:?}");
     drop(system.shutdown(Duration::from_secs(5)).await);
     drop(tallies);
     drop(storage);
@@ -194,6 +197,26 @@ async fn based(shape: u32, state: fn(u64) -> String) -> Storage {
 async fn tallies_on(storage: &Storage) -> System {
     let service = Service::new("tally").entity::<Tally>();
     System::builder(storage.clone()).service("t", service).start().await.expect("starts")
+}
+
+/// What an operator asks about what is deleted.
+#[tokio::test(start_paused = true)]
+async fn what_was_before_the_base_record_is_not_told_and_what_came_since_is() {
+    let sum_to = |adds| format!(r#"{{"total":{},"adds":{adds},"closed":false}}"#, adds * (adds + 1) / 2);
+    let storage = based(1, sum_to).await;
+    let system = tallies_on(&storage).await;
+    system.entities::<Tally>().ask(&key("a"), Add { n: 5 }).await.expect("added");
+    let first = system.entity_history("tally", "a", None, 100).await.expect("what is there").events[0].sequence;
+    assert!(first > 1, "something is deleted");
+    let before = system.entity_history("tally", "a", Some(0), 100).await;
+    assert_eq!(before, Err(InspectError::Deleted { first }));
+    let refused = system.entity_at("tally", "a", 1).await;
+    let Err(InspectError::Deleted { first: told }) = refused else { panic!("{refused:?}") };
+    for (sequence, total) in [(told, told * (told + 1) / 2), (10, 50)] {
+        let past = system.entity_at("tally", "a", sequence).await.expect("told");
+        assert_eq!(past.state["total"], total, "{past:?}");
+    }
+    drop(system.shutdown(Duration::from_secs(5)).await);
 }
 
 /// There is no way back to events that are deleted: what cannot be read is named, and its neighbours live.

@@ -1,4 +1,6 @@
-//! The journal's business events as the old topics showed them, page by page.
+//! The journal's business events as the old topics showed them: page by page, and followed as they come.
+
+mod follow;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,9 +10,12 @@ use serde_json::{Map, Value, json};
 use super::{
     feed::{FeedItem, Followed},
     kinds::Kinds,
+    system::System,
     unit::UnitRuntime,
 };
 use crate::{actors::entity::Timestamp, persistence::PartitionId};
+pub use follow::FollowedEvent;
+pub(crate) use follow::MOST_FOLLOWERS;
 
 /// Events looked at per partition for one page, so that a page over a long journal stays cheap.
 const SCANNED: u64 = 4096;
@@ -28,7 +33,7 @@ pub struct EventQuery {
     pub correlation: Option<String>,
     /// Only after this cursor, an [`EventPage::next`] of before.
     pub after: Option<String>,
-    /// How many, at most 1000; 0 means 100.
+    /// How many on a page, at most 1000; 0 means 100.
     pub limit: usize,
 }
 
@@ -58,6 +63,9 @@ pub enum EventsError {
         /// The first position that is there.
         first: u64,
     },
+    /// As many as may follow the events at the same time do so already.
+    #[error("{MOST_FOLLOWERS} follow the events already, and no more can")]
+    TooManyFollowers,
     /// The journal cannot be read now.
     #[error("{0}")]
     Store(String),
@@ -74,23 +82,46 @@ struct Found {
     envelope: Value,
 }
 
-/// Reads a page.
+impl System {
+    /// A page of the journal's public events.
+    ///
+    /// # Errors
+    /// [`EventsError`].
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub async fn events(&self, query: EventQuery) -> Result<EventPage, EventsError> {
+        let cursors = query.after.as_deref().map(parse).transpose()?;
+        let Page { events, next } = page(&self.inner.units, &self.inner.kinds, &query, cursors).await?;
+        Ok(EventPage { events: events.into_iter().map(|event| event.envelope).collect(), next: print(&next) })
+    }
+}
+
+/// Events with where each was found, and where the next page begins.
+struct Page {
+    events: Vec<Found>,
+    next: Cursors,
+}
+
+/// Reads the page behind `cursors`; without them the first that is there.
 ///
 /// # Errors
 /// [`EventsError`].
-pub(crate) async fn page(
+async fn page(
     units: &[Arc<UnitRuntime>],
     kinds: &Kinds,
     query: &EventQuery,
-) -> Result<EventPage, EventsError> {
+    cursors: Option<Cursors>,
+) -> Result<Page, EventsError> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
-    let mut cursors = parse(query.after.as_deref().unwrap_or_default())?;
+    let is_first = cursors.is_none();
+    let mut cursors = cursors.unwrap_or_default();
     let mut found: Vec<Found> = Vec::new();
     for unit in units {
         for partition in 0..unit.journal.partitions() {
             let lane = (unit.name.to_string(), partition);
             let first = unit.journal.first(PartitionId(partition));
-            let begin = if query.after.is_none() { first - 1 } else { 0 };
+            let begin = if is_first { first - 1 } else { 0 };
             let mut cursor = cursors.get(&lane).copied().unwrap_or(begin);
             if cursor + 1 < first {
                 return Err(EventsError::Deleted { unit: lane.0, partition, first });
@@ -121,13 +152,12 @@ pub(crate) async fn page(
             cursors.insert(lane, cursor);
         }
     }
-    let found = merged(found);
+    let mut events = merged(found);
     let mut next = cursors;
-    for left_out in found.iter().skip(limit).rev() {
-        next.insert(left_out.lane.clone(), left_out.offset - 1);
+    for left_out in events.drain(limit.min(events.len())..).rev() {
+        next.insert(left_out.lane, left_out.offset - 1);
     }
-    let events = found.into_iter().take(limit).map(|event| event.envelope).collect();
-    Ok(EventPage { events, next: print(&next) })
+    Ok(Page { events, next })
 }
 
 /// By time, but each partition in its own order: the time of a decision may be after that of a later event.
