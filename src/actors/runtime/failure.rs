@@ -1,9 +1,6 @@
 //! What happens to an entity that failed: backoff and recovery, or quarantine.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -36,7 +33,7 @@ impl<E: Entity> Host<E> {
             if inner.phase == Phase::Gone {
                 return;
             }
-            inner.phase = Phase::Backoff;
+            self.set_phase(&mut inner, Phase::Backoff);
             inner.failures.retain(|at| now.duration_since(*at) < self.config.restarts_within);
             if inner.failures.is_empty() && inner.trouble.as_ref().is_some_and(|trouble| !trouble.is_resumed()) {
                 inner.trouble = None; // it was well for long enough
@@ -73,17 +70,13 @@ impl<E: Entity> Host<E> {
         if !matches!(inner.phase, Phase::Backoff | Phase::Quarantined(_)) {
             return;
         }
-        if matches!(inner.phase, Phase::Quarantined(_)) {
-            self.quarantined.fetch_sub(1, Ordering::Relaxed);
-        }
         inner.active = None;
         if inner.in_flight > 0 {
             inner.lost = true;
-            inner.phase = Phase::Draining; // the last append's answer revives it
-            return;
+            return self.set_phase(&mut inner, Phase::Draining); // the last append's answer revives it
         }
         inner.lost = false;
-        inner.phase = Phase::Running;
+        self.set_phase(&mut inner, Phase::Running);
         drop(inner);
         self.spawn_run(cell);
     }
@@ -104,9 +97,7 @@ impl<E: Entity> Host<E> {
                 // What cannot be recovered is not tried again: it would fail in the same way.
                 trouble.failed(now, &reason, None, "quarantined".to_owned());
             }
-            if !matches!(std::mem::replace(&mut inner.phase, Phase::Quarantined(reason)), Phase::Quarantined(_)) {
-                self.quarantined.fetch_add(1, Ordering::Relaxed);
-            }
+            self.set_phase(&mut inner, Phase::Quarantined(reason));
         }
         Self::refuse_queue(cell, &why);
     }

@@ -264,9 +264,7 @@ impl<E: Entity> KindHost for Host<E> {
         let why = super::entities::stopped(&self.service.full_name);
         self.clear(|cell| {
             let mut inner = cell.lock();
-            if matches!(std::mem::replace(&mut inner.phase, Phase::Gone), Phase::Quarantined(_)) {
-                self.quarantined.fetch_sub(1, Ordering::Relaxed);
-            }
+            self.set_phase(&mut inner, Phase::Gone);
             inner.active = None;
             for envelope in inner.queue.take() {
                 envelope.port.send(Err(AskError::Unavailable(why.clone())));

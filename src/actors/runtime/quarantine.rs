@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    cell::{Cell, Phase},
+    cell::{Cell, Inner, Phase},
     host::Host,
     inspect::InspectError,
     kinds::KindHost,
@@ -161,6 +161,17 @@ impl Trouble {
 }
 
 impl<E: Entity> Host<E> {
+    /// Sets the phase of a cell that may come out of quarantine or go into it: who is in it is counted.
+    pub(super) fn set_phase(&self, inner: &mut Inner<E>, phase: Phase) {
+        let is_in = |phase: &Phase| matches!(phase, Phase::Quarantined(_));
+        let was_in = is_in(&std::mem::replace(&mut inner.phase, phase));
+        match (was_in, is_in(&inner.phase)) {
+            (false, true) => _ = self.quarantined.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.quarantined.fetch_sub(1, Ordering::Relaxed),
+            (true, true) | (false, false) => {}
+        }
+    }
+
     /// Those in quarantine.
     pub(super) fn in_quarantine(&self) -> Vec<QuarantinedEntity> {
         if self.quarantined.load(Ordering::Relaxed) == 0 {
