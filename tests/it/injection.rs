@@ -109,6 +109,44 @@ fn whoever_waits_in_a_latency_goes_on_when_it_is_ended() {
 }
 
 #[test]
+fn a_slow_disk_slows_writers_down_and_no_readers_until_it_is_ended() {
+    let server = store();
+    let (client, admin) = (server.client(), server.admin());
+    let (product, other) = (product(&client, 10), product(&client, 20));
+    quiet(&server);
+    let id = inject(&server, "storage/main", &json!({"latency": "300ms"}));
+    let watch = Watch::start();
+    client.http(&format!("PATCH :8088/products/{product} price=1200")).is(200);
+    assert!(watch.passed() >= Duration::from_millis(300), "{:?}", watch.passed());
+    assert_eq!(client.json(&format!("/products/{product}"))["price"], 1200);
+    quiet(&server);
+    let (fired, waiting) = (fault(&server, &id)["fired"].as_u64().unwrap(), fault(&server, &id)["waiting"].clone());
+    assert!(fired >= 1 && waiting == json!(0), "{}", fault(&server, &id));
+    end(&server, &id);
+
+    // Longer than anybody waits, and ended before that.
+    let id = inject(&server, "storage", &json!({"latency": "10m"}));
+    let change = format!("PATCH :8088/products/{product} price=1300");
+    let writer = thread::spawn({
+        let client = client.clone();
+        move || client.http(&change)
+    });
+    eventually(SOON, "it waits", || (fault(&server, &id)["waiting"] == json!(1)).then_some(()));
+    assert_eq!(stock(&client, other), 20, "who does not write is read");
+    let reader = thread::spawn({
+        let client = client.clone();
+        move || client.json(&format!("/products/{product}"))
+    });
+    end(&server, &id);
+    assert_eq!(reader.join().unwrap()["price"], 1300, "nothing is shown before it is durable");
+    writer.join().unwrap().is(200);
+    assert_eq!(client.json(&format!("/products/{product}"))["price"], 1300);
+    quiet(&server);
+    let wrong = json!({"target": "storage", "fault": {"panic": true}, "for": "5s"});
+    assert!(post(&admin, &wrong).is(400).text().contains("storage takes latency and append"));
+}
+
+#[test]
 fn an_error_is_refused_with_503_and_says_that_it_was_injected() {
     let server = store();
     let client = server.client();

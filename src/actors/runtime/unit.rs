@@ -10,7 +10,13 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{answers::Answers, faults::FaultControl, feed::Feed, meters::SnapshotMeter, skips::Refusals};
+use super::{
+    answers::Answers,
+    faults::{FaultControl, Slow},
+    feed::Feed,
+    meters::SnapshotMeter,
+    skips::Refusals,
+};
 use crate::persistence::{
     Append, AppendDone, Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit,
 };
@@ -31,6 +37,8 @@ pub(crate) struct UnitRuntime {
     pub(crate) refusals: Refusals,
     /// What is injected on purpose, here and elsewhere.
     pub(crate) faults: Arc<FaultControl>,
+    /// The appends that wait on purpose.
+    slow: Arc<Slow>,
     /// What became of its snapshots.
     pub(crate) snapshot_meter: SnapshotMeter,
     /// Brings what the journal says to those who wait for it.
@@ -52,6 +60,7 @@ impl UnitRuntime {
         let incarnations = AtomicU64::new(1);
         let forgetful = unit.forgetful;
         let refusals = Refusals::default();
+        let slow = Slow::new(name.clone(), journal.clone(), faults.clone());
         let unit = Self {
             name,
             journal,
@@ -61,6 +70,7 @@ impl UnitRuntime {
             forgetful,
             refusals,
             faults,
+            slow,
             snapshot_meter: SnapshotMeter::default(),
             answers: Answers::new(),
             to_save,
@@ -71,12 +81,13 @@ impl UnitRuntime {
 
     /// Hands an append over, unless a fault is injected here: as [`Journal::append`].
     pub(crate) fn append(&self, append: Append, done: AppendDone) {
-        if self.faults.any()
-            && let Some(error) = self.faults.append(&self.name, &append.stream, &append.correlation)
-        {
-            return done(Err(error));
+        if !self.faults.any() {
+            return self.journal.append(append, done);
         }
-        self.journal.append(append, done);
+        match self.faults.append(&self.name, &append.stream, &append.correlation) {
+            Some(error) => done(Err(error)),
+            None => self.slow.append(append, done),
+        }
     }
 
     /// Why the journal takes no more writes, be it on purpose; `None` while it is healthy.

@@ -12,11 +12,14 @@ use futures::{
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Cursors, EventQuery, EventsError, Found, PAGE, Page, page, parse, print};
+use super::{Cursors, EventQuery, EventsError, Found, Page, page, parse, print};
 use crate::actors::runtime::system::System;
 
 /// So many may follow at the same time; each costs some pages a second while much happens.
 pub(crate) const MOST_FOLLOWERS: usize = 64;
+
+/// Events of one page. As many of each partition may be read for it, and this for each follower.
+const PAGE: usize = 100;
 
 /// Between two pages that are not full, so that a busy shop is read some times a second and not for each event.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -55,11 +55,13 @@ struct Inner {
     ends: HashMap<FaultId, CancellationToken>,
     /// The storage units whose journal takes no more writes since a fault, and which.
     poisoned: HashMap<Arc<str>, Arc<str>>,
+    /// How many storage units have appends that wait: whoever comes has to wait behind them, also when the fault has ended.
+    holding: usize,
 }
 
 /// A wait that a fault makes. Dropped when it is over, or given up.
-struct Delay<'a> {
-    control: &'a FaultControl,
+pub(super) struct Delay {
+    control: Arc<FaultControl>,
     id: FaultId,
     wait: Wait,
     ended: CancellationToken,
@@ -106,7 +108,7 @@ impl FaultControl {
     /// Waits as long as latencies on this subject say: at most until `deadline`, and no longer than they are there. The
     /// one that it waited in last.
     pub(crate) async fn delay(
-        &self,
+        self: &Arc<Self>,
         subject: &Subject<'_>,
         correlation: &str,
         deadline: Instant,
@@ -116,11 +118,7 @@ impl FaultControl {
         while let Some(delay) = self.next_delay(subject, last, correlation) {
             last = Some(delay.id);
             begins(delay.id);
-            let longest = delay.wait.until.map_or(deadline, |until| deadline.min(self.begun + until));
-            tokio::select! {
-                () = tokio::time::sleep_until(longest.min(Instant::now() + delay.wait.time)) => {}
-                () = delay.ended.cancelled() => {}
-            }
+            delay.lasts(deadline.min(delay.over(Instant::now()))).await;
             if Instant::now() >= deadline {
                 break;
             }
@@ -128,7 +126,38 @@ impl FaultControl {
         last
     }
 
-    fn next_delay(&self, subject: &Subject<'_>, after: Option<FaultId>, correlation: &str) -> Option<Delay<'_>> {
+    /// What this append waits in before the journal has it, and until when: in all of it at the same time.
+    pub(super) fn slows(
+        self: &Arc<Self>,
+        unit: &Arc<str>,
+        stream: &StreamId,
+        correlation: &str,
+    ) -> Vec<(Delay, Instant)> {
+        let subject = Subject::Append { unit, kind: &stream.kind, key: &stream.key };
+        let (mut delays, mut last, now) = (Vec::new(), None, Instant::now());
+        while let Some(delay) = self.next_delay(&subject, last, correlation) {
+            last = Some(delay.id);
+            let until = delay.over(now);
+            delays.push((delay, until));
+        }
+        delays
+    }
+
+    /// Appends of a storage unit begin to wait.
+    pub(super) fn holds(&self) {
+        let mut inner = self.lock();
+        inner.holding += 1;
+        self.settle(&mut inner);
+    }
+
+    /// None of a storage unit waits any more.
+    pub(super) fn holds_no_more(&self) {
+        let mut inner = self.lock();
+        inner.holding = inner.holding.saturating_sub(1);
+        self.settle(&mut inner);
+    }
+
+    fn next_delay(self: &Arc<Self>, subject: &Subject<'_>, after: Option<FaultId>, correlation: &str) -> Option<Delay> {
         let mut inner = self.lock();
         let met = inner.book.delay(subject, after, self.now());
         if met.is_some() {
@@ -138,7 +167,7 @@ impl FaultControl {
             let millis = met.what.time.as_millis();
             log(&met, subject, correlation, format_args!("latency of {millis}ms"));
             let ended = inner.ends.get(&met.id).cloned().unwrap_or_default();
-            Delay { control: self, id: met.id, wait: met.what, ended }
+            Delay { control: self.clone(), id: met.id, wait: met.what, ended }
         });
         self.settle(&mut inner);
         delay
@@ -236,7 +265,8 @@ impl FaultControl {
                 tracing::warn!(%fault, target, injected = %status.fault, fired, %why, "an injected fault has ended");
             }
         }
-        self.any.store(inner.book.has_active() || !inner.poisoned.is_empty(), Ordering::Relaxed);
+        let any = inner.book.has_active() || !inner.poisoned.is_empty() || inner.holding > 0;
+        self.any.store(any, Ordering::Relaxed);
     }
 
     fn now(&self) -> Moment {
@@ -248,7 +278,23 @@ impl FaultControl {
     }
 }
 
-impl Drop for Delay<'_> {
+impl Delay {
+    /// When it is over that began at `from`: not later than its fault.
+    fn over(&self, from: Instant) -> Instant {
+        let time = from + self.wait.time;
+        self.wait.until.map_or(time, |until| time.min(self.control.begun + until))
+    }
+
+    /// Waits until then, and no longer than its fault is there.
+    pub(super) async fn lasts(&self, until: Instant) {
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = self.ended.cancelled() => {}
+        }
+    }
+}
+
+impl Drop for Delay {
     fn drop(&mut self) {
         let mut inner = self.control.lock();
         inner.book.waited(self.id, self.control.now());

@@ -6,7 +6,8 @@ use std::{fmt, time::Duration};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Each command, or each call of a link, waits for `base` and a uniform part of `spread` before it is handled.
+    /// Each command, each call of a link, or each append waits for `base` and a uniform part of `spread` before it is
+    /// handled.
     Latency {
         /// At least so long.
         base: Duration,

@@ -5,7 +5,7 @@
 //! asker --> mailbox --> latency --> turn: error or panic      asker --> latency, error --> the callee's mailbox
 //!                                     |
 //!                        storage      v                       health
-//!                        append: reject, fail, tear, full     a probe: not well
+//!               append: latency, reject, fail, tear, full     a probe: not well
 //! ```
 //!
 //! What happens to whom is decided in `book` from plans and seeds alone; `control` asks it, waits and logs. A fault acts
@@ -17,6 +17,7 @@ mod control;
 mod elsewhere;
 mod fault;
 mod plan;
+mod slow;
 mod status;
 mod target;
 
@@ -25,6 +26,7 @@ pub use plan::{FaultPlan, InjectError};
 pub use status::{FaultEnd, FaultStatus};
 
 pub(crate) use control::{FaultControl, injected};
+pub(crate) use slow::Slow;
 pub(crate) use target::Subject;
 
 use super::system::System;

@@ -311,7 +311,7 @@ mod tests {
             Scope::Storage(None),
         ];
         for (fault, takes) in [
-            (Fault::latency(Duration::from_secs(1), Duration::ZERO), [true, true, true, true, false]),
+            (Fault::latency(Duration::from_secs(1), Duration::ZERO), [true; 5]),
             (Fault::error(""), [true, true, true, true, false]),
             (Fault::Panic, [true, true, true, false, false]),
             (Fault::Append(AppendFault::Full), [false, false, false, false, true]),

@@ -142,7 +142,7 @@ impl Scope {
             Self::Service(_) => !matches!(fault, FaultKind::Append),
             Self::Kind(_) | Self::Entity { .. } => !matches!(fault, FaultKind::Append | FaultKind::Health),
             Self::Link(_) => matches!(fault, FaultKind::Latency | FaultKind::Error),
-            Self::Storage(_) => matches!(fault, FaultKind::Append),
+            Self::Storage(_) => matches!(fault, FaultKind::Latency | FaultKind::Append),
         };
         if takes {
             return Ok(());
@@ -151,7 +151,7 @@ impl Scope {
             Self::Service(_) => "a service takes latency, error, panic and health",
             Self::Kind(_) | Self::Entity { .. } => "a kind or an entity takes latency, error and panic",
             Self::Link(_) => "a link takes latency and error",
-            Self::Storage(_) => "storage takes append",
+            Self::Storage(_) => "storage takes latency and append",
         })
     }
 }

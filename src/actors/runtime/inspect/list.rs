@@ -38,7 +38,7 @@ pub struct EntityRow {
     pub asking: bool,
 }
 
-/// Looks at every stream of the unit once, in memory: some 100 ns each, and as many words.
+/// Looks at every stream of the unit once, in memory, and keeps those of the kind until they are in order.
 pub(super) fn page(host: &dyn KindHost, page: usize, size: usize) -> EntityPage {
     let mut found: Vec<(StreamId, StreamHead)> = Vec::new();
     host.unit().journal.heads(&mut |stream, head| {

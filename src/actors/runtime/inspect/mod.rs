@@ -32,7 +32,7 @@ pub enum InspectError {
         /// The sequence of its last event.
         last: u64,
     },
-    /// What was asked for was deleted, as `history.keep` has it.
+    /// What was asked for was deleted, as `[storage] history` has it.
     #[error("its older history was deleted: this can be told from {first} on")]
     Deleted {
         /// The first sequence of which it can be told.

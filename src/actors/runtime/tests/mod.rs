@@ -27,6 +27,7 @@ mod redeploying;
 mod remote;
 mod reopening;
 mod resting;
+mod slow;
 mod storm;
 mod walker;
 mod writing;
