@@ -67,7 +67,11 @@ const RULES: &[Rule] = &[
     rule("src/actors/runtime/probe/pulse.rs", IMPURE, "what probes amount to is pure"),
     Rule {
         under: "src/actors/runtime/faults",
-        but: &["src/actors/runtime/faults/mod.rs", "src/actors/runtime/faults/control.rs"],
+        but: &[
+            "src/actors/runtime/faults/mod.rs",
+            "src/actors/runtime/faults/control.rs",
+            "src/actors/runtime/faults/slow.rs",
+        ],
         banned: IMPURE,
         why: "which fault happens to whom is pure",
     },

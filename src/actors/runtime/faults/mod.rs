@@ -8,8 +8,8 @@
 //!               append: latency, reject, fail, tear, full     a probe: not well
 //! ```
 //!
-//! What happens to whom is decided in `book` from plans and seeds alone; `control` asks it, waits and logs. A fault acts
-//! before anything is written, so whoever meets one may try again.
+//! What happens to whom is decided in `book` from plans and seeds alone; `control` asks it, waits and logs; in `slow` appends
+//! stand in line. A fault acts before anything is written, so whoever meets one may try again.
 
 mod book;
 mod chance;
