@@ -1,6 +1,6 @@
 //! The events as they come, for whoever stays to listen.
 //!
-//! A follower pulls: pages behind its cursor, as long as there are any, then it waits for the feed. Nothing is kept for one
+//! A follower pulls: a piece of each partition behind its cursor, as long as there is any, then it waits for the feed. Nothing is kept for one
 //! that is slow; it is behind, and reads the journal like everybody who is.
 
 use std::{collections::VecDeque, time::Duration};
@@ -12,16 +12,16 @@ use futures::{
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Cursors, EventQuery, EventsError, Found, Page, page, parse, print};
+use super::{Cursors, EventQuery, EventsError, Found, Read, parse, print, read};
 use crate::actors::runtime::system::System;
 
-/// So many may follow at the same time; each costs some pages a second while much happens.
+/// So many may follow at the same time; each costs some looks a second while much happens.
 pub(crate) const MOST_FOLLOWERS: usize = 64;
 
-/// Events of one page. As many of each partition may be read for it, and this for each follower.
-const PAGE: usize = 100;
+/// Events of each partition that are read at once and wait to be handed out: a MiB or two of all of them.
+const AT_ONCE: usize = 100;
 
-/// Between two pages that are not full, so that a busy shop is read some times a second and not for each event.
+/// Between two looks that found all there was, so that a busy shop is read some times a second and not for each event.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// An event, and where it was.
@@ -39,11 +39,11 @@ struct Follower {
     query: EventQuery,
     /// Behind the last event that was handed out.
     behind: Cursors,
-    /// Read and not handed out, at most a page.
+    /// Read and not handed out.
     waiting: VecDeque<Found>,
     /// Behind all that was read.
     read: Cursors,
-    /// Whether there was room for more on the last page: not much is to be expected of the next.
+    /// Whether the last look found all there was: not much is to be expected of the next.
     is_through: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -70,7 +70,7 @@ impl System {
         };
         let mut follower = Follower {
             system: self.clone(),
-            query: EventQuery { limit: PAGE, ..query },
+            query,
             behind: begin.clone(),
             waiting: VecDeque::new(),
             read: begin,
@@ -129,12 +129,12 @@ impl Follower {
         }
     }
 
-    /// Reads a page; whether anything new was on it, wanted or not.
+    /// Reads what comes next; whether there was anything new, wanted or not.
     async fn fill(&mut self) -> Result<bool, EventsError> {
         let (units, kinds) = (&self.system.inner.units, &self.system.inner.kinds);
-        let Page { events, next } = page(units, kinds, &self.query, Some(self.read.clone())).await?;
+        let Read { events, next, has_more } = read(units, kinds, &self.query, Some(self.read.clone()), AT_ONCE).await?;
         let is_new = next != self.read;
-        self.is_through = events.len() < PAGE;
+        self.is_through = !has_more;
         self.read = next;
         self.waiting = events.into();
         if self.waiting.is_empty() {

@@ -92,31 +92,38 @@ impl System {
     /// Reads only.
     pub async fn events(&self, query: EventQuery) -> Result<EventPage, EventsError> {
         let cursors = query.after.as_deref().map(parse).transpose()?;
-        let Page { events, next } = page(&self.inner.units, &self.inner.kinds, &query, cursors).await?;
+        let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
+        let Read { mut events, mut next, .. } =
+            read(&self.inner.units, &self.inner.kinds, &query, cursors, limit).await?;
+        for left_out in events.drain(limit.min(events.len())..).rev() {
+            next.insert(left_out.lane, left_out.offset - 1);
+        }
         Ok(EventPage { events: events.into_iter().map(|event| event.envelope).collect(), next: print(&next) })
     }
 }
 
-/// Events with where each was found, and where the next page begins.
-struct Page {
+/// Events with where each was found, and behind what was looked at.
+struct Read {
     events: Vec<Found>,
     next: Cursors,
+    /// Whether some partition may have more at once.
+    has_more: bool,
 }
 
-/// Reads the page behind `cursors`; without them the first that is there.
+/// Reads behind `cursors`, without them from the first that is there: at most `limit` events of each partition.
 ///
 /// # Errors
 /// [`EventsError`].
-async fn page(
+async fn read(
     units: &[Arc<UnitRuntime>],
     kinds: &Kinds,
     query: &EventQuery,
     cursors: Option<Cursors>,
-) -> Result<Page, EventsError> {
-    let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
+    limit: usize,
+) -> Result<Read, EventsError> {
     let is_first = cursors.is_none();
     let mut cursors = cursors.unwrap_or_default();
-    let mut found: Vec<Found> = Vec::new();
+    let (mut found, mut has_more): (Vec<Found>, bool) = (Vec::new(), false);
     for unit in units {
         for partition in 0..unit.journal.partitions() {
             let lane = (unit.name.to_string(), partition);
@@ -149,15 +156,11 @@ async fn page(
                     cursor = cursor.max(batch.upto);
                 }
             }
+            has_more |= matches >= limit || scanned >= SCANNED;
             cursors.insert(lane, cursor);
         }
     }
-    let mut events = merged(found);
-    let mut next = cursors;
-    for left_out in events.drain(limit.min(events.len())..).rev() {
-        next.insert(left_out.lane, left_out.offset - 1);
-    }
-    Ok(Page { events, next })
+    Ok(Read { events: merged(found), next: cursors, has_more })
 }
 
 /// By time, but each partition in its own order: the time of a decision may be after that of a later event.
