@@ -11,6 +11,7 @@
 //! ```
 
 pub(super) mod bases;
+pub(super) mod copying;
 mod epoch;
 mod frame;
 mod index;

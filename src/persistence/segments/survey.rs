@@ -55,7 +55,7 @@ pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn
 }
 
 /// A segment that was there a moment ago: a running process may have deleted it.
-fn deleted_meanwhile(dir: &Path, segment: u32, error: io::Error) -> io::Error {
+pub(super) fn deleted_meanwhile(dir: &Path, segment: u32, error: io::Error) -> io::Error {
     let now = bases::Bases::open(dir, &Names::default(), &mut |_, _| ()).ok().flatten();
     let deleted = now.is_some_and(|now| now.start.segment >= segment);
     if error.kind() == io::ErrorKind::NotFound && deleted {

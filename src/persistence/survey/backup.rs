@@ -1,7 +1,8 @@
 //! A copy of all journals that opens to the same, and how it comes back.
 //!
 //! A journal only grows, so a copy of a running one is a prefix of it: what is apart from the segments is copied first,
-//! then the segments that are there, the last one up to the frame that was whole when it was met. What can be derived
+//! then the segments that are there by then, the last one up to the frame that was whole when it was met. History that is
+//! deleted between the two leaves a gap behind what was copied of `bases`: there is no copy then. What can be derived
 //! from the journals is left out. The copy is a data directory of its own, with `backup.json` beside the units: every
 //! file with its length and checksum.
 
@@ -15,7 +16,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{DataDirectory, SurveyError};
-use crate::persistence::{Backend, segments::survey::end_of};
+use crate::persistence::{
+    Backend,
+    segments::{copying, survey::end_of},
+};
 
 const MANIFEST: &str = "backup.json";
 
@@ -109,17 +113,25 @@ impl DataDirectory {
                 return Err(SurveyError::InUse { unit: unit.clone() }.into());
             }
             let journal = self.journal(unit);
-            let mut files = Vec::new();
-            list(&journal, &mut files).map_err(BackupError::io(&journal))?;
-            // What says how far segments go comes first, so that it never says more than they have.
-            files.sort_by_key(|file| (is_segment(file), file.clone()));
-            let last = files.iter().rfind(|file| is_segment(file) && file.parent() == Some(&journal)).cloned();
+            let mut beside = Vec::new();
+            list(&journal, &mut beside).map_err(BackupError::io(&journal))?;
+            beside.retain(|file| !is_segment(file));
+            beside.sort();
             let services = self.data.join(unit).join("services.json");
-            for file in services.exists().then_some(services).into_iter().chain(files) {
+            for file in services.exists().then_some(services).into_iter().chain(beside) {
+                backed.files.push(copy(&self.data, to, &file, None, passed)?);
+            }
+            if *backend != Backend::Segments {
+                continue;
+            }
+            // Listed last: what says how far segments go never says more than they have.
+            let copied = to.join(journal.strip_prefix(&self.data).unwrap_or(&journal));
+            let segments = copying::segments(&journal, &copied).map_err(SurveyError::from)?;
+            for file in &segments {
                 // Nothing but the last segment can change, and that only behind its last whole frame.
-                let end = (Some(&file) == last.as_ref()).then(|| end_of(&file)).transpose();
-                let end = end.map_err(BackupError::io(&file))?;
-                backed.files.push(copy(&self.data, to, &file, end, passed)?);
+                let end = (Some(file) == segments.last()).then(|| end_of(file)).transpose();
+                let end = end.map_err(BackupError::io(file))?;
+                backed.files.push(copy(&self.data, to, file, end, passed)?);
             }
         }
         backed.files.push(copy(&self.data, to, &self.data.join("format.json"), None, passed)?);

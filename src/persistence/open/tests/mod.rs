@@ -1,8 +1,10 @@
+mod backups;
+
 use std::{fs, path::Path, sync::mpsc};
 
 use super::*;
 use crate::persistence::{
-    DataDirectory, PartitionId, Record, StoredSnapshot, Truncation, Verifier, ViewName, ViewProgress,
+    Backed, DataDirectory, PartitionId, Record, StoredSnapshot, Truncation, Verifier, ViewName, ViewProgress,
     sample::{append, stream},
 };
 
