@@ -64,23 +64,6 @@ pub(super) fn deleted_meanwhile(dir: &Path, segment: u32, error: io::Error) -> i
     error
 }
 
-/// Behind the last whole frame of a segment: what stands before it never changes.
-pub(in crate::persistence) fn end_of(path: &Path) -> io::Result<u64> {
-    let file = File::open(path)?;
-    let mut window = Window::new(&file, AHEAD);
-    let mut at = SEGMENT_HEADER as u64;
-    let Ok(header) = SegmentHeader::decode(window.get(0, SEGMENT_HEADER)?) else { return Ok(file.metadata()?.len()) };
-    loop {
-        let Some(frame) = FrameHeader::decode(window.get(at, FRAME_HEADER)?, header.id) else { return Ok(at) };
-        let length = usize::try_from(frame.length).unwrap_or(usize::MAX);
-        let records = window.get(at + FRAME_HEADER as u64, length)?;
-        if records.len() < length || crc32c::crc32c(records) != frame.checksum {
-            return Ok(at);
-        }
-        at = frame.next(at);
-    }
-}
-
 struct Walk {
     /// Of the journal; known from the first readable header on.
     id: Option<JournalId>,
@@ -220,13 +203,13 @@ enum Next {
 }
 
 /// What stands behind a place where no frame begins.
-enum Behind {
+pub(super) enum Behind {
     Nothing,
     Bytes,
     Frame(u64),
 }
 
-fn behind(window: &mut Window<'_>, at: u64, id: JournalId) -> io::Result<Behind> {
+pub(super) fn behind(window: &mut Window<'_>, at: u64, id: JournalId) -> io::Result<Behind> {
     let mut bytes_seen = false;
     let mut from = at;
     loop {

@@ -16,10 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{DataDirectory, SurveyError};
-use crate::persistence::{
-    Backend,
-    segments::{copying, survey::end_of},
-};
+use crate::persistence::{Backend, segments::copying};
 
 const MANIFEST: &str = "backup.json";
 
@@ -126,12 +123,9 @@ impl DataDirectory {
             }
             // Listed last: what says how far segments go never says more than they have.
             let copied = to.join(journal.strip_prefix(&self.data).unwrap_or(&journal));
-            let segments = copying::segments(&journal, &copied).map_err(SurveyError::from)?;
-            for file in &segments {
-                // Nothing but the last segment can change, and that only behind its last whole frame.
-                let end = (Some(file) == segments.last()).then(|| end_of(file)).transpose();
-                let end = end.map_err(BackupError::io(file))?;
-                backed.files.push(copy(&self.data, to, file, end, passed)?);
+            let segments = copying::segments(&journal, &copied, self.partitions).map_err(SurveyError::from)?;
+            for (file, end) in segments {
+                backed.files.push(copy(&self.data, to, &file, end, passed)?);
             }
         }
         backed.files.push(copy(&self.data, to, &self.data.join("format.json"), None, passed)?);

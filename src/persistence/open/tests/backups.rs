@@ -1,7 +1,7 @@
 //! Copies of a store that writes, deletes and fails meanwhile.
 
 use super::*;
-use crate::persistence::BackupError;
+use crate::persistence::{BackupError, SurveyError};
 
 /// One unit of small segments.
 fn alone(dir: &tempfile::TempDir) -> StorageConfig {
@@ -84,4 +84,64 @@ fn a_copy_that_meets_a_deletion_is_none_and_the_next_one_is() {
         back_up(&data, &copy("next"), || ()).unwrap();
         SegmentsJournal::check(&journal(&copy("next")), 16).unwrap();
     }
+}
+
+/// What stands behind damage was left out, as if the journal had ended there.
+#[test]
+fn a_last_segment_that_is_damaged_is_not_copied_up_to_the_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let storage = open(&StorageConfig { segment_bytes: 1 << 20, ..alone(&dir) }).unwrap();
+    for n in 0..20 {
+        write(storage.unit("main").unwrap(), &n.to_string());
+    }
+    storage.close();
+    let file = journal(&data).join("0000000001.seg");
+    let whole = fs::read(&file).unwrap();
+    let end = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let copied = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        fs::write(&file, bytes).unwrap();
+        let to = dir.path().join(name);
+        back_up(&data, &to, || ()).map(|_| fs::metadata(journal(&to).join("0000000001.seg")).unwrap().len())
+    };
+    let whole = copied("whole", &|_| ()).unwrap();
+    assert!((end as u64..end as u64 + 16).contains(&whole), "{whole}");
+    for at in [20, 70, 150, end / 3, end / 2, end - 5] {
+        let refused = copied(&at.to_string(), &|bytes| bytes[at] ^= 0x20).unwrap_err();
+        let damaged = matches!(&refused, BackupError::Survey(SurveyError::Open(OpenError::Damaged { .. })));
+        assert!(damaged && refused.to_string().contains(file.to_str().unwrap()), "byte {at}: {refused}");
+        assert!(!dir.path().join(at.to_string()).join("backup.json").exists());
+    }
+    // Whole frames that are fewer than were acknowledged.
+    copied("cut", &|bytes| bytes[end / 2..].fill(0)).unwrap_err();
+    // A write that was cut short.
+    assert_eq!(copied("torn", &|bytes| bytes[end + 100..end + 105].fill(7)).unwrap(), whole);
+}
+
+/// Its frames are met half written, and rolled behind.
+#[test]
+fn every_copy_that_is_made_while_others_write_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let storage = open(&alone(&dir)).unwrap();
+    let main = storage.unit("main").unwrap();
+    std::thread::scope(|scope| {
+        let (copied, stop) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            for n in 0.. {
+                write(main, &n.to_string());
+                if stop.try_recv() == Err(mpsc::TryRecvError::Disconnected) {
+                    break;
+                }
+            }
+        });
+        for round in 0..10 {
+            let to = dir.path().join(round.to_string());
+            back_up(&data, &to, || ()).unwrap();
+            SegmentsJournal::check(&journal(&to), 16).unwrap();
+        }
+        drop(copied);
+    });
 }
