@@ -15,7 +15,7 @@
 use std::{
     collections::VecDeque,
     fs::{self, File},
-    io,
+    io::{self, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -225,6 +225,16 @@ pub(super) fn present(dir: &Path) -> io::Result<Vec<u32>> {
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// The frame that a segment begins with; `None` when that cannot be known, since it is not there or damaged.
+pub(super) fn first_frame(dir: &Path, segment: u32) -> io::Result<Option<u64>> {
+    let mut header = Vec::new();
+    match File::open(place(dir, segment)).and_then(|file| file.take(SEGMENT_HEADER as u64).read_to_end(&mut header)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(_) => Ok(SegmentHeader::decode(&header).ok().map(|header| header.first_frame)),
+    }
 }
 
 /// Removes the segments up to this one, wherever they are, for ever.

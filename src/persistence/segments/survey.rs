@@ -42,7 +42,9 @@ pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn
         before = Some(*number);
         let path = segment::place(dir, *number);
         let file = File::open(&path).map_err(|error| deleted_meanwhile(dir, *number, error))?;
-        if walk.segment(&path, &file, segments.last() == Some(number), look)?.is_break() {
+        let is_last = segments.last() == Some(number);
+        let until = if is_last { None } else { segment::first_frame(dir, number + 1)? };
+        if walk.segment((&path, &file), is_last, until, look)?.is_break() {
             return Ok(());
         }
     }
@@ -74,7 +76,15 @@ struct Walk {
 }
 
 impl Walk {
-    fn segment(&mut self, path: &Path, file: &File, is_last: bool, look: &mut dyn Look) -> io::Result<ControlFlow<()>> {
+    /// Shows a segment's frames before `until`: that one begins the next segment, and what stands behind here was left by a
+    /// write that failed.
+    fn segment(
+        &mut self,
+        (path, file): (&Path, &File),
+        is_last: bool,
+        until: Option<u64>,
+        look: &mut dyn Look,
+    ) -> io::Result<ControlFlow<()>> {
         let spot = |at| Spot { file: path, at };
         let mut window = Window::new(file, AHEAD);
         match SegmentHeader::decode(window.get(0, SEGMENT_HEADER)?) {
@@ -95,12 +105,14 @@ impl Walk {
             }
         }
         let Some(id) = self.id else { return Ok(ControlFlow::Continue(())) };
+        let is_left = |frame| until.is_some_and(|until| frame >= until);
         let mut at = SEGMENT_HEADER as u64;
-        loop {
+        while !self.next_frame.is_some_and(is_left) {
             let header = window.get(at, FRAME_HEADER)?;
             let nothing = header.iter().all(|byte| *byte == 0);
             let frame = FrameHeader::decode(header, id);
             let what = match frame {
+                Some(frame) if is_left(frame.number) => break,
                 Some(frame) => match self.frame(path, &mut window, (at, frame), is_last, look)? {
                     Next::At(next) => {
                         look.passed(next - at);
@@ -129,8 +141,9 @@ impl Walk {
                 look.damage(spot(at), None, what);
                 self.next_frame = None;
             }
-            return Ok(ControlFlow::Continue(()));
+            break;
         }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Shows the records of a frame.

@@ -1,10 +1,6 @@
 //! Segments and their frames, checked from the first byte to the last.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs::File, io, path::Path};
 
 use super::{Recovered, Stop, damaged, records::Records};
 use crate::persistence::{
@@ -92,17 +88,10 @@ impl<'a> Frames<'a> {
         if last.is_none_or(|last| number > last) {
             return Ok(None);
         }
-        let path = segment::place(self.dir, number);
-        let mut header = Vec::new();
-        match File::open(&path).and_then(|file| file.take(SEGMENT_HEADER as u64).read_to_end(&mut header)) {
-            // One that is missing or damaged is told of when it is its turn.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Follower { first_frame: None })),
-            Err(error) => Err(OpenError::io(path, error)),
-            Ok(_) => {
-                let first_frame = SegmentHeader::decode(&header).ok().map(|header| header.first_frame);
-                Ok(Some(Follower { first_frame }))
-            }
-        }
+        // One that is missing or damaged is told of when it is its turn.
+        let first_frame = segment::first_frame(self.dir, number);
+        let first_frame = first_frame.map_err(|error| OpenError::io(segment::place(self.dir, number), error))?;
+        Ok(Some(Follower { first_frame }))
     }
 
     fn segment(&mut self, path: &Path, file: &File, follower: Option<Follower>) -> Result<(), Stop> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::*;
-use crate::persistence::{Append, Lease};
+use crate::persistence::{Append, Lease, UnitReport, Verifier};
 
 /// What becomes of the write, or the sync behind it, that fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -139,7 +139,18 @@ fn comes_back_after(failure: Failure, at: usize) -> bool {
     assert_eq!(journal.torn(), None);
     assert_eq!(shown(&journal), after);
     assert_eq!(journal.read_stream(&sample::stream("0"), 0, usize::MAX).unwrap(), of_one);
+    let looked = surveyed(dir.path());
+    assert_eq!((looked.damage, looked.tail), (Vec::new(), None), "{failure:?} at {at}");
+    assert_eq!(looked.counted.events, events(&journal) as u64, "{failure:?} at {at}: each is shown once");
     true
+}
+
+/// What the tools say of it.
+fn surveyed(dir: &Path) -> UnitReport {
+    let mut passed = |_| ();
+    let mut verifier = Verifier::new("main", 2, &mut passed);
+    survey::survey(&config(dir).dir, 2, &mut verifier).unwrap();
+    verifier.report()
 }
 
 /// Appends of one stream that are linked to each other within the frame whose sync fails.
@@ -266,6 +277,7 @@ fn what_stands_behind_the_place_that_was_left_is_never_read_again() {
             fs::write(&path, bytes).unwrap();
             let journal = SegmentsJournal::open(&config(dir.path())).unwrap();
             assert_eq!(shown(&journal), expected, "{failure:?} filled with {fill}");
+            assert_eq!(surveyed(dir.path()).damage, [], "{failure:?} filled with {fill}");
         }
     }
 }
