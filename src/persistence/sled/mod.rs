@@ -19,7 +19,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, RwLock},
+    sync::{Arc, Mutex, OnceLock, RwLock},
     thread,
     time::Duration,
 };
@@ -29,7 +29,7 @@ use ::sled::{Db, Tree};
 use self::{values::ValueError, waking::Waking};
 use super::{
     OpenError, StoreError,
-    sync::{read, write},
+    sync::{lock, read, write},
 };
 
 /// How a store is opened.
@@ -46,6 +46,8 @@ pub(super) struct SledStore {
     /// A write or sync failed, and this way: the system may have dropped what it did not write, so nothing is trusted to
     /// a later one. Nor does sled write again after an error of the disk.
     broken: OnceLock<Arc<str>>,
+    /// Held while syncing: the system tells of what it dropped once, so nobody begins to sync before that is known.
+    syncing: Mutex<()>,
 }
 
 struct Opened {
@@ -81,7 +83,7 @@ impl SledStore {
                 })?
             }
         };
-        Ok(Self { opened: RwLock::new(Some(opened)), broken: OnceLock::new() })
+        Ok(Self { opened: RwLock::new(Some(opened)), broken: OnceLock::new(), syncing: Mutex::default() })
     }
 
     /// Gives sled's files free; everything fails from then on.
@@ -120,6 +122,8 @@ impl SledStore {
         act: impl FnOnce(&Opened) -> Result<(), ValueError>,
     ) -> Result<(), StoreError> {
         self.change(doing, act)?;
+        let _one = lock(&self.syncing);
+        self.check(doing)?; // another sync may have failed since, with what was changed here
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
         opened
@@ -135,14 +139,19 @@ impl SledStore {
         doing: &'static str,
         act: impl FnOnce(&Opened) -> Result<(), ValueError>,
     ) -> Result<(), StoreError> {
-        if let Some(reason) = self.broken.get() {
-            return Err(failed(doing, format!("an earlier write failed: {reason}")));
-        }
+        self.check(doing)?;
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
         match opened.waking.during(|| guarded(doing, || Ok(act(opened))))? {
             Err(ValueError::Sled(error @ ::sled::Error::Io(_))) => Err(self.broke(failed(doing, error.to_string()))),
             done => done.map_err(|error| failed(doing, error.to_string())),
+        }
+    }
+
+    fn check(&self, doing: &'static str) -> Result<(), StoreError> {
+        match self.broken.get() {
+            Some(reason) => Err(failed(doing, format!("an earlier write failed: {reason}"))),
+            None => Ok(()),
         }
     }
 

@@ -238,3 +238,16 @@ fn a_damaged_head_or_checkpoint_is_an_error() {
     heads(&store).unwrap_err();
     store.checkpoint().unwrap_err();
 }
+
+/// The system told another sync that it dropped what this one would have synced, and says nothing of it again.
+#[test]
+fn what_was_changed_before_a_sync_of_others_failed_is_not_told_to_be_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    let outcome = store.write("saving", |_| {
+        store.broke(failed("saving something else", "no"));
+        Ok(())
+    });
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("an earlier write failed"), "{error}");
+}

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
+    sync::{Arc, Mutex, RwLock},
 };
 
 use ::sled::{Batch, Db};
@@ -19,7 +19,7 @@ use crate::persistence::{
         waking::Waking,
         when_free,
     },
-    sync::{read, write},
+    sync::{lock, read, write},
 };
 
 /// Why sled did not do something.
@@ -44,6 +44,9 @@ impl From<ValueError> for Failure {
 pub(super) struct Store {
     /// `None` once closed.
     opened: RwLock<Option<Opened>>,
+    /// Why a sync failed, whoever asked for it: the system may have dropped what it did not write, of others too, and tells
+    /// that once. Held while syncing, so that no sync begins that would not know.
+    not_synced: Mutex<Option<Arc<str>>>,
     dir: PathBuf,
 }
 
@@ -96,7 +99,11 @@ impl Store {
         };
         let file = sync_new(dir).map_err(io)?;
         let waking = wake_with_a_flush(&db).map_err(io)?;
-        let store = Self { opened: RwLock::new(Some(Opened { waking, db, file })), dir: dir.to_owned() };
+        let store = Self {
+            opened: RwLock::new(Some(Opened { waking, db, file })),
+            not_synced: Mutex::default(),
+            dir: dir.to_owned(),
+        };
         let format = store.access(|db| Ok((values::get(db, keys::FORMAT_KEY)?, db.is_empty())));
         let own = [keys::FORMAT, &partitions.to_le_bytes()].concat();
         match format.map_err(|failure| store.not_opened(failure))? {
@@ -137,12 +144,28 @@ impl Store {
         self.access(|db| Ok(db.apply_batch(batch)?))
     }
 
-    /// Has sled write what it holds, and syncs that.
+    /// Has sled write what it holds, and syncs that. Fails for ever once it has failed.
     pub(super) fn sync(&self) -> Result<(), Failure> {
+        let mut not_synced = lock(&self.not_synced);
+        if let Some(reason) = &*not_synced {
+            return Err(Failure::Io(format!("an earlier sync failed: {reason}")));
+        }
+        let synced = self.flush_and_sync();
+        *not_synced = synced.as_ref().err().map(|failure| failure.to_string().into());
+        synced
+    }
+
+    fn flush_and_sync(&self) -> Result<(), Failure> {
         self.access(|db| Ok(db.flush().map(drop)?))?;
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| Failure::Io("the journal is closed".to_owned()))?;
         opened.file.sync_data().map_err(|error| Failure::Io(error.to_string()))
+    }
+
+    /// Syncs another file from now on, and returns the one before.
+    #[cfg(test)]
+    pub(super) fn sync_instead(&self, file: File) -> File {
+        std::mem::replace(&mut write(&self.opened).as_mut().expect("it is open").file, file)
     }
 
     /// Gives sled's files free; everything fails from then on.

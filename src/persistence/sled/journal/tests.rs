@@ -246,6 +246,29 @@ fn a_crash_at_every_step_of_a_deletion_leaves_all_or_what_stands_for_it() {
     }
 }
 
+/// The system may have dropped what the writer had applied by then, and says so once: to the deletion.
+#[test]
+fn after_a_deletion_whose_sync_fails_nothing_is_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SledJournal::open(&config(&dir)).unwrap();
+    for _ in 0..9 {
+        write(&journal, "1", 1).unwrap();
+    }
+    let heads = [0, 1].map(|partition| journal.durable(PartitionId(partition)));
+    let what = Truncation { before_millis: u64::MAX, dealt_with: &heads };
+    let base = |_: &StreamId, sequence| Ok(StoredSnapshot { sequence, shape: 1, bytes: bytes::Bytes::new() });
+    // It takes no sync.
+    let synced = journal.shared.store.sync_instead(File::open("/dev/null").unwrap());
+    assert!(matches!(journal.truncate(what, &mut base.clone()), Err(TruncateError::Read(ReadError::Io { .. }))));
+    drop(journal.shared.store.sync_instead(synced));
+    assert!(matches!(write(&journal, "1", 1), Err(AppendError::Unknown(_))));
+    assert!(journal.poisoned().is_some());
+    drop(journal);
+    let journal = SledJournal::open(&config(&dir)).unwrap();
+    assert!(journal.head(&stream("1")).unwrap().sequence >= 9);
+    write(&journal, "1", 1).unwrap();
+}
+
 #[test]
 fn it_counts_what_it_made_durable_and_what_it_refused() {
     let dir = tempfile::tempdir().unwrap();
