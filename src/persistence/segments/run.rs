@@ -46,7 +46,7 @@ impl Run {
     /// Opens what is in `config.dir`.
     pub(super) fn open(
         config: &SegmentsConfig,
-        disk: Box<dyn Disk>,
+        mut disk: Box<dyn Disk>,
         counters: &Arc<Counters>,
     ) -> Result<Self, OpenError> {
         let SegmentsConfig { dir, partitions, segment_bytes, queue, heads, room } = config;
@@ -57,7 +57,7 @@ impl Run {
         let found = recovery::scan(dir, &segments, *partitions, &names, heads.as_deref(), beginning.as_ref())?;
         drop(beginning);
         let before = epoch::read(dir).map_err(io)?.map_or(0, |opening| opening.epoch).max(found.epoch);
-        let file = recovery::settle(dir, &found, *segment_bytes).map_err(io)?;
+        let file = recovery::settle(dir, &found, *segment_bytes, &mut *disk).map_err(io)?;
         if let Some(TornTail { file, at, bytes }) = &found.torn {
             let file = file.display();
             tracing::warn!(%file, at, bytes, "the end of the journal was no frame and has been cut off");

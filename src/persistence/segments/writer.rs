@@ -70,6 +70,9 @@ pub(super) trait Disk: Send + 'static {
     fn sync(&mut self, file: &File) -> io::Result<()> {
         file.sync_data()
     }
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        segment::sync_dir(dir)
+    }
 }
 
 /// The real one.

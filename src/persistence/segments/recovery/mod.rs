@@ -33,6 +33,7 @@ use super::{
     index::Index,
     segment::{self, Window},
     witness,
+    writer::Disk,
 };
 use crate::persistence::{OpenError, TornTail, codec::Names, heads::HeadStore};
 
@@ -141,10 +142,11 @@ fn damaged(file: impl Into<PathBuf>, at: u64, what: impl Into<String>) -> OpenEr
 ///
 /// That frame was perhaps never synced, or its sync failed, after which the system takes its pages for clean: only
 /// writing the same bytes again makes it sync them.
-pub(super) fn settle(dir: &Path, found: &Recovered, segment_bytes: u64) -> io::Result<File> {
+pub(super) fn settle(dir: &Path, found: &Recovered, segment_bytes: u64, disk: &mut dyn Disk) -> io::Result<File> {
     segment::remove_unfinished(dir)?;
     bases::remove_unfinished(dir)?;
-    // What is deleted and was not yet removed.
+    // What is deleted and was not yet removed; by a process that was perhaps ended before the name of `bases` was synced.
+    disk.sync_dir(dir)?;
     segment::remove_upto(dir, found.deleted)?;
     let file = File::options().read(true).write(true).open(segment::path(dir, found.segment))?;
     if let Some(torn) = &found.torn {
@@ -163,6 +165,6 @@ pub(super) fn settle(dir: &Path, found: &Recovered, segment_bytes: u64) -> io::R
     }
     segment::preallocate(&file, segment_bytes)?;
     file.sync_all()?;
-    segment::sync_dir(dir)?;
+    disk.sync_dir(dir)?;
     Ok(file)
 }

@@ -74,6 +74,30 @@ fn a_crash_at_every_step_leaves_all_or_what_stands_for_it() {
     }
 }
 
+/// Fails to sync a directory.
+struct NoNames;
+
+impl Disk for NoNames {
+    fn sync_dir(&mut self, _: &Path) -> io::Result<()> {
+        Err(io::Error::other("no"))
+    }
+}
+
+/// The new `bases` has its name, and a power cut could still take that back.
+#[test]
+fn segments_are_not_removed_before_what_stands_for_them_has_its_name_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = several(dir.path());
+    let (whole, segments) = (newest(&journal), segment::list(&config(dir.path()).dir).unwrap());
+    truncate(&journal, Some("settle")).unwrap_err();
+    journal.close();
+    drop(journal);
+    SegmentsJournal::open_on(&config(dir.path()), super::first(NoNames)).unwrap_err();
+    assert_eq!(segment::list(&config(dir.path()).dir).unwrap(), segments);
+    let journal = SegmentsJournal::open(&config(dir.path())).unwrap();
+    assert_eq!((segment::list(&config(dir.path()).dir).unwrap().len(), newest(&journal)), (1, whole));
+}
+
 /// Until it is tried again in the same process, which is told so.
 #[test]
 fn a_deletion_that_failed_is_made_up_for_without_a_reopening() {

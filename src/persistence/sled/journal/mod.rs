@@ -24,6 +24,7 @@ mod writer;
 
 use std::{
     collections::HashMap,
+    fs::File,
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock, RwLock,
@@ -130,6 +131,8 @@ impl SledJournal {
         let (bases, beginning) = Bases::begin(&config.dir, config.partitions, &names)?.unzip();
         let found = recovery::scan(&store, config.partitions, witness.as_ref(), &names, beginning)?;
         let epoch = found.epoch.max(witness.map_or(0, |witness| witness.epoch)) + 1;
+        // What is deleted is removed: by then, what stands for it has its name for ever.
+        File::open(&config.dir).and_then(|dir| dir.sync_all()).map_err(|error| OpenError::io(&config.dir, error))?;
         recovery::settle(&store, &found, epoch)?;
         bases::remove_unfinished(&config.dir).map_err(|error| OpenError::io(&config.dir, error))?;
         epoch::write(&config.dir, epoch, &found.index.positions)?;
