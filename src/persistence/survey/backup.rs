@@ -96,19 +96,19 @@ impl Backed {
 }
 
 impl DataDirectory {
-    /// Copies all journals to `to`, which is not there or empty. May be called while a process runs on the data. The
-    /// copy is durable when this returns. May block on the disk.
+    /// Copies all journals to `to`, which is not there or empty. May be called while a process runs on the data, unless a
+    /// journal is in sled: no process can open the data then before this returns. The copy is durable by then. May block on
+    /// the disk.
     ///
     /// # Errors
     /// [`BackupError`]: the copy is then not finished, and `restore` refuses it.
     pub fn back_up(&self, to: &Path, passed: &mut dyn FnMut(u64)) -> Result<Backed, BackupError> {
         make_empty(to)?;
-        let in_use = self.in_use()?;
+        // sled changes its files from its opening on: nobody opens them before all of it is copied.
+        let in_sled = self.units.iter().find(|(_, backend)| *backend == Backend::Sled);
+        let _held = in_sled.map(|(unit, _)| self.hold(unit)).transpose()?;
         let mut backed = Backed { files: Vec::new() };
         for (unit, backend) in &self.units {
-            if *backend == Backend::Sled && in_use {
-                return Err(SurveyError::InUse { unit: unit.clone() }.into());
-            }
             let journal = self.journal(unit);
             let mut beside = Vec::new();
             list(&journal, &mut beside).map_err(BackupError::io(&journal))?;

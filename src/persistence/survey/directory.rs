@@ -50,20 +50,21 @@ impl DataDirectory {
         Ok(Self { data: data.to_owned(), partitions, units })
     }
 
-    /// Whether a process has it open now.
+    /// Takes the data for a look at `unit`, whose journal is in sled: no process opens it before the file is dropped. `None`
+    /// when none ever had it open, as in a copy: there is nothing to take then.
     ///
     /// # Errors
-    /// [`SurveyError::Io`]
-    pub fn in_use(&self) -> Result<bool, SurveyError> {
+    /// [`SurveyError::InUse`]: a process has it open. [`SurveyError::Io`]
+    pub(super) fn hold(&self, unit: &str) -> Result<Option<File>, SurveyError> {
         let path = self.data.join("LOCK");
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(SurveyError::io(path, error)),
         };
         match file.try_lock_shared() {
-            Ok(()) => Ok(false),
-            Err(TryLockError::WouldBlock) => Ok(true),
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Err(SurveyError::InUse { unit: unit.to_owned() }),
             Err(TryLockError::Error(error)) => Err(SurveyError::io(path, error)),
         }
     }
@@ -96,9 +97,7 @@ impl DataDirectory {
         let dir = self.journal(unit);
         match self.units.iter().find(|(name, _)| name == unit).map(|(_, backend)| *backend) {
             Some(Backend::Sled) => {
-                if self.in_use()? {
-                    return Err(SurveyError::InUse { unit: unit.to_owned() });
-                }
+                let _held = self.hold(unit)?;
                 match survey_database(&dir, self.partitions, look) {
                     Err(OpenError::Damaged { file, at, what }) => {
                         look.damage(super::Spot { file: &file, at }, None, &what);

@@ -145,3 +145,22 @@ fn every_copy_that_is_made_while_others_write_opens() {
         drop(copied);
     });
 }
+
+/// A process that was started meanwhile let sled write into files of which some were copied.
+#[test]
+fn nobody_opens_a_journal_in_sled_that_is_being_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    let config = StorageConfig { journal: Backend::Sled, ..alone(&dir) };
+    let storage = open(&config).unwrap();
+    write(storage.unit("main").unwrap(), "1");
+    let in_use = back_up(&data, &dir.path().join("none"), || ()).unwrap_err();
+    assert!(matches!(in_use, BackupError::Survey(SurveyError::InUse { .. })), "{in_use}");
+    storage.close();
+    drop(storage);
+    back_up(&data, &copy, || assert!(matches!(open(&config), Err(OpenError::InUse { .. })))).unwrap();
+    for data in [data, copy] {
+        let storage = open(&StorageConfig { data, ..config.clone() }).unwrap();
+        assert_eq!(keys(storage.unit("main").unwrap()), ["1"]);
+    }
+}
