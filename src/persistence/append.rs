@@ -54,7 +54,7 @@ pub struct Append {
 impl Append {
     /// A decision writes a handful of events; the bound keeps a frame small.
     pub const MAX_EVENTS: usize = 1024;
-    /// Bytes of all payloads and the reply together. A body is at most 1 MiB.
+    /// Bytes of all payloads, the replies and what was told instead of one, together. A body is at most 1 MiB.
     pub const MAX_BYTES: usize = 4 << 20;
 }
 

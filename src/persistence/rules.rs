@@ -107,10 +107,11 @@ impl Head {
 /// [`Refusal::TooLarge`], also for an append without events.
 pub(super) fn check_size(append: &Append) -> Result<(), Refusal> {
     let events = append.events.len();
-    let reply = append.reply.as_ref().map_or(0, bytes::Bytes::len);
-    let settled = append.settled.as_ref().and_then(|settled| settled.reply.as_ref()).map_or(0, bytes::Bytes::len);
-    let bytes =
-        append.events.iter().fold(reply.saturating_add(settled), |sum, event| sum.saturating_add(event.payload.len()));
+    let settled = append.settled.iter().flat_map(|settled| [&settled.reply, &settled.why]);
+    let told = [&append.reply].into_iter().chain(settled).flatten();
+    let bytes = told
+        .chain(append.events.iter().map(|event| &event.payload))
+        .fold(0, |sum: usize, bytes| sum.saturating_add(bytes.len()));
     let names: usize = append.events.iter().map(|event| event.name.len()).fold(0, usize::saturating_add);
     let fits = (1..=Append::MAX_EVENTS).contains(&events)
         && bytes <= Append::MAX_BYTES

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use super::{Reopen, next, wait};
 use crate::persistence::{
-    Append, AppendError, Appended, Journal, Lease, PartitionId, Record, Refusal, StreamHead, StreamId,
+    Append, AppendError, Appended, Journal, Lease, Origin, PartitionId, Record, Refusal, Settled, StreamHead, StreamId,
     sample::{event, stream},
 };
 
@@ -119,6 +119,9 @@ pub(super) fn what_no_record_can_hold_is_refused(mut open: Reopen<dyn Journal>) 
     assert!(too_large(wait(&*journal, with(vec![event(vec![0; Append::MAX_BYTES + 1])]))));
     let long = Append { correlation: "x".repeat(1 << 16).into(), ..with(vec![event("")]) };
     assert!(too_large(wait(&*journal, long)));
+    let half = || Some(vec![0; Append::MAX_BYTES / 2 + 1].into());
+    let settled = Settled { origin: 1, how: Origin::Fresh, reply: half(), why: half() };
+    assert!(too_large(wait(&*journal, Append { settled: Some(settled), ..with(vec![event("")]) })));
     assert_eq!(journal.head(&stream), None);
     wait(&*journal, with(vec![event(vec![0; Append::MAX_BYTES])])).unwrap();
     assert_eq!(all_of(&*journal, &stream).len(), 1);
