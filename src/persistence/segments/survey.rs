@@ -35,8 +35,16 @@ pub(in crate::persistence) fn survey(dir: &Path, partitions: u16, look: &mut dyn
     let mut segments = segment::list(dir)?;
     segments.retain(|segment| before.is_none_or(|deleted| *segment > deleted));
     for number in &segments {
-        if let Some(missing) = before.map(|before: u32| before + 1).filter(|next| next != number) {
-            look.damage(Spot { file: &segment::path(dir, missing), at: 0 }, None, "the segment is missing");
+        let expected = before.map_or(1, |before: u32| before + 1);
+        if *number != expected {
+            let gone = deleted_meanwhile(dir, expected, io::ErrorKind::NotFound.into());
+            if gone.kind() != io::ErrorKind::NotFound {
+                return Err(gone);
+            }
+        }
+        // Where nothing says what was deleted, nothing is missed.
+        if before.is_some() && *number != expected {
+            look.damage(Spot { file: &segment::path(dir, expected), at: 0 }, None, "the segment is missing");
             walk.next_frame = None;
         }
         before = Some(*number);

@@ -1,4 +1,7 @@
+use std::ops::ControlFlow;
+
 use super::*;
+use crate::persistence::{Glance, Look, Spot};
 
 const STEPS: [&str; 6] = ["create", "sync", "check", "rename", "settle", "remove"];
 
@@ -152,6 +155,34 @@ fn what_is_missing_behind_the_deletion_is_noticed_and_what_stands_for_it_too() {
     refused(&segment::path(&config(dir.path()).dir, 1));
     fs::write(&bases, &whole).unwrap();
     assert_eq!(SegmentsJournal::open(&config(dir.path())).unwrap().streams(), 4);
+}
+
+/// Deletes once what stands for deleted history was read.
+struct Deletes<'a>(&'a SegmentsJournal);
+
+impl Look for Deletes<'_> {
+    fn record(&mut self, _: Spot<'_>, _: &Glance<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+    fn damage(&mut self, spot: Spot<'_>, _: Option<(u16, u64)>, what: &str) {
+        unreachable!("{}: {what}", spot.file.display())
+    }
+    fn deleted(&mut self, _: &[u64]) {
+        assert!(truncate(self.0, None).unwrap().pieces > 1);
+    }
+}
+
+/// Segments that were deleted while somebody looked were told to be missing.
+#[test]
+fn a_look_that_meets_a_deletion_ends_and_finds_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = several(dir.path());
+    truncate(&journal, None).unwrap();
+    for n in 0..60 {
+        write(&journal, &(n % 3).to_string());
+    }
+    let error = survey::survey(&config(dir.path()).dir, 2, &mut Deletes(&journal)).unwrap_err();
+    assert_eq!(error.to_string(), "history was deleted meanwhile: look again");
 }
 
 #[test]
