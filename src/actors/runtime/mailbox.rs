@@ -137,9 +137,11 @@ impl Claim {
         self.stands.compare_exchange(Self::QUEUED, Self::TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The decision began a step: the answer will come from another entity.
+    /// The decision began a step: the answer will come from another entity. A later step changes nothing: what an earlier
+    /// one did is done, whatever becomes of this one.
     pub(crate) fn begin(&self) {
-        self.stands.store(Self::BEGUN, Ordering::Release);
+        let begun = self.stands.compare_exchange(Self::TAKEN, Self::BEGUN, Ordering::AcqRel, Ordering::Acquire);
+        debug_assert!(begun.is_ok() || self.has_begun(), "only what was taken is decided");
     }
 
     /// The asker gives up; true when the message was not yet taken, so that nothing will be done.
@@ -227,7 +229,8 @@ impl<E: Entity> ReplyPort<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::fixture::Tally, *};
+    use crate::actors::{entity::Unavailable, runtime::budget::Budget};
 
     #[test]
     fn a_message_is_either_taken_or_withdrawn() {
@@ -237,5 +240,23 @@ mod tests {
         let claim = Claim::default();
         assert!(claim.withdraw());
         assert!(!claim.take());
+    }
+
+    /// The first step is durable and was answered; the append of the second is refused. The asker was told that nothing
+    /// was done.
+    #[tokio::test]
+    async fn a_later_step_does_not_take_back_that_an_earlier_one_is_under_way() {
+        let budget = Budget::new(1, 1 << 20, 1);
+        for (begun_again, outcome) in [(false, Outcome::NotDone), (true, Outcome::Unknown)] {
+            let (port, answer, claim) = ReplyPort::<Tally>::new(budget.beside());
+            assert!(claim.take());
+            claim.begin();
+            if begun_again {
+                claim.set_under_way(false);
+                claim.begin();
+            }
+            port.fail(AskError::Unavailable(Unavailable::ShuttingDown));
+            assert_eq!(answer.await.expect("answered").map(drop).expect_err("failed").outcome(), outcome);
+        }
     }
 }
