@@ -69,9 +69,10 @@ fn is_only_of_this_try<R>(error: &AskError<R>) -> bool {
             | Unavailable::ShuttingDown
             | Unavailable::Quarantined { .. }
             | Unavailable::NotRecovered { .. }
+            // Refused at the door, or by a state that is older than what the journal was given.
+            | Unavailable::Storage { .. }
             | Unavailable::Injected { what: Injected::Delayed, .. } => true,
             Unavailable::Panicked
-            | Unavailable::Storage { .. }
             | Unavailable::Partner { .. }
             | Unavailable::Injected { what: Injected::Refused(_) | Injected::Panicked, .. } => false,
         },

@@ -1,5 +1,7 @@
 //! Entities that ask entities.
 
+use std::time::Duration;
+
 use super::fixture::*;
 use crate::actors::entity::{AskError, CommandId, NumberedId, Outcome, Unavailable};
 
@@ -74,4 +76,28 @@ async fn a_step_may_end_in_a_refusal_that_leaves_nothing_open_and_is_not_kept() 
     settled(&system).await;
     assert_eq!(errand(&system, 1).await, Err(AskError::Rejected(ErrandRejection::TallyClosed)), "decided again");
     assert_eq!(errand(&system, 2).await, Ok(5), "the key is free");
+}
+
+/// The tally's append hangs for longer than the ask may take, and what is asked again is refused at the door, where nobody
+/// looks what was done before. Errands used to give up there, although the tally was added to.
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_hangs_takes_nothing_back() {
+    let storage = memory();
+    let system = start(&storage).await;
+    system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await.expect("added");
+    // The tally is away for a moment: what the errand begins is durable before the journal hangs.
+    system.entities::<Tally>().ask(&key("a"), Boom).await.expect_err("panics");
+    let errands = system.entities::<Errand>();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(errands.ask(&key("e"), RunErrand { to: 1, n: 4 }).into_future());
+    wait_for(|| async { system.services().iter().any(|service| service.open_asks > 0) }).await;
+    let disk = storage.memory_unit("main").expect("in memory");
+    disk.hold();
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    disk.release();
+    settled(&system).await;
+    let errand = errands.get(&key("e")).await.expect("readable").expect("there");
+    assert_eq!(errand.state.result, Some(5));
+    let tally = system.entities::<Tally>().get(&NumberedId::number(1)).await.expect("readable").expect("there");
+    assert_eq!(tally.state.total, 1005, "once by the errand, and 1000 for the count of errands");
 }
