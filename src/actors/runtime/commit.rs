@@ -7,6 +7,7 @@ use super::{
     gate::{Effect, Gate, append_failure},
     host::Host,
     mailbox::about,
+    service::AnsweredAtLast,
 };
 use crate::{
     actors::entity::{AskError, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded, Timestamp},
@@ -56,8 +57,8 @@ impl<E: Entity> Host<E> {
         let done = move |result| {
             let answers = host.unit.answers.clone();
             answers.bring(move || {
+                let _answered = AnsweredAtLast(&host.service);
                 host.answered(&cell, &facts, commit, result);
-                host.service.append_answered();
             });
         };
         self.unit.append(append, Box::new(done));

@@ -168,7 +168,7 @@ impl System {
         self.operate(name, Operation::Stop).await
     }
 
-    /// Starts a stopped service. Returns when it runs.
+    /// Starts a stopped service. Returns when it runs: not before the journal has answered all that it wrote earlier.
     ///
     /// # Errors
     /// [`ServiceError`].

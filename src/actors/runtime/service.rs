@@ -218,7 +218,7 @@ impl ServiceRuntime {
         self.appends.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(crate) fn append_answered(&self) {
+    fn append_answered(&self) {
         self.stall.answered();
         if self.appends.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.appends_answered.notify_waiters();
@@ -276,6 +276,15 @@ impl ServiceRuntime {
     }
 }
 
+/// An append that counts as answered when this is dropped, also when telling it panics: the next incarnation waits for it.
+pub(crate) struct AnsweredAtLast<'a>(pub(crate) &'a ServiceRuntime);
+
+impl Drop for AnsweredAtLast<'_> {
+    fn drop(&mut self) {
+        self.0.append_answered();
+    }
+}
+
 /// See [`ServiceRuntime::count_ask`].
 pub(crate) struct CountedAsk(Arc<ServiceRuntime>);
 
@@ -294,8 +303,8 @@ impl fmt::Debug for ServiceRuntime {
     }
 }
 
-/// The long-lived process behind a service's cells: opens the intake, resumes what was begun, lets idle
-/// entities leave, and in the end closes the intake, drains and drops the cells.
+/// The long-lived process behind a service's cells: waits for the appends of its predecessor, opens the intake, resumes
+/// what was begun, lets idle entities leave, and in the end closes the intake, drains and drops the cells.
 pub(crate) struct Cells {
     pub(crate) service: Arc<ServiceRuntime>,
     pub(crate) unit: Arc<UnitRuntime>,
@@ -312,6 +321,11 @@ impl Process for Cells {
             }
             let stopping = std::mem::take(&mut *service.stop.lock().unwrap_or_else(PoisonError::into_inner));
             stopping.cancel(); // for the timers of a predecessor that was killed
+            // What a predecessor wrote and was not told of is not in the heads yet: it would be recovered without it.
+            tokio::select! {
+                () = service.all_appends_answered() => {}
+                () = stop.requested() => return Ok(async { Ok(()) }.boxed()),
+            }
             service.failures.store(0, Ordering::Relaxed);
             service.places.open();
             service.phase.store(RUNNING, Ordering::Release);

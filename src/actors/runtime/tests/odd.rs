@@ -124,6 +124,51 @@ async fn a_partner_that_is_stopped_takes_nothing_back() {
     assert_eq!(total(&system, 1).await, 1005, "once by the errand, and 1000 for the count of errands");
 }
 
+/// The journal hangs while a service is stopped and started again: the new cells were recovered without what the old ones
+/// had written, and a step that was durable afterwards was never asked.
+#[tokio::test(start_paused = true)]
+async fn a_service_starts_with_all_that_it_wrote_before_it_was_stopped() {
+    let storage = memory();
+    let system = start(&storage).await;
+    system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await.expect("added");
+    let (disk, errands) = (storage.memory_unit("main").expect("in memory"), system.entities::<Errand>());
+    disk.hold();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(errands.ask(&key("e"), RunErrand { to: 1, n: 4 }).into_future());
+    wait_for(|| async { disk.waiting() == 1 }).await;
+    system.stop_service("t/errand").await.expect("stopped, when its time is up");
+    let told = tasks.join_next().await.expect("a task").expect("no panic").expect_err("stopped");
+    assert_eq!(told.outcome(), Outcome::Unknown);
+    let answers = async {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        disk.release();
+    };
+    let (started, ()) = tokio::join!(system.start_service("t/errand"), answers);
+    assert_eq!(started.expect("started").state, "running");
+    settled(&system).await;
+    let errand = errands.get(&key("e")).await.expect("readable").expect("there");
+    assert_eq!((errand.state.result, total(&system, 1).await), (Some(5), 1005));
+}
+
+/// It waits for a journal that hangs, and is stopped meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_waits_for_the_journal_can_be_stopped() {
+    let storage = memory();
+    let system = start(&storage).await;
+    let (disk, tallies) = (storage.memory_unit("main").expect("in memory"), system.entities::<Tally>());
+    disk.hold();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(tallies.ask(&key("a"), Add { n: 1 }).into_future());
+    wait_for(|| async { disk.waiting() == 1 }).await;
+    system.stop_service("t/tally").await.expect("stopped");
+    let waits = tokio::time::timeout(Duration::from_mins(1), system.start_service("t/tally")).await;
+    assert!(waits.is_err(), "{waits:?}");
+    assert_eq!(system.stop_service("t/tally").await.expect("stopped again").state, "stopped");
+    disk.release();
+    system.start_service("t/tally").await.expect("started");
+    assert_eq!(tallies.ask(&key("a"), Add { n: 1 }).await, Ok(2));
+}
+
 /// Thirty streams have an open step, and the service has room for four messages: all are resumed.
 #[tokio::test(start_paused = true)]
 async fn every_open_step_is_resumed_also_when_there_are_more_than_the_service_has_room_for() {
