@@ -72,12 +72,13 @@ impl<E: Entity> Host<E> {
         result: Result<Appended, AppendError>,
     ) {
         match result {
-            Ok(appended) | Err(AppendError::Duplicate(appended)) => {
+            Ok(appended) => {
                 self.publish(&cell.key, facts, commit.events, appended);
                 for effect in commit.effects.into_iter().chain(commit.gate.settle(Ok(()))) {
                     self.perform(cell, effect);
                 }
             }
+            // Also of one that is there already: it was decided on a state without it, and its events may be others.
             Err(error) => {
                 about(&facts.correlation)
                     .in_scope(|| tracing::warn!(kind = E::KIND, key = %cell.key, %error, "append failed"));

@@ -90,12 +90,13 @@ pub(crate) fn append_failure<R>(error: &AppendError) -> AskError<R> {
         // The decision is to blame, and will be at every repeat.
         AppendError::Refused(Refusal::TooLarge { .. }) => AskError::Unavailable(Unavailable::Panicked),
         AppendError::Unknown(reason) => AskError::Unsettled { reason: reason.to_string() },
+        // It is there, but what it led to was told by another activation.
+        AppendError::Duplicate(_) => AskError::Unsettled { reason: error.to_string() },
         AppendError::Refused(Refusal::NoSpace { retry_after, .. } | Refusal::OnPurpose { retry_after, .. }) => {
             unavailable(error, *retry_after)
         }
-        AppendError::Conflict { .. }
-        | AppendError::Fenced { .. }
-        | AppendError::Duplicate(_)
-        | AppendError::Refused(_) => unavailable(error, RETRY_AFTER),
+        AppendError::Conflict { .. } | AppendError::Fenced { .. } | AppendError::Refused(_) => {
+            unavailable(error, RETRY_AFTER)
+        }
     }
 }

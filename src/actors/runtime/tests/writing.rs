@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fixture::*;
 use crate::{
     actors::entity::{AskError, CommandId, NumberedId, Outcome},
-    persistence::{Fault, Faults, Operation},
+    persistence::{Append, Fault, Faults, Operation, StreamId},
 };
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_hundred_commands_later_a_snapshot_serves_and_tells_the_same() {
     let report = system.shutdown(Duration::from_secs(5)).await;
     assert!(report.killed.is_empty(), "{report:?}");
     let (storage, system) = crash_and_restart(storage, system).await;
-    let stream = crate::persistence::StreamId { kind: "t.tally".into(), key: "a".into() };
+    let stream = StreamId { kind: "t.tally".into(), key: "a".into() };
     let unit = storage.unit("main").expect("main");
     let snapshots = unit.snapshots.load(&stream).expect("readable");
     assert!(snapshots.first().is_some_and(|newest| newest.sequence >= 200), "{snapshots:?}");
@@ -136,4 +136,27 @@ async fn many_askers_of_one_entity_lose_nothing() {
     futures::future::join_all(asks).await;
     let current = system.entities::<Tally>().get(&key("hot")).await.expect("readable").expect("there");
     assert_eq!((current.state.total, current.sequence), (2000, 2000));
+}
+
+/// The stream has an append that the entity has not seen, by the same command: it used to be answered from the state that
+/// had missed it.
+#[tokio::test]
+async fn what_is_there_already_is_not_answered_from_a_state_without_it() {
+    let storage = memory();
+    let system = start(&storage).await;
+    let tallies = system.entities::<Tally>();
+    tallies.ask(&key("a"), Add { n: 1 }).await.expect("added");
+    let journal = &storage.unit("main").expect("main").journal;
+    let stream = StreamId { kind: "t.tally".into(), key: "a".into() };
+    let first = journal.read_stream(&stream, 0, 1).expect("readable").remove(0).append;
+    let id = CommandId::from_bits(7);
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let unseen = Append { expected: 1, command: id.to_bits(), ..first };
+    journal.append(unseen, Box::new(move |told| tell.send(told).expect("the test waits")));
+    told.await.expect("told").expect("written");
+    let told = tallies.ask(&key("a"), Add { n: 5 }).known_as(id).await.expect_err("it was another one");
+    assert_eq!(told.outcome(), Outcome::Unknown, "{told:?}");
+    let current = tallies.get(&key("a")).await.expect("readable").expect("there");
+    assert_eq!((current.state.total, current.sequence), (2, 2), "recovered");
+    assert_eq!(tallies.ask(&key("a"), Add { n: 5 }).await, Ok(7));
 }
