@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     cell::{Cell, Phase},
-    gate::{Effect, Gate, append_failure},
+    gate::{Effect, Gate, append_failure, failure_before},
     host::Host,
-    mailbox::about,
+    mailbox::{TurnReply, TurnResult, about},
     service::AnsweredAtLast,
 };
 use crate::{
@@ -91,9 +91,12 @@ impl<E: Entity> Host<E> {
                     }
                 }
                 cell.lock().lost = true;
-                let told = append_failure(&error);
-                for effect in commit.effects.into_iter().chain(commit.gate.settle(Err(error))) {
+                let (told, told_behind) = (append_failure(&error), failure_before(&error));
+                for effect in commit.effects {
                     self.cancel(cell, effect, &told);
+                }
+                for effect in commit.gate.settle(Err(error)) {
+                    self.cancel(cell, effect, &told_behind);
                 }
             }
         }
@@ -147,7 +150,7 @@ impl<E: Entity> Host<E> {
     /// Undoes what waited for an append that failed.
     pub(crate) fn cancel(&self, cell: &Arc<Cell<E>>, effect: Effect<E>, why: &AskError<E::Rejection>) {
         match effect {
-            Effect::Answer(port, _) => port.fail(why.clone()),
+            Effect::Answer(port, held) => port.fail(instead_of::<E>(&held, why)),
             Effect::Begin(step) => {
                 let ask = cell.lock().close(step);
                 if let Some(ask) = ask {
@@ -177,5 +180,16 @@ impl<E: Entity> Host<E> {
             FeedItem { kind: self.kind.clone(), offset, public, event }
         });
         self.unit.feed.publish(facts.partition, items);
+    }
+}
+
+/// What an asker is told whose answer waited for an append that failed. An answer about an earlier ask of the same command
+/// says nothing of this one's: that command may be durable, or under way.
+fn instead_of<E: Entity>(held: &TurnResult<E>, why: &AskError<E::Rejection>) -> AskError<E::Rejection> {
+    match held {
+        Ok(TurnReply { replayed: true, .. }) | Err(AskError::InProgress { .. }) => {
+            AskError::Unsettled { reason: format!("{why}; what was asked before may be done") }
+        }
+        Ok(_) | Err(_) => why.clone(),
     }
 }

@@ -100,3 +100,28 @@ pub(crate) fn append_failure<R>(error: &AppendError) -> AskError<R> {
         }
     }
 }
+
+/// What an asker is told whose answer waited behind an append of another command's: who is to blame for that is not the
+/// asker.
+pub(crate) fn failure_before<R>(error: &AppendError) -> AskError<R> {
+    match error {
+        AppendError::Refused(Refusal::TooLarge { .. }) => unavailable(error, RETRY_AFTER),
+        AppendError::Refused(_)
+        | AppendError::Conflict { .. }
+        | AppendError::Fenced { .. }
+        | AppendError::Duplicate(_)
+        | AppendError::Unknown(_) => append_failure(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_command_that_is_too_large_is_told_that_it_is_to_blame() {
+        let error = AppendError::Refused(Refusal::TooLarge { bytes: 1 << 30, events: 1 });
+        assert_eq!(append_failure::<()>(&error), AskError::Unavailable(Unavailable::Panicked));
+        assert!(matches!(failure_before::<()>(&error), AskError::Unavailable(Unavailable::Storage { .. })));
+    }
+}

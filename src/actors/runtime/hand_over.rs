@@ -9,7 +9,7 @@ use super::{
     book::{OpenStep, Tail, save},
     cell::{Active, Cell, Earlier, OpenAsk, Phase},
     commit::Commit,
-    gate::{Behind, Effect, Gate, append_failure},
+    gate::{Behind, Effect, Gate, failure_before},
     host::Host,
     outcome::{Outcome, panic_text},
     turn::{Asker, IN_PROGRESS_RETRY, reply},
@@ -160,7 +160,7 @@ impl<E: Entity> Host<E> {
         match behind {
             Behind::Waits => {}
             Behind::Now(effect) => self.perform(cell, effect),
-            Behind::Never(effect, error) => self.cancel(cell, effect, &append_failure(&error)),
+            Behind::Never(effect, error) => self.cancel(cell, effect, &failure_before(&error)),
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::fixture::*;
 use crate::{
     AppendFault, Fault, FaultPlan, FaultStatus, System,
-    actors::entity::{AskError, Outcome},
+    actors::entity::{AskError, CommandId, Outcome},
 };
 
 type Added = Result<i64, AskError<TallyRejection>>;
@@ -106,6 +106,32 @@ async fn a_journal_that_fails_meanwhile_takes_nothing_of_what_waits() {
     }
     assert_eq!((total(&system, "a").await, total(&system, "b").await), (1, 1));
     assert_eq!((add(&system, "a").await, add(&system, "b").await), (Ok(2), Ok(2)));
+}
+
+/// What was done long ago is asked for again behind an append that comes to nothing: who asked was told that it was not done.
+#[tokio::test(start_paused = true)]
+async fn a_repeat_that_waited_for_a_failed_append_is_not_told_that_nothing_was_done() {
+    let system = shop().await;
+    let repeatable = || {
+        let asked = system.entities::<Tally>().ask(&key("a"), Add { n: 1 });
+        asked.command_id(CommandId::from_bits(7)).into_future()
+    };
+    assert_eq!(repeatable().await, Ok(2));
+    slow(&system, 30);
+    let fails = async {
+        sleep(Duration::from_millis(10)).await;
+        let plan = FaultPlan::new("storage/main", Fault::Append(AppendFault::Fail)).count(1);
+        system.faults().inject(plan).expect("injected");
+        add(&system, "b").await.expect_err("nobody knows");
+    };
+    let (waited, repeated, ()) = tokio::join!(add(&system, "a"), repeatable(), fails);
+    assert_eq!(waited.expect_err("not written").outcome(), Outcome::NotDone);
+    let told = repeated.expect_err("behind it");
+    assert_eq!(told.outcome(), Outcome::Unknown, "{told:?}");
+    while !system.not_ready().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((repeatable().await, total(&system, "a").await), (Ok(2), 2));
 }
 
 /// Faults come and go while everybody writes: who overtook another one would be refused by the journal's fence.
