@@ -14,11 +14,14 @@ use crate::actors::entity::AskError;
 #[derive(Debug, Default)]
 pub(crate) struct Door {
     is_held: AtomicBool,
+    /// Somebody sees to the replacement, also after the next incarnation has opened the door.
+    is_owned: AtomicBool,
     waiting: AtomicUsize,
     opened: Notify,
 }
 
-/// Holds a door until it is dropped, or until the next incarnation opens it.
+/// Holds a door until it is dropped, or until the next incarnation opens it. In any case nobody else does before it is
+/// dropped.
 #[derive(Debug)]
 #[must_use = "the door is open again when this is dropped"]
 pub(crate) struct Held(Arc<Door>);
@@ -26,6 +29,7 @@ pub(crate) struct Held(Arc<Door>);
 impl Drop for Held {
     fn drop(&mut self) {
         self.0.open();
+        self.0.is_owned.store(false, Ordering::Release);
     }
 }
 
@@ -50,10 +54,13 @@ impl Door {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// From now on who comes waits; `None` when somebody holds it already.
+    /// From now on who comes waits; `None` while somebody else has it in hand.
     pub(crate) fn hold(self: &Arc<Self>) -> Option<Held> {
-        let was_held = self.is_held.swap(true, Ordering::SeqCst);
-        (!was_held).then(|| Held(self.clone()))
+        if self.is_owned.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        self.is_held.store(true, Ordering::SeqCst);
+        Some(Held(self.clone()))
     }
 
     pub(crate) fn open(&self) {
@@ -112,5 +119,21 @@ mod tests {
         let _held = door.hold().expect("open again");
         assert_eq!(door.passed::<()>(1, soon).await, Err(AskError::Expired(Duration::from_secs(1))));
         assert_eq!((door.waiting(), door.is_held()), (0, true));
+    }
+
+    /// The new incarnation opens it before whoever replaced the old one is through: another replacement that began then had
+    /// its door opened by the end of the first.
+    #[test]
+    fn nobody_else_holds_an_open_door_before_the_replacement_is_over() {
+        let door = Arc::<Door>::default();
+        let first = door.hold().expect("open");
+        door.open();
+        assert!(!door.is_held());
+        assert!(door.hold().is_none(), "one at a time");
+        assert!(!door.is_held(), "and who comes passes");
+        drop(first);
+        let second = door.hold().expect("over");
+        assert!(door.is_held());
+        drop(second);
     }
 }
