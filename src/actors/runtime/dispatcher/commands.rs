@@ -13,7 +13,7 @@ use super::{
         host::Host,
         mailbox::{Body, Meta},
         outcome::panic_text,
-        remote::Encoded,
+        remote::{Elsewhere, Encoded},
     },
     LetterError,
     carrier::{Carrier, Lane, Patience, Tried, Undelivered},
@@ -114,8 +114,23 @@ impl<P: Policy> Carrier for Commands<P> {
         let unavailable = |reason: String| LetterError::Unavailable(reason);
         let dispatch = self.dispatch(event, index).map_err(|reason| unavailable(reason.to_string()))?;
         // Not as a dispatch: later ones for the same target may have been applied since.
-        let meta = meta::<P>(event, index, Origin::Repeatable { fingerprint: 0 }, "dead-letter");
-        match self.ask(event, index, dispatch, meta, self.target.config.deadline).await {
+        let meta = |purpose| meta::<P>(event, index, Origin::Repeatable { fingerprint: 0 }, purpose);
+        let within = self.target.config.deadline;
+        let answer = if self.elsewhere(dispatch.command.name()).is_some() {
+            // Over there a command is known by its id alone: under the same one, what was done after all is not done twice.
+            let again = self.ask(event, index, dispatch, meta("dispatch"), within).await;
+            match again {
+                // That id is refused whatever the cause, and nothing was done under it.
+                Err(AskError::RefusedByOperator { .. }) => {
+                    let dispatch = self.dispatch(event, index).map_err(|reason| unavailable(reason.to_string()))?;
+                    self.ask(event, index, dispatch, meta("dead-letter"), within).await
+                }
+                again => again,
+            }
+        } else {
+            self.ask(event, index, dispatch, meta("dead-letter"), within).await
+        };
+        match answer {
             Ok(()) => Ok(()),
             Err(AskError::Rejected(no)) => Err(LetterError::StillRefused(no.to_string())),
             Err(error) if error.outcome() == Outcome::Refused => Err(LetterError::StillRefused(error.to_string())),
@@ -139,8 +154,7 @@ impl<P: Policy> Commands<P> {
             DispatchTarget::Existing(address) => address,
             DispatchTarget::Created => Address::Key(created_key::<P>(event, index)),
         };
-        let link = self.target.kinds.links().for_command(P::Source::KIND, P::Target::KIND, dispatch.command.name());
-        if let Some(elsewhere) = link.and_then(|link| link.elsewhere()) {
+        if let Some(elsewhere) = self.elsewhere(dispatch.command.name()) {
             let (name, body) = (dispatch.command.name(), dispatch.command.encode());
             let command = Encoded { kind: P::Target::KIND, name, body };
             let told = elsewhere.ask(address, command, &meta, deadline).await;
@@ -148,6 +162,12 @@ impl<P: Policy> Commands<P> {
         }
         let key = self.target.resolve(&address)?;
         self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await.map(drop)
+    }
+
+    /// Where a link leads these commands, unless to this process.
+    fn elsewhere(&self, command: &'static str) -> Option<Elsewhere> {
+        let link = self.target.kinds.links().for_command(P::Source::KIND, P::Target::KIND, command);
+        link.and_then(|link| link.elsewhere())
     }
 
     fn dispatches(&self, event: &Recorded<P::Source>) -> Result<Vec<Dispatch<P::Target>>, Arc<str>> {
@@ -204,7 +224,7 @@ fn with_identity<P: Policy, T>(event: &Recorded<P::Source>, index: u16, make: im
     ])
 }
 
-fn classify<T: Entity>(error: AskError<T::Rejection>) -> Tried {
+pub(super) fn classify<T: Entity>(error: AskError<T::Rejection>) -> Tried {
     let reason = error.to_string();
     let pause = error.retry_after();
     match (error.outcome(), error) {
@@ -216,10 +236,12 @@ fn classify<T: Entity>(error: AskError<T::Rejection>) -> Tried {
             Tried::Refused(Undelivered { reason, not_found, rejection: None })
         }
         (_, AskError::Unavailable(why)) if why.is_panic() => Tried::Failed { reason, pause: None },
+        // It is over, and a repeat is answered alike.
+        (_, AskError::Unreadable { .. }) => Tried::Failed { reason, pause: None },
         (_, AskError::InProgress { .. } | AskError::Unavailable(Unavailable::Partner { .. })) => {
             Tried::Later { reason, pause }
         }
-        (Outcome::NotDone, _) => Tried::Later { reason, pause: None },
-        (Outcome::Unknown, _) => Tried::Failed { reason, pause: None },
+        // Not known yet is no failure: a repeat under the same id is recognised, one of a letter need not be.
+        (Outcome::NotDone | Outcome::Unknown, _) => Tried::Later { reason, pause: None },
     }
 }

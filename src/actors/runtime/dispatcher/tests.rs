@@ -2,7 +2,7 @@
 
 use super::{super::tests::fixture::*, *};
 use crate::actors::{
-    entity::{Address, Position, Timestamp},
+    entity::{Address, AskError, Position, Timestamp, Unavailable},
     runtime::host::Host as AnyHost,
 };
 
@@ -70,4 +70,23 @@ async fn a_run_begins_with_nothing_on_its_way() {
     idle.consumer.busy.store(300, Ordering::Release);
     drop(idle.start(Stop::new()).await.expect("starts"));
     assert_eq!(idle.consumer.busy.load(Ordering::Acquire), 0);
+}
+
+/// What is not known was counted as failed: ten times, and a command that was done was put aside as a letter.
+#[test]
+fn what_is_not_known_yet_waits_and_what_is_over_counts() {
+    let classify = commands::classify::<Tally>;
+    let reason = || "lost".to_owned();
+    for unknown in [
+        AskError::TimedOut(Duration::from_secs(30)),
+        AskError::Unsettled { reason: reason() },
+        AskError::Accepted,
+        AskError::InProgress { retry_after: Duration::from_secs(1) },
+        AskError::Expired(Duration::from_secs(30)),
+    ] {
+        assert!(matches!(classify(unknown.clone()), Tried::Later { .. }), "{unknown:?}");
+    }
+    for over in [AskError::Unavailable(Unavailable::Panicked), AskError::Unreadable { reason: reason() }] {
+        assert!(matches!(classify(over.clone()), Tried::Failed { .. }), "{over:?}");
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::fixture::*;
 use crate::{
-    AnswerError, BreakerState, LinkStatus, Remote, RemoteAnswer, RemoteAsk, RemoteError, RemoteTarget,
+    AnswerError, BreakerState, ConsumerStatus, LinkStatus, Remote, RemoteAnswer, RemoteAsk, RemoteError, RemoteTarget,
     SupervisionConfig, System,
     actors::entity::{Address, AskError, CommandId, NumberedId, Outcome, Unavailable},
 };
@@ -19,6 +19,8 @@ use crate::{
 /// What happens to one ask on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mishap {
+    /// None after all.
+    Spared,
     NotReached,
     AskLost,
     AnswerLost,
@@ -46,7 +48,9 @@ impl Remote for Wire {
         let to = self.to.clone().expect("leads somewhere");
         Box::pin(async move {
             match mishap {
-                None => to.answer(ask).await.map_err(|no| RemoteError::NotReached(no.to_string())),
+                None | Some(Mishap::Spared) => {
+                    to.answer(ask).await.map_err(|no| RemoteError::NotReached(no.to_string()))
+                }
                 Some(Mishap::NotReached) => Err(RemoteError::NotReached("connection refused".to_owned())),
                 Some(Mishap::AskLost) => Err(RemoteError::Lost("reset".to_owned())),
                 Some(Mishap::AnswerLost) => {
@@ -174,6 +178,43 @@ async fn what_is_lost_on_the_way_is_asked_again_under_the_same_id_and_done_once(
             assert!(asks.iter().take(times + 1).all(|(_, ask)| ask.id == first.id));
         }
     }
+}
+
+/// Ten lost answers used to be ten failures: a command that was done over there was put aside as a letter, and done
+/// again when that was delivered.
+#[tokio::test(start_paused = true)]
+async fn a_policy_s_command_whose_answer_is_lost_is_asked_again_and_never_put_aside() {
+    for mishap in [Mishap::AskLost, Mishap::AnswerLost, Mishap::Silence] {
+        let pair = Pair::new("").await;
+        pair.meets([Mishap::Spared]);
+        pair.meets([mishap; 15]);
+        assert_eq!(pair.run("e", 2, 5).await, Ok(6), "its step was spared");
+        let waits = |consumers: Vec<ConsumerStatus>| {
+            consumers.iter().any(|known| known.name == "t.count-errands" && known.state == "waiting" && known.lag > 0)
+        };
+        wait_for(async || waits(pair.here.consumers().await)).await;
+        let unfinished = pair.here.quiesce(Duration::ZERO).await.expect_err("waits");
+        assert!(unfinished.iter().any(|what| what.starts_with("t.count-errands (waiting)")), "{unfinished:?}");
+        pair.here.quiesce(Duration::from_mins(20)).await.expect("it is answered in the end");
+        assert_eq!(pair.tally(1).await, (1001, 2), "{mishap:?}: done once");
+        assert!(pair.here.dead_letters().await.expect("readable").is_empty(), "{mishap:?}");
+        let asks = pair.wire.asks.lock().unwrap();
+        assert_eq!(asks.len(), 1 + 15 + 1, "the mishaps came to pass");
+        assert!(asks.iter().skip(1).all(|(_, ask)| ask.id == asks[1].1.id));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_for_another_process_is_delivered_under_the_id_of_its_command() {
+    let pair = Pair::new("").await;
+    pair.there.entities::<Tally>().ask(&NumberedId::number(1), Close).await.expect("closed");
+    pair.run("e", 2, 5).await.expect("done");
+    settled(&pair.here).await;
+    let letter = pair.here.dead_letters().await.expect("readable").remove(0);
+    let refused = pair.here.retry_dead_letter(&letter.id).await.expect_err("it is still closed");
+    assert!(refused.to_string().contains("refused again"), "{refused}");
+    let asks = pair.wire.asks.lock().unwrap();
+    assert_eq!((asks.len(), &asks[1].1.id), (3, &asks[2].1.id));
 }
 
 #[tokio::test(start_paused = true)]
