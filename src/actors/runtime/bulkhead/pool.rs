@@ -143,7 +143,9 @@ impl Pool {
         // Whoever was woken goes on until the queue is empty, so it is enough when all of them are.
         let desired = books.sizer.desired();
         let mut wanted = books.slots.iter_mut().take(desired);
-        if let Some(slot) = wanted.find(|slot| matches!(slot.phase, Phase::Idle) && !slot.woken) {
+        // Who cannot be woken yet will look once it can.
+        let is_asleep = |slot: &&mut Slot| matches!(slot.phase, Phase::Idle) && slot.wake.is_some() && !slot.woken;
+        if let Some(slot) = wanted.find(is_asleep) {
             slot.wake();
         }
         Ok(())
@@ -174,10 +176,12 @@ impl Pool {
         Some(WorkerId { slot, generation: place.generation })
     }
 
-    /// How a worker is woken; it looks for work by itself first.
+    /// How a worker is woken. It looks for work by itself first, and may have done so already: what has come since could
+    /// not wake it, so that it is sent to look once more.
     pub(super) fn can_be_woken(&self, worker: WorkerId, wake: Wake) {
         if let Some(slot) = self.books().of(worker) {
             slot.wake = Some(wake);
+            slot.wake();
         }
     }
 

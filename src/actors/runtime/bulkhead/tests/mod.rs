@@ -1,2 +1,3 @@
+mod pool;
 mod semaphore;
 mod threads;
