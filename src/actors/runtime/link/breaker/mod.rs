@@ -90,8 +90,8 @@ impl Breaker {
         Self { config, phase, generation: 0, pieces, current: 0, in_a_row: 0, opened, half_opened, closed }
     }
 
-    /// Goes on with other numbers. An open one is open for no longer than they say; what was counted in a window of
-    /// another length is forgotten.
+    /// Goes on with other numbers. An open one is open for no longer than they say, one whose probes are enough by now is
+    /// closed; what was counted in a window of another length is forgotten.
     pub(crate) fn reconfigure(&mut self, config: BreakerConfig, now: Duration) {
         if let Phase::Open { until } = &mut self.phase {
             *until = (*until).min(now + config.open_for);
@@ -101,6 +101,12 @@ impl Breaker {
             self.current = 0;
         }
         self.config = config;
+        // No other probe would be let through, and so none could close it.
+        if let Phase::HalfOpen { succeeded, .. } = self.phase
+            && succeeded >= config.probes
+        {
+            self.enter(Phase::Closed);
+        }
     }
 
     /// Lets a call through, or says when to come again.

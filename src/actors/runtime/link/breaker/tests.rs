@@ -108,6 +108,31 @@ fn all_probes_have_to_succeed() {
     assert_eq!(breaker.state(6 * S), BreakerState::Closed);
 }
 
+/// A reload that asked for fewer probes than had succeeded left it half open for good: none was let through any more.
+#[test]
+fn it_closes_when_fewer_probes_are_wanted_than_have_succeeded() {
+    let wants = |probes| BreakerConfig { probes, minimum_calls: 1, ..config() };
+    let half_open = |probes, succeeded: usize| {
+        let mut breaker = Breaker::new(wants(probes));
+        call(&mut breaker, &[Failed], S);
+        call(&mut breaker, &vec![Succeeded; succeeded], 6 * S);
+        assert_eq!(breaker.state(6 * S), BreakerState::HalfOpen);
+        breaker
+    };
+    let mut breaker = half_open(2, 1);
+    breaker.reconfigure(wants(1), 6 * S);
+    assert_eq!((breaker.state(6 * S), breaker.closed()), (BreakerState::Closed, 1));
+    let mut breaker = half_open(3, 2);
+    let last = breaker.admit(6 * S).expect("a probe");
+    breaker.reconfigure(wants(2), 6 * S);
+    breaker.settle(last, Void, MS, 6 * S);
+    assert_eq!(breaker.look(6 * S), Ok(()));
+    let mut breaker = half_open(3, 1);
+    breaker.reconfigure(wants(2), 6 * S);
+    call(&mut breaker, &[Succeeded], 6 * S);
+    assert_eq!(breaker.state(6 * S), BreakerState::Closed, "one more was wanted");
+}
+
 #[test]
 fn a_result_from_before_it_opened_changes_nothing() {
     let mut breaker = Breaker::new(config());
@@ -149,15 +174,15 @@ fn slow_calls_open_it_and_a_slow_probe_opens_it_again() {
 }
 
 proptest! {
-    /// Whatever comes: an open one lets nothing through before its time, probes are never more than allowed, and
-    /// when all calls succeed it is closed in the end.
+    /// Whatever comes, other numbers too: an open one lets nothing through before its time, probes are never more than
+    /// allowed, and when all calls succeed it is closed in the end.
     #[test]
     fn the_laws_of_a_breaker(
-        steps in prop::collection::vec((0u8..4, 0u32..3_000, 0u32..2_000), 0..200),
+        steps in prop::collection::vec((0u8..5, 0u32..3_000, 0u32..2_000), 0..200),
         probes in 1u32..4,
         row in 0u32..4,
     ) {
-        let config = BreakerConfig {
+        let mut config = BreakerConfig {
             probes,
             consecutive_failures: row,
             minimum_calls: 3,
@@ -175,20 +200,25 @@ proptest! {
                     Ok(permit) => {
                         prop_assert_ne!(before, BreakerState::Open);
                         under_way.push(permit);
+                        let probing = under_way.iter().filter(|permit| permit.generation == breaker.generation).count();
+                        let half_open = breaker.state(now) == BreakerState::HalfOpen;
+                        prop_assert!(!half_open || probing <= config.probes as usize);
                     }
                     Err(wait) => {
                         prop_assert_ne!(before, BreakerState::Closed);
                         prop_assert!(wait <= config.open_for && wait > Duration::ZERO);
                     }
                 },
+                2 => {
+                    config.probes = 1 + took % 3;
+                    breaker.reconfigure(config, now);
+                }
                 _ => {
                     if let Some(permit) = under_way.pop() {
-                        breaker.settle(permit, if what == 2 { Failed } else { Succeeded }, took * MS, now);
+                        breaker.settle(permit, if what == 3 { Failed } else { Succeeded }, took * MS, now);
                     }
                 }
             }
-            let probing = under_way.iter().filter(|permit| permit.generation == breaker.generation).count();
-            prop_assert!(breaker.state(now) != BreakerState::HalfOpen || probing <= probes as usize);
             prop_assert!(breaker.calls(now).failed <= breaker.calls(now).all);
         }
         for permit in under_way {
