@@ -49,7 +49,7 @@ impl<O: Outbound> Carrier for Carrying<O> {
         }
     }
 
-    async fn attempt(&self, event: &Recorded<O::Source>, _: u16) -> Tried {
+    async fn attempt(&self, event: &Recorded<O::Source>, _: u16, _: &Lane) -> Tried {
         let notification = match self.notification(event) {
             Ok(notification) => notification,
             Err(reason) => return Tried::Failed { reason, pause: None },
@@ -79,7 +79,7 @@ impl<O: Outbound> Carrier for Carrying<O> {
     }
 
     async fn retry(&self, event: &Recorded<O::Source>, index: u16) -> Result<(), LetterError> {
-        match self.attempt(event, index).await {
+        match self.attempt(event, index, &Lane::Source(event.id.address())).await {
             Tried::Done => Ok(()),
             Tried::Refused(why) => Err(LetterError::StillRefused(why.reason)),
             Tried::Later { reason, .. } | Tried::Failed { reason, .. } => Err(LetterError::Unavailable(reason)),

@@ -24,8 +24,8 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// The lanes of what an event leads to, by index; `partition` is the reader's own number for it.
     fn plan(&self, partition: usize, event: &Recorded<Self::Source>) -> Vec<Lane>;
 
-    /// Tries once. Dropping it leaves the delivery tried or not.
-    fn attempt(&self, event: &Recorded<Self::Source>, index: u16) -> impl Future<Output = Tried> + Send;
+    /// Tries once, in the lane that was planned. Dropping it leaves the delivery tried or not.
+    fn attempt(&self, event: &Recorded<Self::Source>, index: u16, lane: &Lane) -> impl Future<Output = Tried> + Send;
 
     /// What operators see of a delivery that is put aside.
     fn letter(&self, event: &Recorded<Self::Source>, index: u16, why: Undelivered, attempts: u32) -> DeadLetter;
@@ -43,7 +43,7 @@ pub(crate) trait AnyCarrier: Send + Sync {
     /// The event, when it is one of the carrier's source.
     fn fact(&self, item: FeedItem) -> Option<Fact>;
     fn plan(&self, partition: usize, fact: &Fact) -> Vec<Lane>;
-    fn attempt<'a>(&'a self, fact: &'a Fact, index: u16) -> BoxFuture<'a, Tried>;
+    fn attempt<'a>(&'a self, fact: &'a Fact, index: u16, lane: &'a Lane) -> BoxFuture<'a, Tried>;
     fn letter(&self, fact: &Fact, index: u16, why: Undelivered, attempts: u32) -> DeadLetter;
     fn retry<'a>(&'a self, fact: &'a Fact, index: u16) -> BoxFuture<'a, Result<(), LetterError>>;
 }
@@ -85,8 +85,8 @@ impl<C: Carrier> AnyCarrier for C {
         Carrier::plan(self, partition, fact.recorded())
     }
 
-    fn attempt<'a>(&'a self, fact: &'a Fact, index: u16) -> BoxFuture<'a, Tried> {
-        Carrier::attempt(self, fact.recorded(), index).boxed()
+    fn attempt<'a>(&'a self, fact: &'a Fact, index: u16, lane: &'a Lane) -> BoxFuture<'a, Tried> {
+        Carrier::attempt(self, fact.recorded(), index, lane).boxed()
     }
 
     fn letter(&self, fact: &Fact, index: u16, why: Undelivered, attempts: u32) -> DeadLetter {
@@ -101,7 +101,7 @@ impl<C: Carrier> AnyCarrier for C {
 /// Deliveries of one lane wait for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Lane {
-    /// By key, also when it is addressed by its number: one entity, one lane.
+    /// By key, also when it is addressed by its number: one entity, one lane. By number, when nothing had it.
     Target(Address),
     Source(Address),
     /// Keeps the order of each source and of each target.

@@ -72,14 +72,14 @@ impl<P: Policy> Carrier for Commands<P> {
         }
     }
 
-    async fn attempt(&self, event: &Recorded<P::Source>, index: u16) -> Tried {
+    async fn attempt(&self, event: &Recorded<P::Source>, index: u16, lane: &Lane) -> Tried {
         let dispatch = match self.dispatch(event, index) {
             Ok(dispatch) => dispatch,
             Err(reason) => return Tried::Failed { reason: reason.to_string(), pause: None },
         };
         let meta = meta::<P>(event, index, Origin::Dispatch(mark::<P>(event, index)), "dispatch");
         let may_be_unknown = dispatch.may_be_unknown;
-        match self.ask(event, index, dispatch, meta, TRY_LIMIT).await {
+        match self.ask(event, index, Some(lane), dispatch, (meta, TRY_LIMIT)).await {
             Ok(()) => Tried::Done,
             Err(AskError::NotFound { .. }) if may_be_unknown => Tried::Done,
             Err(error) => classify::<P::Target>(error),
@@ -118,17 +118,17 @@ impl<P: Policy> Carrier for Commands<P> {
         let within = self.target.config.deadline;
         let answer = if self.elsewhere(dispatch.command.name()).is_some() {
             // Over there a command is known by its id alone: under the same one, what was done after all is not done twice.
-            let again = self.ask(event, index, dispatch, meta("dispatch"), within).await;
+            let again = self.ask(event, index, None, dispatch, (meta("dispatch"), within)).await;
             match again {
                 // That id is refused whatever the cause, and nothing was done under it.
                 Err(AskError::RefusedByOperator { .. }) => {
                     let dispatch = self.dispatch(event, index).map_err(|reason| unavailable(reason.to_string()))?;
-                    self.ask(event, index, dispatch, meta("dead-letter"), within).await
+                    self.ask(event, index, None, dispatch, (meta("dead-letter"), within)).await
                 }
                 again => again,
             }
         } else {
-            self.ask(event, index, dispatch, meta("dead-letter"), within).await
+            self.ask(event, index, None, dispatch, (meta("dead-letter"), within)).await
         };
         match answer {
             Ok(()) => Ok(()),
@@ -140,14 +140,15 @@ impl<P: Policy> Carrier for Commands<P> {
 }
 
 impl<P: Policy> Commands<P> {
-    /// Asks the target, where it is: what a link leads to another process for is commanded there, too.
+    /// Asks the target, where it is: what a link leads to another process for is commanded there, too. A dispatch has a
+    /// lane, which says who its target is here.
     async fn ask(
         &self,
         event: &Recorded<P::Source>,
         index: u16,
+        lane: Option<&Lane>,
         dispatch: Dispatch<P::Target>,
-        meta: Meta,
-        within: Duration,
+        (meta, within): (Meta, Duration),
     ) -> Result<(), AskError<<P::Target as Entity>::Rejection>> {
         let deadline = Instant::now() + within;
         let address = match dispatch.target {
@@ -160,7 +161,15 @@ impl<P: Policy> Commands<P> {
             let told = elsewhere.ask(address, command, &meta, deadline).await;
             return told.answer.map(drop).map_err(AskError::read);
         }
-        let key = self.target.resolve(&address)?;
+        let key = match lane {
+            // What was in no lane with the target's others may have been overtaken since, and be taken for a repeat.
+            Some(Lane::Target(Address::Number(number))) => {
+                let (kind, address) = (P::Target::KIND.to_owned(), number.to_string());
+                return Err(AskError::NotFound { kind, address });
+            }
+            Some(Lane::Target(Address::Key(key))) => key.clone(),
+            Some(Lane::Source(_) | Lane::Partition(_) | Lane::Alone(..)) | None => self.target.resolve(&address)?,
+        };
         self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await.map(drop)
     }
 

@@ -75,7 +75,7 @@ impl Delivery {
         let _span = outgoing.span(self.carrier.name());
         let (mut failures, mut waits) = (0, 0u32);
         loop {
-            let pause = match self.carrier.attempt(&outgoing.fact, outgoing.index).await {
+            let pause = match self.carrier.attempt(&outgoing.fact, outgoing.index, &outgoing.lane).await {
                 Tried::Done => break,
                 Tried::Refused(why) => {
                     if self.put_aside(&outgoing, why, failures + 1).await {

@@ -72,6 +72,21 @@ async fn a_run_begins_with_nothing_on_its_way() {
     assert_eq!(idle.consumer.busy.load(Ordering::Acquire), 0);
 }
 
+/// Planned while nobody had the number, it had a lane of its own; once somebody had, a later one went ahead, and this one
+/// was taken for a repeat and lost.
+#[tokio::test]
+async fn a_command_for_what_was_not_there_when_it_was_planned_is_told_as_not_found() {
+    let (system, idle) = idle().await;
+    let (early, late) = (of_event(11, false).fact, of_event(12, false).fact);
+    let planned_early = idle.carrier.plan(0, &early).remove(0);
+    system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await.expect("added");
+    let planned_late = idle.carrier.plan(0, &late).remove(0);
+    assert_eq!(idle.carrier.attempt(&late, 0, &planned_late).await, Tried::Done);
+    let told = idle.carrier.attempt(&early, 0, &planned_early).await;
+    assert!(matches!(told, Tried::Refused(Undelivered { not_found: true, .. })), "{told:?}");
+    assert_eq!(system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await, Ok(1002), "one of them was done");
+}
+
 /// What is not known was counted as failed: ten times, and a command that was done was put aside as a letter.
 #[test]
 fn what_is_not_known_yet_waits_and_what_is_over_counts() {

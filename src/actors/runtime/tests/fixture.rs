@@ -87,7 +87,7 @@ impl Listed for Tally {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::actors::runtime) struct Add {
-    pub(super) n: i64,
+    pub(in crate::actors::runtime) n: i64,
 }
 
 impl Command<Tally> for Add {
