@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    feed::{Batch, Followed},
+    feed::{Batch, FeedItem, Followed},
     kinds::Kinds,
     unit::UnitRuntime,
 };
@@ -25,6 +25,8 @@ pub(crate) struct Lane {
     cursor: AtomicU64,
     /// The cursor that it would have after a crash.
     kept: AtomicU64,
+    /// Why this run goes no further here.
+    held: Mutex<Option<Arc<str>>>,
 }
 
 impl Lane {
@@ -36,6 +38,15 @@ impl Lane {
     /// Everything up to here has been dealt with, also after a crash.
     pub(crate) fn kept(&self) -> u64 {
         self.kept.load(Ordering::Acquire)
+    }
+
+    /// Why this run goes no further here; `None` while it does.
+    pub(crate) fn why_held(&self) -> Option<Arc<str>> {
+        self.held().clone()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything up to here can be read.
@@ -86,7 +97,7 @@ pub(crate) enum ConsumerState {
     Running = 1,
     /// It cannot go on in some partition: the target or the storage refuses, or too much waits there.
     Waiting = 2,
-    /// What it would have to read next was deleted.
+    /// What it would have to read next was deleted. Shown as well while it is [held](Consumer::hold) in some partition.
     Refused = 3,
 }
 
@@ -105,6 +116,7 @@ impl Consumer {
                     partition,
                     cursor: AtomicU64::new(0),
                     kept: AtomicU64::new(0),
+                    held: Mutex::default(),
                 })
             })
             .collect();
@@ -129,7 +141,9 @@ impl Consumer {
 
     /// As `/admin/consumers` shows it.
     pub(crate) fn state(&self) -> &'static str {
+        let is_held = || self.lanes.iter().any(|lane| lane.why_held().is_some());
         match self.state.load(Ordering::Acquire) {
+            1 | 2 if is_held() => "refused",
             1 => "running",
             2 => "waiting",
             3 => "refused",
@@ -167,6 +181,9 @@ impl Consumer {
     /// # Errors
     /// What is not, and what to do; the consumer is refused from then on, until it is started again.
     pub(crate) fn begin(&self, cursors: &[u64]) -> Result<(), Arc<str>> {
+        for lane in &self.lanes {
+            *lane.held() = None;
+        }
         let missing = self.lanes.iter().zip(cursors).find_map(|(lane, cursor)| {
             let first = lane.unit.journal.first(PartitionId(lane.partition));
             (cursor + 1 < first).then(|| (lane, cursor + 1, first))
@@ -188,6 +205,20 @@ impl Consumer {
             }
             None => Ok(()),
         }
+    }
+
+    /// Holds a lane before an event that this release cannot decode, until the consumer is started again: a later release
+    /// may have written it, whose own run then reacts to it.
+    pub(crate) fn hold(&self, lane: usize, item: &FeedItem) {
+        let Some(lane) = self.lanes.get(lane) else { return };
+        let (name, unit, partition) = (self.name, &lane.unit.name, lane.partition);
+        let (kind, offset) = (&item.kind, item.offset);
+        let reason = format!(
+            "{name} has to go on at position {offset} of {unit}/{partition}, and this release cannot decode that event of \
+             {kind}: run one that can"
+        );
+        tracing::error!(consumer = name, reason, "held");
+        *lane.held() = Some(reason.into());
     }
 
     /// Why it cannot go on for good; `None` while it can.

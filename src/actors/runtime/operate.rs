@@ -67,7 +67,7 @@ pub struct ConsumerStatus {
     pub lag: u64,
     /// `running`, `waiting`, `stopped` or `refused`.
     pub state: &'static str,
-    /// Why it is refused: what it would have to read was deleted.
+    /// Why it is refused: what it would have to read was deleted, or cannot be decoded by this release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }
@@ -230,7 +230,7 @@ impl System {
                 cursor: lane.cursor(),
                 lag: lane.head().saturating_sub(lane.cursor()),
                 state: consumer.state(),
-                refused: consumer.why_refused().map(|reason| reason.to_string()),
+                refused: lane.why_held().or_else(|| consumer.why_refused()).map(|reason| reason.to_string()),
             })
         });
         lanes.collect()

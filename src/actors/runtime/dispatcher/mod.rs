@@ -230,7 +230,8 @@ impl Dispatching {
         for (index, lane) in order.filter_map(|index| Some((index, consumer.lanes.get(index)?))) {
             let has_room = self.has_room();
             let Some(partition) = self.partitions.get_mut(index) else { continue };
-            if !has_room || partition.window.is_full() || lane.head() <= partition.read {
+            let has_news = lane.head() > partition.read && lane.why_held().is_none();
+            if !has_room || !has_news || partition.window.is_full() {
                 continue;
             }
             if partition.ahead.is_none() {
@@ -262,6 +263,12 @@ impl Dispatching {
                 break;
             };
             let offset = item.offset;
+            if item.event.is_none() {
+                partition.ahead = None;
+                self.consumer.hold(index, &item);
+                self.skip(index, offset - 1);
+                break;
+            }
             match self.delivery.carrier.fact(item) {
                 Some(fact) => self.take(index, &Arc::new(fact)),
                 None => self.skip(index, offset),

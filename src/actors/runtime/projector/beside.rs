@@ -123,7 +123,8 @@ impl<V: View> Beside<V> {
     pub(super) fn fold(&mut self, index: usize, items: &[FeedItem], upto: u64) -> Result<(), StoreError> {
         self.check()?;
         for item in items.iter().filter(|item| item.offset <= upto) {
-            let (Some(source), Some(event)) = (self.sources.get(&item.kind), item.event.as_deref()) else { continue };
+            let Some(source) = self.sources.get(&item.kind) else { continue };
+            let event = item.event.as_deref().ok_or_else(|| undecodable(item))?;
             let Some(key) = source.key(event) else { continue };
             let key = key.to_bytes();
             if self.spilled && !self.built.knows(&key) {
@@ -315,6 +316,12 @@ fn check(cancelled: &CancellationToken) -> Result<(), StoreError> {
 
 pub(super) fn stopped() -> StoreError {
     StoreError { doing: "building rows", reason: "the view stops".to_owned() }
+}
+
+/// Rows without it would stand for less than their cursors say.
+fn undecodable(item: &FeedItem) -> StoreError {
+    let (kind, offset) = (&item.kind, item.offset);
+    StoreError { doing: "reading events", reason: format!("this release cannot decode that of {kind} at {offset}") }
 }
 
 fn present<V>(rows: BTreeMap<Vec<u8>, Option<V>>) -> BTreeMap<Vec<u8>, V> {

@@ -292,7 +292,7 @@ impl<V: View> Projecting<V> {
 
     fn has_news(&self, index: usize) -> bool {
         let lane = self.consumer.lanes.get(index).zip(self.applied.get(index));
-        lane.is_some_and(|(lane, applied)| lane.head() > *applied)
+        lane.is_some_and(|(lane, applied)| lane.head() > *applied && lane.why_held().is_none())
     }
 
     /// Applies what was read of a partition, as far as there is room for the rows that change; whether there was any.
@@ -303,6 +303,11 @@ impl<V: View> Projecting<V> {
             // Should the rows so far be sealed here: their cursor goes with them.
             self.advance(index, item.offset - 1);
             if !self.has_room()? {
+                upto = item.offset - 1;
+                break;
+            }
+            if item.event.is_none() {
+                self.consumer.hold(index, item);
                 upto = item.offset - 1;
                 break;
             }

@@ -24,6 +24,7 @@ mod probing;
 mod quarantining;
 mod rebuilding;
 mod redeploying;
+mod releases;
 mod remote;
 mod reopening;
 mod resting;
