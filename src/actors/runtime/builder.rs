@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     bulkhead::{ActixHost, PoolSupervisor},
@@ -238,9 +238,8 @@ impl SystemBuilder {
     pub async fn start(self) -> Result<System, StartError> {
         let faults = FaultControl::new(self.clock.clone());
         let (units, queues) = open_units(&self.storage, &faults);
-        let limits = EntityLimits::by_kind(&self.config);
         let channels = Channels::new(self.connect, self.config.clone());
-        let mut assembly = Assembly::new(units.clone(), limits, channels);
+        let mut assembly = Assembly::new(units.clone(), EntityLimits::by_kind(&self.config), channels);
 
         let mut internal = Vec::new();
         for unit in &units {
@@ -307,6 +306,7 @@ impl SystemBuilder {
             followers: Arc::new(Semaphore::new(MOST_FOLLOWERS)),
             ended: CancellationToken::new(),
             drain: CancellationToken::new(),
+            operations: TaskTracker::new(),
             guardian: tokio::sync::SetOnce::new(),
             config,
         });

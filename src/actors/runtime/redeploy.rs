@@ -9,9 +9,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::{
+    door::Held,
     operate::{ServiceError, ServiceStatus},
     service::ServiceRuntime,
     system::System,
@@ -32,20 +35,37 @@ impl System {
     /// [`ServiceError`]; a service that does not run is not replaced.
     ///
     /// # Cancel safety
-    /// Dropping the future does not stop the replacement, but from then on clients are refused until it is done.
+    /// Dropping the future changes nothing: clients wait on, and the service is replaced.
     pub async fn redeploy_service(&self, name: &str) -> Result<ServiceStatus, ServiceError> {
         let service = self.service_named(name)?.clone();
         service.intake().map_err(|why| ServiceError::Failed(format!("{why}; start it")))?;
         let another = || ServiceError::Failed(format!("another redeploy of {} is under way", service.full_name));
         let held = service.door.hold().ok_or_else(another)?;
+        let (system, ended) = (self.clone(), self.inner.ended.clone());
+        // Not on the asker's task: the door would open to an old incarnation, or to none, when it hangs up.
+        let replaced = async move {
+            tokio::select! {
+                done = system.replace(&service, held) => done,
+                () = ended.cancelled() => Err(has_ended()),
+            }
+        };
+        let replaced = self.inner.operations.spawn(replaced.boxed().in_current_span());
+        replaced.await.unwrap_or_else(|_| Err(has_ended()))
+    }
+
+    async fn replace(&self, service: &Arc<ServiceRuntime>, held: Held) -> Result<ServiceStatus, ServiceError> {
         let began = Instant::now();
-        let in_time = tokio::time::timeout(service.drain_limit(), all_answered(&service)).await.is_ok();
+        let in_time = tokio::time::timeout(service.drain_limit(), all_answered(service)).await.is_ok();
         let (drained, waiting) = (began.elapsed(), service.door.waiting());
-        let done = self.restart_service(name).await;
+        let done = self.restart_service(&service.full_name).await;
         drop(held);
         tracing::info!(service = service.full_name, ?drained, in_time, waiting, took = ?began.elapsed(), "redeployed");
         done
     }
+}
+
+fn has_ended() -> ServiceError {
+    ServiceError::Failed("the system ended before the service was replaced".to_owned())
 }
 
 async fn all_answered(service: &Arc<ServiceRuntime>) {

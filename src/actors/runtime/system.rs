@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::sync::{Semaphore, SetOnce};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     builder::SystemBuilder,
@@ -77,6 +77,8 @@ pub(crate) struct Inner {
     pub(super) followers: Arc<Semaphore>,
     /// Cancelled when nothing will come any more.
     pub(super) ended: CancellationToken,
+    /// What operators began and nobody need wait for; it ends with the system.
+    pub(super) operations: TaskTracker,
     /// Cancelled when an operator wishes that the process ends.
     pub(super) drain: CancellationToken,
     /// Set once the tree has started; its edge may be asked a moment before.
@@ -180,6 +182,8 @@ impl System {
     pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
         let killed = self.guardian().await.shutdown(limit).await;
         self.inner.ended.cancel();
+        self.inner.operations.close();
+        self.inner.operations.wait().await;
         let storage = self.inner.storage.clone();
         // A panic in there was reported by its own thread; there is nothing left to do about it.
         drop(tokio::task::spawn_blocking(move || storage.close()).await);

@@ -95,3 +95,24 @@ async fn who_waits_longer_than_its_deadline_was_not_begun() {
     });
     assert_eq!(waited, Ok(1), "the first came to nothing");
 }
+
+/// An operator who hung up while the old incarnation was drained left it as it was.
+#[tokio::test(start_paused = true)]
+async fn an_operator_who_hangs_up_changes_nothing() {
+    let storage = memory();
+    let system = start(&storage).await;
+    let service = system.inner.services.iter().find(|service| service.name == "tally").expect("there").clone();
+    let (disk, tallies) = (storage.memory_unit("main").expect("in memory"), system.entities::<Tally>());
+    disk.hold();
+    let mut clients = JoinSet::new();
+    clients.spawn(tallies.ask(&key("a"), Add { n: 1 }).into_future());
+    wait_for(|| async { disk.waiting() == 1 }).await;
+    let old = service.stop_token();
+    let hung_up = tokio::time::timeout(Duration::from_millis(10), system.redeploy_service("t/tally")).await;
+    assert!(hung_up.is_err() && !old.is_cancelled(), "it is drained");
+    clients.spawn(tallies.ask(&key("a"), Add { n: 2 }).into_future());
+    wait_for(|| async { service.door.waiting() == 1 }).await;
+    disk.release();
+    tokio::time::timeout(Duration::from_secs(5), old.cancelled()).await.expect("it is replaced");
+    assert_eq!(clients.join_all().await, [Ok(1), Ok(3)], "nobody was refused");
+}
