@@ -93,7 +93,8 @@ impl<E: Entity> Entities<E> {
 /// A request to one entity. Does nothing until it is awaited.
 ///
 /// # Cancel safety
-/// Dropping it before it is awaited sends nothing. Dropping it later gives up the reply, not the command.
+/// Dropping it before it is awaited sends nothing. Dropping it later gives up the reply, and the command as well if it was
+/// not begun.
 #[must_use = "nothing is sent until awaited"]
 pub struct AskRequest<E: Entity, C> {
     host: Arc<Host<E>>,
@@ -162,7 +163,7 @@ impl<E: Entity, C: Command<E>> AskRequest<E, C> {
     /// [`AskError::outcome`] says what the asker may assume.
     ///
     /// # Cancel safety
-    /// Dropping the future gives up the reply, not the command.
+    /// Dropping the future gives up the reply, and the command as well if it was not begun.
     pub async fn answered(self) -> Result<Answered<C::Reply>, AskError<E::Rejection>> {
         // First, so that a stopped service tells nothing: not even that something is not there.
         let deadline = Instant::now() + self.within;
