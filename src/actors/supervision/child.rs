@@ -42,6 +42,8 @@ pub(super) struct Incarnation {
     pub(super) id: ActorId,
     pub(super) running_since: Option<Instant>,
     pub(super) killed: bool,
+    /// By when it has to have ended, once it was asked to.
+    pub(super) deadline: Option<Instant>,
     handle: Handle,
 }
 
@@ -179,7 +181,7 @@ pub(super) fn spawn(
                 (actor.get_id(), Handle::Supervisor(actor))
             }
         };
-        Ok(Incarnation { number, id, running_since: None, killed: false, handle })
+        Ok(Incarnation { number, id, running_since: None, killed: false, deadline: None, handle })
     }
     .boxed()
 }

@@ -193,12 +193,13 @@ impl State {
         let now = Instant::now();
         let cap = self.closing.as_ref().and_then(|closing| closing.deadline);
         let Some(child) = self.children.get_mut(index) else { return };
-        let Some(live) = &child.live else { return };
+        let Some(live) = &mut child.live else { return };
         let own = match child.node.kind {
             Kind::Worker(_) => Some(child.node.shutdown.unwrap_or(self.family.shutdown)),
             Kind::Supervisor(_) => child.node.shutdown,
         };
-        let deadline = own.map(|limit| now + limit).into_iter().chain(cap).min();
+        let deadline = own.map(|limit| now + limit).into_iter().chain(cap).chain(live.deadline).min();
+        live.deadline = deadline;
         child.phase = Phase::Stopping;
         live.ask_to_stop(deadline);
         if let (Kind::Worker(_), Some(deadline)) = (&child.node.kind, deadline) {

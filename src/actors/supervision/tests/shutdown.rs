@@ -40,6 +40,23 @@ async fn a_child_that_ignores_stop_is_killed_after_its_limit_and_reported() {
     stage.saw("b- a-").await;
 }
 
+/// It was given its whole time once more.
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_asked_to_stop_already_gets_no_more_time_when_the_tree_ends() {
+    let stage = Stage::new();
+    let children = [stage.stubborn("deaf").within(ms(700))];
+    let guardian = stage.start(supervisor("guardian", OneForOne, 3, children)).await.unwrap();
+    let asked_at = Instant::now();
+    let ends = async {
+        tokio::time::sleep(ms(500)).await;
+        guardian.shutdown(ms(60_000)).await
+    };
+    let (_, report) = tokio::join!(guardian.stop_child(&["deaf"]), ends);
+    assert_eq!(report.killed, [Killed { path: vec!["deaf".into()], abandoned: false }]);
+    let took = asked_at.elapsed();
+    assert!((ms(700)..ms(750)).contains(&took), "{took:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_limit_of_the_shutdown_caps_those_of_the_children() {
     let stage = Stage::new();
