@@ -22,7 +22,7 @@ pub(crate) type Response = http::Response<Bytes>;
 pub(crate) type PathSegment<'a> = Cow<'a, str>;
 
 /// A request whose limits were checked and whose body was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     /// As it came, percent-encoded.

@@ -1,9 +1,9 @@
 //! Routes that are no resources: a method, a pattern, a function.
 
-use std::{fmt, ops::RangeInclusive, sync::Arc};
+use std::{fmt, future::ready, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
@@ -59,7 +59,8 @@ impl Vars {
     }
 }
 
-type Handler<S> = fn(S, Vars) -> BoxFuture<'static, Result<Response, Problem>>;
+type Answer = BoxFuture<'static, Result<Response, Problem>>;
+type Handler<S> = fn(S, Vars) -> Answer;
 
 /// Routes in the order in which they are listed to a client that is lost.
 pub(crate) struct Table<S> {
@@ -121,6 +122,19 @@ impl<S: Clone> Table<S> {
         request: &Request,
         segments: &[PathSegment<'_>],
     ) -> Result<Response, Problem> {
+        self.answering(state, request, segments)?.await
+    }
+
+    /// What answers a request, which does nothing until it is awaited.
+    ///
+    /// # Errors
+    /// 404 and 405, and 400 for a query that cannot be read.
+    pub(crate) fn answering(
+        &self,
+        state: &S,
+        request: &Request,
+        segments: &[PathSegment<'_>],
+    ) -> Result<Answer, Problem> {
         let query = body::pairs(request.query.as_bytes()).map_err(|why| Problem::invalid("MALFORMED_QUERY", why))?;
         let known: Vec<_> = self
             .routes
@@ -139,7 +153,7 @@ impl<S: Clone> Table<S> {
         let method = if request.method == Method::HEAD { &Method::GET } else { &request.method };
         if let Some((_, path, handler, _)) = known.iter().find(|(offered, ..)| *offered == method) {
             let (path, headers, body) = (path.clone(), request.headers.clone(), request.body.clone());
-            return handler(state.clone(), Vars { path, query, headers, body }).await;
+            return Ok(handler(state.clone(), Vars { path, query, headers, body }));
         }
         let mut allow: Vec<&str> = known.iter().map(|(method, ..)| method.as_str()).collect();
         if allow.contains(&"GET") {
@@ -152,7 +166,7 @@ impl<S: Clone> Table<S> {
         }
         let mut response = empty(StatusCode::OK);
         set(&mut response, header::ALLOW, &allow);
-        Ok(response)
+        Ok(ready(Ok(response)).boxed())
     }
 }
 
@@ -181,8 +195,6 @@ fn matched(pattern: &str, segments: &[PathSegment<'_>]) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
-
     use super::*;
     use crate::http::request::{JSON, json, tests::request};
 

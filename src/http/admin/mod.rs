@@ -3,6 +3,7 @@
 mod audit;
 mod chain;
 mod commands;
+mod doing;
 mod entities;
 mod events;
 mod faults;
@@ -36,6 +37,7 @@ use crate::{
 };
 
 pub use audit::Audit;
+use doing::Doing;
 
 /// The routes of the operators' listener.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub(crate) struct Admin {
     health: Health,
     operators: Operators,
     audit: Audit,
+    doing: Doing,
     /// Whether only this machine can reach it.
     loopback: bool,
     probe: Arc<RouteMeter>,
@@ -57,7 +60,8 @@ impl Admin {
         let meters = system.requests();
         let own = |route| meters.route("", "", route);
         let (probe, contract) = (own(health::ROUTE), own("/openapi.json"));
-        Self { table: table().counting(&meters), system, health, operators, audit, loopback, probe, contract }
+        let (table, doing) = (table().counting(&meters), Doing::new());
+        Self { table, system, health, operators, audit, doing, loopback, probe, contract }
     }
 }
 
@@ -172,10 +176,8 @@ impl Routes for Admin {
             if matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
                 return self.table.answer(&self.system, request, &segments).await;
             }
-            self.audit.asked(request, &who).await?;
-            let answer = self.table.answer(&self.system, request, &segments).await;
-            self.audit.answered(request, &who, &answer).await;
-            answer
+            let command = self.table.answering(&self.system, request, &segments);
+            self.doing.command(&self.audit, request, &who, command).await
         }
         .instrument(request.log_span())
         .boxed()
@@ -183,6 +185,10 @@ impl Routes for Admin {
 
     fn is_control(&self, _: &str) -> bool {
         true
+    }
+
+    fn ended(&self) -> BoxFuture<'_, ()> {
+        self.doing.ended().boxed()
     }
 }
 

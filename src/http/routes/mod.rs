@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     fmt,
+    future::ready,
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -45,6 +46,11 @@ pub(crate) trait Routes: Send + Sync + 'static {
     /// rest, and what asks by itself who somebody is.
     fn is_open(&self, _path: &str) -> bool {
         false
+    }
+
+    /// Waits until nothing goes on that outlives its request.
+    fn ended(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
     }
 }
 
@@ -277,6 +283,10 @@ impl Answers for Edge {
 
     fn guard(&self) -> &Guard {
         self.guard()
+    }
+
+    async fn ended(&self) {
+        self.inner.routes.ended().await;
     }
 
     fn service(

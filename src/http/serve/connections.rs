@@ -171,14 +171,19 @@ impl<A: Answers> Connections<A> {
         });
     }
 
-    /// Ends every connection: those without a request at once, the others within the drain limit.
+    /// Ends every connection: those without a request at once, the others within the drain limit. Within it, what
+    /// outlives its request is waited for as well.
     pub(super) async fn drain(self) {
         let limit = self.answers.limits().drain;
         self.tasks.close();
         sleep(SETTLE).await;
         self.closing.cancel();
         self.graceful.cancel();
-        if timeout(limit, self.tasks.wait()).await.is_err() {
+        let ended = async {
+            self.tasks.wait().await;
+            self.answers.ended().await;
+        };
+        if timeout(limit, ended).await.is_err() {
             self.kill.disarm().cancel();
         }
         self.tasks.wait().await;

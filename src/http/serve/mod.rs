@@ -13,7 +13,7 @@ mod ending;
 mod listener;
 mod pace;
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, future::ready, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
@@ -35,6 +35,11 @@ pub(crate) trait Answers: Clone + Send + Sync + 'static {
 
     /// Who is let in.
     fn guard(&self) -> &Guard;
+
+    /// Waits until nothing goes on that outlives its request.
+    fn ended(&self) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
 
     /// Answers the requests of one connection, whose other end is `peer`.
     fn service(

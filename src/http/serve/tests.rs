@@ -7,6 +7,7 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
+use tokio_util::task::TaskTracker;
 
 use super::*;
 
@@ -23,12 +24,15 @@ use crate::{
     },
 };
 
-/// Answers its path; `/slow` when released, `/live` without an end.
+/// Answers its path; `/slow` when released, `/left` at once with something that goes on until then, `/live` without an
+/// end.
+#[derive(Default)]
 struct Paths {
     begun: Arc<Notify>,
     release: Arc<Notify>,
     /// Told when an answer to `/large` is gone, sent or not.
     large_dropped: Arc<Notify>,
+    tasks: TaskTracker,
 }
 
 /// More than the kernel keeps of a connection.
@@ -55,6 +59,10 @@ impl Routes for Paths {
                 self.begun.notify_one();
                 self.release.notified().await;
             }
+            if request.path == "/left" {
+                let release = self.release.clone();
+                self.tasks.spawn(async move { release.notified().await });
+            }
             if request.path == "/large" {
                 let large = Large(self.large_dropped.clone(), vec![b'x'; LARGE]);
                 return Ok(Response::new(Bytes::from_owner(large)));
@@ -69,6 +77,11 @@ impl Routes for Paths {
 
     fn is_control(&self, _: &str) -> bool {
         false
+    }
+
+    fn ended(&self) -> BoxFuture<'_, ()> {
+        self.tasks.close();
+        self.tasks.wait().boxed()
     }
 }
 
@@ -89,7 +102,9 @@ async fn serving(limits: HttpLimits) -> Running {
 async fn serving_on(listener: Listener, limits: HttpLimits) -> Running {
     let (begun, release) = (Arc::<Notify>::default(), Arc::<Notify>::default());
     let large_dropped = Arc::<Notify>::default();
-    let routes = Paths { begun: begun.clone(), release: release.clone(), large_dropped: large_dropped.clone() };
+    let large_tells = large_dropped.clone();
+    let routes =
+        Paths { begun: begun.clone(), release: release.clone(), large_dropped: large_tells, ..Paths::default() };
     let server = HttpServer::new(listener, edge(routes, limits), Readiness::default());
     let stop = Stop::new();
     let run = server.start(stop.clone()).await.unwrap();
@@ -231,6 +246,23 @@ async fn what_takes_longer_than_the_drain_limit_is_cut() {
     running.stop.request();
     running.ended.await.unwrap().unwrap();
     assert!(rest(&mut busy).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_outlives_its_request_is_waited_for_within_the_drain_limit() {
+    for is_released in [true, false] {
+        let mut running = serving(HttpLimits::default()).await;
+        let mut stream = running.connect().await;
+        send(&mut stream, get("/left")).await;
+        answer(&mut stream, "/left").await;
+        running.stop.request();
+        let limit = HttpLimits::default().drain;
+        assert!(timeout(limit / 2, &mut running.ended).await.is_err(), "it goes on");
+        if is_released {
+            running.release.notify_one();
+        }
+        timeout(limit, running.ended).await.unwrap().unwrap().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -239,7 +239,7 @@ async fn this_machine_and_proxies_have_all_connections_and_others_a_quarter() {
         let mut config = crate::SupervisionConfig::default();
         config.server.trusted_proxies = proxies;
         let guard = Guard::of(&config).unwrap();
-        let routes = Paths { begun: Arc::default(), release: Arc::default(), large_dropped: Arc::default() };
+        let routes = Paths::default();
         let edge = edge(routes, limits.clone()).behind(&guard, true);
         let leaving = Leaving { readiness: Readiness::default(), stop: Stop::new() };
         let connections = Connections::new(edge, leaving);
