@@ -55,9 +55,9 @@ pub use members::Members;
 pub use problem::Problem;
 pub use resource::{
     Action, Address, By, Call, Change, ClientId, Commands, Done, EntitySource, Filter, Find, FindKeys, Finder, Found,
-    Keep, Lookup, Make, Operation, Perform, Prepare, Procedure, Recalled, Resolve, Resource, RowPage, Said, Segment,
-    Source, Tells, ViewSource, Wanted, action, ask, by_key, by_number, by_stream, command, key_in, keyed, number_in,
-    numeric, perform, procedure, said, shown, shows, unchanged, when_sent,
+    Keep, Lookup, Make, Operation, Perform, Prepare, Procedure, Recalled, Resolve, Resource, RowPage, Said, Seen,
+    Segment, Source, Tells, ViewSource, Wanted, action, ask, by_key, by_number, by_stream, command, key_in, keyed,
+    number_in, numeric, perform, procedure, said, shown, shows, unchanged, when_sent,
 };
 pub use routes::Edge;
 pub use serve::{BindError, HttpServer, Listener};

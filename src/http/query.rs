@@ -99,15 +99,19 @@ impl Query {
         Ok(this)
     }
 
-    /// Fetches what the declared filters have to know. Until then they let everything pass.
+    /// Fetches what the declared filters have to know; whether all of that was up to date. Until then they let everything
+    /// pass.
     ///
     /// # Errors
     /// What they say.
-    pub(crate) async fn prepare(&mut self) -> Result<(), Problem> {
+    pub(crate) async fn prepare(&mut self) -> Result<bool, Problem> {
+        let mut all_caught_up = true;
         for (filter, value) in std::mem::take(&mut self.asked) {
-            self.wanted.push(filter.wanted(value).await?);
+            let (wanted, caught_up) = filter.wanted(value).await?;
+            self.wanted.push(wanted);
+            all_caught_up &= caught_up;
         }
-        Ok(())
+        Ok(all_caught_up)
     }
 
     /// `property[,property...][,asc|desc]`; unknown properties are ignored.

@@ -257,7 +257,8 @@ pub fn keyed(field: &'static str, perform: Action) -> Action {
 /// The item in the path, at the sequence that the client expects.
 async fn expected(source: &Arc<dyn Source>, call: &Call) -> Result<Item, Problem> {
     let key = call.key.as_deref().unwrap_or_default();
-    let item = source.item(key).await?.ok_or_else(|| Problem::not_found(format!("there is no item {key}")))?;
+    let (item, _) = source.item(key).await?;
+    let item = item.ok_or_else(|| Problem::not_found(format!("there is no item {key}")))?;
     if call.expecting.is_some_and(|expected| Some(expected) != item.sequence) {
         let message = "the item has moved on";
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message));

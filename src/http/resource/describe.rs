@@ -42,7 +42,9 @@ impl Resource {
         let item = format!("{own}/{{{}}}", self.shape.key.name);
         document.add(own, &Method::GET, self.listing());
         let one = self.entry("get", format!("One {}", self.shape.relation)).parameter(in_path(&self.shape.key));
-        let one = one.answer(StatusCode::OK, self.item("the item", self.is_versioned())).refused(&[404]);
+        let shown = self.item("the item", self.is_versioned());
+        let shown = if self.is_versioned() { shown } else { shown.may_have("X-View-Lag") };
+        let one = one.answer(StatusCode::OK, shown).refused(&[404]);
         let one = if self.is_versioned() { one.condition(Condition::NoneMatch) } else { one };
         document.add(item, &Method::GET, one);
         if !self.finders.is_empty() {

@@ -6,7 +6,7 @@ use futures::{FutureExt, future::BoxFuture};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{By, Call, Found, Keep, RowPage, Source, by_key, by_number, by_stream, shown, views::scan};
+use super::{By, Call, Found, Keep, RowPage, Seen, Source, by_key, by_number, by_stream, shown, views::scan};
 use crate::{
     Current, Entities, EntityId, Key, Listed, Listing, Number, NumberedId, Refusal, System, Views,
     http::{Item, Members, Problem},
@@ -145,12 +145,12 @@ async fn current<E: Listed<Id: ClientId, Rejection: Refusal>>(
 }
 
 impl<E: Listed<Id: ClientId, Rejection: Refusal>> Source for EntitySource<E> {
-    fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
+    fn item(&self, key: &str) -> BoxFuture<'static, Result<Seen, Problem>> {
         let (entities, fields) = (self.entities.clone(), self.fields.clone());
         let id = <E::Id as EntityId>::Row::of_segment(key).map(E::Id::of_row);
         async move {
-            let Some(id) = id else { return Ok(None) };
-            current(&entities, &id, &fields).await
+            let Some(id) = id else { return Ok((None, true)) };
+            Ok((current(&entities, &id, &fields).await?, true))
         }
         .boxed()
     }

@@ -23,8 +23,9 @@ pub struct Filter {
 /// Which items are wanted.
 pub type Wanted = Arc<dyn Fn(&Item) -> bool + Send + Sync>;
 
-/// Fetches what has to be known before items can be judged.
-pub type Prepare = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<Wanted, Problem>> + Send + Sync>;
+/// Fetches what has to be known before items can be judged, and tells whether what was durable when it was asked has been
+/// looked at.
+pub type Prepare = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(Wanted, bool), Problem>> + Send + Sync>;
 
 impl Filter {
     /// Items whose `field` is the value or more; never those where it is null.
@@ -51,7 +52,7 @@ impl Filter {
             Arc::new(move |value| {
                 let wanted = wanted.clone();
                 let of_value: Wanted = Arc::new(move |item| wanted(item, &value));
-                async move { Ok(of_value) }.boxed()
+                async move { Ok((of_value, true)) }.boxed()
             }),
         )
     }
@@ -90,7 +91,7 @@ impl Filter {
         Ok(Some(value))
     }
 
-    pub(crate) async fn wanted(&self, value: Value) -> Result<Wanted, Problem> {
+    pub(crate) async fn wanted(&self, value: Value) -> Result<(Wanted, bool), Problem> {
         (self.prepare)(value).await
     }
 }

@@ -104,7 +104,7 @@ impl Resource {
         let (Target::Item(asked), Some(resolve), Some(source)) = (&target, &self.resolve, &self.source) else {
             return Ok(target);
         };
-        if source.item(asked).await?.is_some() {
+        if source.item(asked).await?.0.is_some() {
             return Ok(target);
         }
         Ok(resolve(asked.clone()).await?.map_or(target, Target::Item))

@@ -51,7 +51,7 @@ pub use finder::{By, Find, FindKeys, Finder, Found};
 pub(crate) use handle::Target;
 pub use procedure::{Perform, Procedure, Said, perform};
 pub(crate) use route::ResourceRoutes;
-pub use source::{Keep, RowPage, Source};
+pub use source::{Keep, RowPage, Seen, Source};
 pub use typed::{
     Address, Tells, ask, by_key, by_number, by_stream, command, key_in, number_in, procedure, said, shown,
 };

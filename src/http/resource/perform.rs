@@ -194,7 +194,7 @@ impl Resource {
                 // Also when none of them is the present one, the entity says so: the request may be a repetition of
                 // one that it has done, which is answered whatever happened since.
                 ([first, ..], Some(source)) => {
-                    let now = source.item(key).await?.and_then(|item| item.sequence);
+                    let now = source.item(key).await?.0.and_then(|item| item.sequence);
                     Ok(now.filter(|now| sequences.contains(now)).or(Some(*first)))
                 }
                 ([first, ..], None) => Ok(Some(*first)),

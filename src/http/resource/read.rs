@@ -26,7 +26,7 @@ impl Resource {
         key: &str,
         place: &Place,
     ) -> Result<Response, Problem> {
-        let item = source.item(key).await?;
+        let (item, caught_up) = source.item(key).await?;
         let item = item.ok_or_else(|| Problem::not_found(format!("there is no {} {key}", self.shape.relation)))?;
         let known = match (tags(request, header::IF_NONE_MATCH), item.sequence) {
             (Some(Tags::Any), _) => true,
@@ -36,9 +36,9 @@ impl Resource {
         if known {
             let mut response = empty(StatusCode::NOT_MODIFIED);
             entity_tag(&mut response, &item);
-            return Ok(response);
+            return Ok(with_lag(response, caught_up));
         }
-        Ok(self.item_response(StatusCode::OK, &item, place))
+        Ok(with_lag(self.item_response(StatusCode::OK, &item, place), caught_up))
     }
 
     pub(super) async fn list(
@@ -54,12 +54,12 @@ impl Resource {
         }
         let mut query = Query::of(&request.query, &self.shape, &self.filters)?;
         let caught_up = source.catch_up(Self::CATCH_UP).await?;
-        query.prepare().await?;
+        let prepared = query.prepare().await?;
         let list = list::read(source, &self.shape, query.clone(), &self.scans).await?;
         let links = links(&self.shape, place, &query, list.total, !self.finders.is_empty());
         let page = page(&self.shape, &query, list.total).map(|page| ("page".into(), page));
         let rest = [("_links".into(), links)].into_iter().chain(page).collect();
-        Ok(with_lag(written(StatusCode::OK, HAL, self.shape.list(&list.items, place, &rest)), caught_up))
+        Ok(with_lag(written(StatusCode::OK, HAL, self.shape.list(&list.items, place, &rest)), caught_up && prepared))
     }
 
     pub(super) async fn find(
@@ -107,13 +107,16 @@ impl Resource {
             _ if value.is_null() => Ok(Found { items: Vec::new(), caught_up: true }),
             By::Key => {
                 let key = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                Ok(Found { items: source.item(&key).await?.into_iter().collect(), caught_up: true })
+                let (item, caught_up) = source.item(&key).await?;
+                Ok(Found { items: item.into_iter().collect(), caught_up })
             }
             By::Keys(find) => {
-                let (keys, caught_up) = find(value, limit).await?;
+                let (keys, mut caught_up) = find(value, limit).await?;
                 let mut items = Vec::with_capacity(keys.len());
                 for key in &keys {
-                    items.extend(source.item(key).await?);
+                    let (item, is_now) = source.item(key).await?;
+                    items.extend(item);
+                    caught_up &= is_now;
                 }
                 Ok(Found { items, caught_up })
             }

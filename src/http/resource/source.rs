@@ -13,7 +13,7 @@ pub trait Source: Send + Sync + 'static {
 
     /// The item with this key, strongly consistent where the source is an entity; `None` when there is
     /// none, also for a text that can be no key.
-    fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>>;
+    fn item(&self, key: &str) -> BoxFuture<'static, Result<Seen, Problem>>;
 
     /// Waits until the rows show what was durable when this was called; false when `within` passed first.
     fn catch_up(&self, within: Duration) -> BoxFuture<'static, Result<bool, Problem>>;
@@ -24,6 +24,9 @@ pub trait Source: Send + Sync + 'static {
     /// Looks at up to `limit` rows whose key is greater than `after`, by key.
     fn scan(&self, after: Option<Vec<u8>>, limit: usize, keep: Keep) -> BoxFuture<'static, Result<RowPage, Problem>>;
 }
+
+/// An item, or none, and whether what was durable when it was asked for has been looked at.
+pub type Seen = (Option<Item>, bool);
 
 /// Which of the rows looked at are wanted.
 #[derive(Clone)]

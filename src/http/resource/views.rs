@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{By, Found, Keep, Prepare, Resolve, Resource, RowPage, Segment, Source, Wanted, shown};
+use super::{By, Found, Keep, Prepare, Resolve, Resource, RowPage, Seen, Segment, Source, Wanted, shown};
 use crate::{
     System, View, ViewKey, Views,
     http::{Item, Problem, list::MAX_SCANNED},
@@ -47,12 +47,13 @@ impl<V: View> Source for ViewSource<V> {
         false
     }
 
-    fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
+    fn item(&self, key: &str) -> BoxFuture<'static, Result<Seen, Problem>> {
         let (rows, item, key) = (self.rows.clone(), self.item.clone(), (self.key)(key));
         async move {
-            let Some(key) = key else { return Ok(None) };
-            rows.catch_up(Resource::CATCH_UP).await?;
-            Ok(rows.get(&key).await?.filter(View::is_listed).map(|row| item(&key, &row)))
+            let Some(key) = key else { return Ok((None, true)) };
+            let caught_up = rows.catch_up(Resource::CATCH_UP).await?;
+            let row = rows.get(&key).await?.filter(View::is_listed);
+            Ok((row.map(|row| item(&key, &row)), caught_up))
         }
         .boxed()
     }
@@ -163,14 +164,14 @@ impl<V: View> Lookup<V> {
             let this = self.clone();
             async move {
                 let limit = usize::try_from(MAX_SCANNED).unwrap_or(usize::MAX);
-                let (rows, _) = this.read(&value, limit.saturating_add(1)).await?;
+                let (rows, caught_up) = this.read(&value, limit.saturating_add(1)).await?;
                 if rows.len() > limit {
                     let message = format!("this filter would look at more than {limit} rows");
                     return Err(Problem::invalid("TOO_MANY_ROWS", message));
                 }
                 let keys: HashSet<Value> = rows.iter().map(|(key, row)| item(key, row)).collect();
                 let wanted: Wanted = Arc::new(move |item: &Item| keys.contains(&item.key) == named);
-                Ok(wanted)
+                Ok((wanted, caught_up))
             }
             .boxed()
         })

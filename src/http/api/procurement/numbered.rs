@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 use crate::{
     Answered, AskError, Command, Entities, Entity, Key, Number, NumberedId, Refusal, View,
     http::{
-        Action, Call, Change, Done, Fields, Item, Keep, Members, Problem, RowPage, Source, ViewSource, action, ask,
-        numeric,
+        Action, Call, Change, Done, Fields, Item, Keep, Members, Problem, RowPage, Seen, Source, ViewSource, action,
+        ask, numeric,
     },
     procurement::{Counter, Numbered, PublicNumber},
 };
@@ -131,15 +131,16 @@ impl<C: Counter, E: Entity<Id = Key>, V: View> NumberedSource<C, E, V> {
 }
 
 impl<C: Counter, E: Entity<Id = Key, Rejection: Refusal>, V: View> Source for NumberedSource<C, E, V> {
-    fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
+    fn item(&self, key: &str) -> BoxFuture<'static, Result<Seen, Problem>> {
         let (by, item, key) = (self.by.clone(), self.item, key.to_owned());
         async move {
-            let Some((number, proc_no, what)) = by.find(&key).await? else { return Ok(None) };
+            let Some((number, proc_no, what)) = by.find(&key).await? else { return Ok((None, true)) };
             let current = by.entities.get(&proc_no).await.map_err(Problem::of_ask)?;
-            Ok(current.and_then(|current| {
+            let item = current.and_then(|current| {
                 let item = item(&current.state, number, what)?;
                 Some(Item { sequence: Some(current.sequence), ..item })
-            }))
+            });
+            Ok((item, true))
         }
         .boxed()
     }

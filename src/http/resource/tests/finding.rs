@@ -76,8 +76,9 @@ async fn a_filter_may_fetch_what_it_needs_once_and_pages_count_what_it_leaves() 
         Field::text("usedate"),
         Arc::new(move |date| {
             *times.lock().unwrap() += 1;
+            let caught_up = date != json!("20201012");
             let wanted: Wanted = Arc::new(move |item| date != json!("20201010") || item.key != json!(2));
-            async move { Ok(wanted) }.boxed()
+            async move { Ok((wanted, caught_up)) }.boxed()
         }),
     )
     .checked("[0-9]{8}", |date: &Value| match date.as_str() {
@@ -89,6 +90,11 @@ async fn a_filter_may_fetch_what_it_needs_once_and_pages_count_what_it_leaves() 
     assert_eq!((&list["page"]["totalElements"], &list["_embedded"]["rooms"][0]["id"]), (&json!(2), &json!(3)));
     assert_eq!(list["_links"]["prev"]["href"], "/rooms?page=0&size=1&usedate=20201010");
     assert_eq!(*fetched.lock().unwrap(), 1);
+    for (date, lag) in [("20201011", None), ("20201012", Some("behind"))] {
+        let list = answer(&rooms, "GET", &format!("/rooms?usedate={date}"), &[], "").await;
+        let told = list.headers().get("x-view-lag").map(|lag| lag.to_str().unwrap());
+        assert_eq!(told, lag, "what was booked last may be missing on {date}");
+    }
     let all = object(&answer(&rooms, "GET", "/rooms?usedate=20201011", &[], "").await);
     assert_eq!(all["page"]["totalElements"], 3);
     let refused = answer(&rooms, "GET", "/rooms?usedate=soon", &[], "").await;

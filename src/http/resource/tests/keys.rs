@@ -13,9 +13,9 @@ fn product(key: &str) -> Item {
 }
 
 impl Source for Products {
-    fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
+    fn item(&self, key: &str) -> BoxFuture<'static, Result<Seen, Problem>> {
         let found = (key == "CD1001").then(|| product(key));
-        async move { Ok(found) }.boxed()
+        async move { Ok((found, true)) }.boxed()
     }
     fn catch_up(&self, _: Duration) -> BoxFuture<'static, Result<bool, Problem>> {
         async { Ok(true) }.boxed()

@@ -33,9 +33,10 @@ impl Fake {
 }
 
 impl Source for Fake {
-    fn item(&self, key: &str) -> BoxFuture<'static, Result<Option<Item>, Problem>> {
+    fn item(&self, key: &str) -> BoxFuture<'static, Result<Seen, Problem>> {
         let found = key.parse().ok().filter(|number| (1..=self.rows).contains(number)).map(order);
-        async move { Ok(found) }.boxed()
+        let caught_up = !self.behind;
+        async move { Ok((found, caught_up)) }.boxed()
     }
     fn catch_up(&self, _: Duration) -> BoxFuture<'static, Result<bool, Problem>> {
         let caught_up = !self.behind;
@@ -234,12 +235,17 @@ async fn a_list_has_items_links_and_page() {
 }
 
 #[tokio::test]
-async fn a_list_that_could_not_catch_up_says_so() {
+async fn what_could_not_catch_up_says_so() {
     let source = Fake { rows: 1, behind: true };
-    let resource = Resource::new("store", "orders", "order", Field::long("id"), vec![], Arc::new(source));
-    let place = Place { base: String::new(), asked: "orders".into() };
-    let response = resource.handle(&request("GET", "/orders", &[], ""), Target::Collection, &place).await.unwrap();
-    assert_eq!(response.headers()["x-view-lag"], "behind");
+    let by_key = |name, single| Finder { single, ..Finder::one(name, Field::long("id"), By::Key) };
+    let resource = Resource::new("store", "orders", "order", Field::long("id"), vec![], Arc::new(source))
+        .finder(by_key("findById", true))
+        .finder(by_key("listById", false));
+    for url in ["/orders", "/orders/1", "/orders/search/findById?id=1", "/orders/search/listById?id=1"] {
+        assert_eq!(answer(&resource, "GET", url, &[], "").await.headers()["x-view-lag"], "behind", "{url}");
+    }
+    let known = answer(&resource, "GET", "/orders/1", &[("if-none-match", "\"2\"")], "").await;
+    assert_eq!((known.status().as_u16(), &known.headers()["x-view-lag"]), (304, &"behind".parse().unwrap()));
 }
 
 #[tokio::test]
