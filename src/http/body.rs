@@ -3,7 +3,10 @@
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::{Problem, request::Request};
+use super::{
+    Problem,
+    request::{Request, hex},
+};
 
 /// What a body is written in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,9 +95,33 @@ fn first_of_each(pairs: Vec<(String, String)>) -> Map<String, Value> {
 /// Names and values of a form or a query string, decoded, in order.
 ///
 /// # Errors
-/// What the decoder says, for people.
+/// What is wrong, for people.
 pub(crate) fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, String> {
+    if !is_text(encoded) {
+        return Err("the form is not UTF-8".to_owned());
+    }
     serde_html_form::from_bytes(encoded).map_err(|error| format!("the form cannot be read: {error}"))
+}
+
+/// Whether what is encoded is UTF-8. The decoder puts U+FFFD for what is not, and that would be kept as if it were meant.
+fn is_text(encoded: &[u8]) -> bool {
+    if !encoded.contains(&b'%') {
+        return std::str::from_utf8(encoded).is_ok();
+    }
+    let (mut decoded, mut rest) = (Vec::with_capacity(encoded.len()), encoded);
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
+        decoded.push(*byte);
+        // what is no escape is taken as it stands, as the decoder does
+        if let (b'%', [high, low, behind @ ..]) = (byte, behind)
+            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        {
+            decoded.pop();
+            decoded.push(high << 4 | low);
+            rest = behind;
+        }
+    }
+    std::str::from_utf8(&decoded).is_ok()
 }
 
 #[cfg(test)]
@@ -121,6 +148,19 @@ mod tests {
     fn a_form_is_read_and_its_first_value_counts() {
         let media = Some("application/x-www-form-urlencoded; charset=utf-8");
         assert_eq!(read("POST", media, "a=1&b=x+y%20z&a=2"), Ok(json!({"a": "1", "b": "x y z"})));
+    }
+
+    /// A form in EUC-KR was taken, and its texts were kept as U+FFFD.
+    #[test]
+    fn a_form_or_a_query_that_is_not_utf_8_is_400() {
+        let media = Some("application/x-www-form-urlencoded");
+        for bad in ["content=%B9%E8%C6%AE", "%B9%E8=1", "a=1&b=%e2%82", "a=%ff"] {
+            assert_eq!(read("POST", media, bad), Err(400), "{bad}");
+            let refused = parameters(&request("GET", &format!("/x?{bad}"), &[], "")).unwrap_err();
+            assert_eq!(refused.status(), 400, "{bad}");
+        }
+        assert_eq!(read("POST", media, "a=%ED%98%B8&b=%&c=%zz%4"), Ok(json!({"a": "호", "b": "%", "c": "%zz%4"})));
+        assert!(pairs(b"a=\xb9\xe8").is_err());
     }
 
     #[test]

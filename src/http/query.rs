@@ -297,6 +297,7 @@ mod tests {
     #[test]
     fn a_filter_by_what_can_never_be_is_400() {
         assert_eq!(Query::of("quantity=abc", &orders(), &[]).unwrap_err().status(), 400);
+        assert_eq!(Query::of("status=%ff", &orders(), &[]).unwrap_err().status(), 400, "it is no text");
     }
 
     #[tokio::test]
