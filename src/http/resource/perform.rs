@@ -113,7 +113,7 @@ impl Resource {
         format!("/{}/{}{segment}", self.system, self.shape.collection)
     }
 
-    /// The natural key in the body of a creation.
+    /// The natural key in the body of a creation: one that the path of an item can have.
     fn key_of(&self, body: &Map<String, Value>) -> Result<String, Problem> {
         let field = self.shape.key;
         let value = body.get(field.name).map(|value| field.coerce(value)).transpose()?.unwrap_or_default();
@@ -124,6 +124,11 @@ impl Resource {
             Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
         };
         Key::new(&text).map_err(|why| Problem::field(field.name, format_args!("is refused: {why}")))?;
+        // clients take dots out of a path before they send it
+        let is_item = matches!(self.target(&[text.as_str().into()]), Some(Target::Item(_)));
+        if !is_item || matches!(text.as_str(), "." | "..") {
+            return Err(Problem::field(field.name, format_args!("is refused: no item can be called {text}")));
+        }
         Ok(text)
     }
 

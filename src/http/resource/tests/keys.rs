@@ -43,6 +43,7 @@ fn products(calls: &Calls) -> Resource {
         .natural_key()
         .create(put.clone())
         .replace(put)
+        .procedure(Procedure::post("sync", vec![], perform(|_| async { Ok(Said::yes()) })))
 }
 
 #[tokio::test]
@@ -69,11 +70,17 @@ async fn a_creation_without_a_usable_natural_key_is_400_and_names_it() {
         r#"{"productId": []}"#,
         &long,
         "{\"productId\": \"a\\nb\"}",
+        // They were created, and no path led to them.
+        r#"{"productId": "search"}"#,
+        r#"{"productId": "sync"}"#,
+        r#"{"productId": "."}"#,
+        r#"{"productId": ".."}"#,
     ] {
         let response = answer(&products(&calls), "POST", "/product", &[], body).await;
         assert_eq!((response.status().as_u16(), &object(&response)["field"]), (400, &json!("productId")), "{body}");
     }
     assert_eq!(calls.lock().unwrap().len(), 0);
+    assert_eq!(answer(&products(&calls), "POST", "/product", &[], r#"{"productId": "..."}"#).await.status(), 201);
     let longest = json!({ "productId": "x".repeat(200) }).to_string();
     assert_eq!(answer(&products(&calls), "POST", "/product", &[], &longest).await.status(), 201);
 }
