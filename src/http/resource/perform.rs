@@ -25,6 +25,9 @@ const REASON: HeaderName = HeaderName::from_static("x-reason");
 /// Tells a first answer that is given again.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// A sequence that no entity is at.
+const NOWHERE: u64 = u64::MAX;
+
 /// What a request's `If-Match` or `If-None-Match` lists.
 pub(super) enum Tags {
     Any,
@@ -187,12 +190,20 @@ impl Resource {
     }
 
     /// The sequence that `If-Match` demands. One tag is left to the entity, which compares and decides in
-    /// one turn; of several, the present one is taken.
+    /// one turn; of several, the present one is taken. `*` is about a replacement that would create: what else is asked of
+    /// an item that is not there, the entity refuses anyway.
     async fn expecting(&self, request: &Request, key: &str) -> Result<Option<u64>, Problem> {
         let failed =
             || Problem::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", "If-Match names no such version");
         match tags(request, header::IF_MATCH) {
-            None | Some(Tags::Any) => Ok(None),
+            None => Ok(None),
+            Some(Tags::Any) => match &self.source {
+                Some(source) if self.natural_key && request.method == Method::PUT => {
+                    // The entity says so, as below: it knows what it has done.
+                    Ok(source.item(key).await?.0.is_none().then_some(NOWHERE))
+                }
+                Some(_) | None => Ok(None),
+            },
             Some(Tags::Of(sequences)) => match (sequences.as_slice(), &self.source) {
                 ([], _) => Err(failed()),
                 ([one], _) => Ok(Some(*one)),

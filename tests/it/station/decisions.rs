@@ -113,6 +113,14 @@ fn station_d4_both_names_of_products_answer_and_misspelt_ones_do_not() {
     post(json!({"productId": "CD8", "productName": "물", "price": 1})).is(201);
     post(json!({"productId": "CD8", "productName": "물", "price": 1})).is(409);
     post(json!({"productName": "x", "price": 1})).is(400);
+    post(json!({"productId": "search", "productName": "x", "price": 1})).is(400);
+    let replaced = |key: &str| {
+        let put = Request::new("PUT", &format!("/product/{key}")).header("If-Match", "*");
+        client.send(&put.json(&json!({"productName": "x", "price": 1})))
+    };
+    assert_eq!(replaced("CD10").is(412).json()["code"], "PRECONDITION_FAILED");
+    client.get("/product/CD10").is(404);
+    replaced("CD8").is(200);
     client.http("PATCH :8080/product/CD8 price=2").is(200);
     client.http("DELETE :8080/product/CD8").is(405);
     client.get("/product/XX").is(404);

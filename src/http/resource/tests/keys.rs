@@ -42,7 +42,7 @@ fn products(calls: &Calls) -> Resource {
         .alias("products")
         .natural_key()
         .create(put.clone())
-        .replace(put)
+        .change(put)
         .procedure(Procedure::post("sync", vec![], perform(|_| async { Ok(Said::yes()) })))
 }
 
@@ -96,6 +96,22 @@ async fn a_replacement_creates_or_replaces_what_its_path_names_as_the_reply_tell
     assert_eq!(created.headers()["location"], "http://localhost:8088/product/CD%202");
     let keys: Vec<_> = calls.lock().unwrap().iter().map(|call| call.key.clone().unwrap()).collect();
     assert_eq!(keys, ["CD1001", "CD 2"]);
+}
+
+/// `If-Match: *` was passed over, and the item was created all the same.
+#[tokio::test]
+async fn a_replacement_of_what_has_to_be_there_does_not_create() {
+    let calls = Calls::default();
+    let products = products(&calls);
+    for (method, key) in [("PUT", "CD1001"), ("PUT", "CD%202"), ("PATCH", "CD1001"), ("PATCH", "CD%202")] {
+        answer(&products, method, &format!("/product/{key}"), &[("if-match", "*")], r#"{"price": 1}"#).await;
+    }
+    let expecting: Vec<_> = calls.lock().unwrap().iter().map(|call| call.expecting).collect();
+    assert_eq!(
+        expecting,
+        [None, Some(u64::MAX), None, None],
+        "no entity is there; what cannot create, it refuses itself"
+    );
 }
 
 #[tokio::test]
