@@ -170,10 +170,11 @@ async fn serve(
     #[cfg(feature = "grpc")]
     if let Some(listener) = grpc {
         use steadfast::grpc::{GrpcServer, StoreService};
-        let (limits, readiness, guard) = (limits.clone(), readiness.clone(), guard.clone());
+        let (limits, readiness) = (limits.clone(), readiness.clone());
+        let (guard, access) = (guard.clone(), access.clone());
         builder = builder.edge("grpc", move |system| -> Arc<dyn Process> {
-            let (service, clock) = (StoreService::of(&system), system.clock());
-            Arc::new(GrpcServer::new(listener, service, limits, readiness, &guard, clock))
+            let service = StoreService::of(&system);
+            Arc::new(GrpcServer::new(listener, service, limits, readiness, &guard).logging(access))
         });
     }
     #[cfg(not(feature = "grpc"))]

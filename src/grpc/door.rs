@@ -1,28 +1,39 @@
-//! The frame around every call: who is let in, how often, and how long its message may take. Nothing that is refused here
-//! has reached a mailbox.
+//! The frame around every call: who is let in, how often, how long its message may take, and what is kept of it. Nothing
+//! that is refused here has reached a mailbox.
 
-use std::{convert::Infallible, fmt};
+use std::{convert::Infallible, fmt, sync::Arc};
 
 use bytes::{Buf, Bytes};
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 use tower::Service;
 
 use super::{
     StoreService,
-    status::{not_done, of_problem},
-    v1::store_server::StoreServer,
+    status::{in_http, not_done, of_problem},
+    v1::store_server::{SERVICE_NAME, StoreServer},
 };
 use crate::{
-    Clock,
-    http::{Answers, Class, Guard, HttpLimits, Peer, Room, Spent},
+    Clock, RequestMeters, RouteMeter, Timestamp,
+    http::{AccessLog, Answered, Answers, Class, Correlation, Guard, HttpLimits, Peer, Room, Spent},
+    spans, store,
 };
 
 /// What stands before each message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
+
+/// The calls, and the service whose entities each is about; that may be any.
+const CALLS: [(&str, &str); 6] = [
+    ("PlaceOrder", "order"),
+    ("CancelOrder", "order"),
+    ("GetOrder", "order"),
+    ("ListOrders", "order"),
+    ("Pay", "payment"),
+    ("GetCommand", ""),
+];
 
 /// The store's calls behind a guard. All clones are one.
 #[derive(Clone)]
@@ -32,6 +43,12 @@ pub(super) struct Door {
     limits: HttpLimits,
     room: Room,
     clock: Clock,
+    meters: RequestMeters,
+    /// Of each call, by its path as a route.
+    routes: Arc<[Arc<RouteMeter>]>,
+    /// Of what is no call.
+    unmatched: Arc<RouteMeter>,
+    access: Option<AccessLog>,
 }
 
 impl fmt::Debug for Door {
@@ -41,15 +58,43 @@ impl fmt::Debug for Door {
 }
 
 impl Door {
-    pub(super) fn new(service: StoreService, guard: Guard, limits: HttpLimits, clock: Clock) -> Self {
+    pub(super) fn new(service: StoreService, guard: Guard, limits: HttpLimits) -> Self {
+        let (clock, meters) = (service.system().clock(), service.system().requests());
+        let route = |(call, about): (&str, &'static str)| meters.route(store::NAME, about, route(call));
+        let (routes, unmatched) = (CALLS.map(route).into(), meters.route("", "", RequestMeters::UNMATCHED));
         let calls = StoreServer::new(service).max_decoding_message_size(limits.body);
         let room = Room::new(limits.requests);
-        Self { calls, guard, limits, room, clock }
+        Self { calls, guard, limits, room, clock, meters, routes, unmatched, access: None }
+    }
+
+    /// With a line for each call in `access`.
+    pub(super) fn logging(self, access: Option<AccessLog>) -> Self {
+        Self { access, ..self }
     }
 
     async fn answer(mut self, request: Request<Incoming>, peer: Peer) -> Response<tonic::body::Body> {
+        let (begun, at) = (Instant::now(), self.clock.now());
+        let (mut head, message) = request.into_parts();
+        let correlation = Correlation::of(&head.headers);
+        let traced = spans::request(&correlation.id, correlation.traceparent(), head.method.as_str());
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        head.extensions.insert(correlation.clone());
         let mut spent = Vec::new();
-        let mut response = self.call(request, peer, &mut spent).await.unwrap_or_else(Status::into_http);
+        let answered = self.call(head, message, peer, at, &mut spent).await;
+        let mut response = answered.unwrap_or_else(Status::into_http);
+        let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
+        let answered = Answered {
+            at,
+            method: &method,
+            path: &path,
+            route: self.routes.iter().find(|route| route.route() == path).unwrap_or(&self.unmatched),
+            status: in_http(code).as_u16(),
+            took: begun.elapsed(),
+            bytes: None,
+            correlation: &correlation.id,
+        };
+        answered.keep(&self.meters, &traced, self.access.as_ref());
+        correlation.write(response.headers_mut());
         Spent::write(&spent, response.headers_mut());
         response
     }
@@ -57,15 +102,17 @@ impl Door {
     /// The answer; refused with what it left on accounts in `spent`.
     async fn call(
         &mut self,
-        request: Request<Incoming>,
+        mut parts: Parts,
+        body: Incoming,
         peer: Peer,
+        at: Timestamp,
         spent: &mut Vec<Spent>,
     ) -> Result<Response<tonic::body::Body>, Status> {
         let refused = |problem| of_problem(&problem);
-        let _place = self.room.enter(class(request.uri().path())).map_err(refused)?;
-        let (mut parts, body) = request.into_parts();
+        let place = self.room.enter(class(parts.uri.path())).inspect_err(|_| self.meters.count_shed());
+        let _place = place.map_err(refused)?;
         let client = self.guard.client(peer.address.to_canonical(), &mut parts.headers);
-        let caller = self.guard.admit(Some(client), &parts.headers, self.clock.now(), spent).map_err(refused)?;
+        let caller = self.guard.admit(Some(client), &parts.headers, at, spent).map_err(refused)?;
         if let Some(caller) = caller {
             parts.extensions.insert(caller);
         }
@@ -73,6 +120,10 @@ impl Door {
         let answered = self.calls.call(Request::from_parts(parts, Full::new(message))).await;
         Ok(answered.unwrap_or_else(|never| match never {}))
     }
+}
+
+fn route(call: &str) -> String {
+    format!("/{SERVICE_NAME}/{call}")
 }
 
 /// The message, which is all that a call of the store sends.
@@ -163,6 +214,14 @@ mod tests {
         assert_eq!(piece_by_piece(vec![50, 51], &limits).await, Err(Code::OutOfRange));
         assert_eq!(piece_by_piece(vec![1; 9], &limits).await, Ok(9));
         assert_eq!(piece_by_piece(vec![1; 11], &limits).await, Err(Code::Unavailable));
+    }
+
+    #[test]
+    fn every_call_is_counted_on_a_route_of_its_own() {
+        let proto = include_str!("../../proto/store.proto");
+        let calls = proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next());
+        assert_eq!(CALLS.map(|(call, _)| call).as_slice(), calls.collect::<Vec<_>>());
+        assert_eq!(route("Pay"), "/steadfast.store.v1.Store/Pay");
     }
 
     #[test]

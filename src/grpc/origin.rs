@@ -6,12 +6,13 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use tonic::{Request, Status, metadata::MetadataMap};
 
-use crate::{AskRequest, Command, CommandId, Entity, Key, NumberedId, http::Caller};
+use crate::{
+    AskRequest, Command, CommandId, Entity, Key, NumberedId,
+    http::{Caller, Correlation},
+};
 
 /// Longest key taken: it is hashed, so this only keeps metadata sane.
 const MAX_KEY: usize = 255;
-/// Longest correlation id taken over: it is kept with every event of the call.
-const MAX_REQUEST_ID: usize = 128;
 
 /// Where a command comes from.
 pub(super) struct Origin {
@@ -43,7 +44,8 @@ impl Origin {
         };
         let hash = Sha256::digest(request.get_ref().encode_to_vec());
         let fingerprint = hash.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte));
-        let (repeatable, correlation, timeout) = (key.is_some(), correlation(metadata), timeout(metadata));
+        let correlation = request.extensions().get::<Correlation>().map(|correlation| correlation.id.clone());
+        let (repeatable, timeout) = (key.is_some(), timeout(metadata));
         Ok(Self { command, stream, repeatable, fingerprint, correlation, timeout })
     }
 
@@ -72,21 +74,12 @@ fn key(metadata: &MetadataMap) -> Result<Option<&str>, Status> {
     let mut given = metadata.get_all("idempotency-key").iter();
     let Some(first) = given.next() else { return Ok(None) };
     let text = first.to_str().unwrap_or_default();
-    if visible(text, MAX_KEY) && given.next().is_none() {
+    let is_key = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_key && given.next().is_none() {
         return Ok(Some(text));
     }
     let message = format!("idempotency-key must be given once, with 1 to {MAX_KEY} visible ASCII characters");
     Err(Status::invalid_argument(message))
-}
-
-/// What is malformed is left out, never an error: it says nothing about the call.
-fn correlation(metadata: &MetadataMap) -> Option<Arc<str>> {
-    let given = metadata.get("x-request-id")?.to_str().ok()?;
-    visible(given, MAX_REQUEST_ID).then(|| given.into())
-}
-
-fn visible(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `grpc-timeout`: up to 8 digits and a unit.
@@ -139,14 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_no_key_is_refused_and_a_strange_request_id_left_out() {
+    fn a_key_that_is_no_key_is_refused() {
         for bad in ["", "a b", &"x".repeat(256)] {
             assert!(Origin::of(&call(&[("idempotency-key", bad)], 1), "Pay").is_err(), "{bad:?}");
         }
         assert!(Origin::of(&call(&[("idempotency-key", "a"), ("idempotency-key", "b")], 1), "Pay").is_err());
-        let correlation = |given: &str| Origin::of(&call(&[("x-request-id", given)], 1), "Pay").unwrap().correlation;
-        assert_eq!(correlation("till-7/42").as_deref(), Some("till-7/42"));
-        assert_eq!((correlation("a b"), correlation(&"x".repeat(129))), (None, None));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 
 use super::{StoreService, door::Door};
 use crate::{
-    Clock, Failure, Process, Running, Stop,
-    http::{Guard, HttpLimits, Listener, Readiness, serve},
+    Failure, Process, Running, Stop,
+    http::{AccessLog, Guard, HttpLimits, Listener, Readiness, serve},
 };
 
 /// The store over gRPC, as a supervised process.
@@ -26,10 +26,16 @@ impl GrpcServer {
         limits: HttpLimits,
         readiness: Readiness,
         guard: &Guard,
-        clock: Clock,
     ) -> Self {
-        let door = Door::new(service, guard.clone(), limits, clock);
+        let door = Door::new(service, guard.clone(), limits);
         Self { listener: Arc::new(listener), door, readiness }
+    }
+
+    /// With a line for each call in `access`.
+    #[must_use]
+    pub fn logging(mut self, access: Option<AccessLog>) -> Self {
+        self.door = self.door.logging(access);
+        self
     }
 
     /// Where it listens.

@@ -71,6 +71,25 @@ pub(super) fn of_problem(problem: &Problem) -> Status {
     not_done(status, problem.code(), problem.message(), problem.retry_after())
 }
 
+/// The status that HTTP has for a gRPC status, for figures and logs of both (`google.rpc.Code` says which).
+pub(super) fn in_http(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        // 499, for which HTTP itself has no name: the client broke off
+        Code::Cancelled => StatusCode::from_u16(499).expect("three digits"),
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
 fn saying(mut status: Status, told: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Status {
     for (name, value) in told {
         if let Some(value) = value.and_then(|value| value.parse().ok()) {

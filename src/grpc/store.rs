@@ -46,6 +46,11 @@ impl fmt::Debug for StoreService {
 }
 
 impl StoreService {
+    /// The system that it asks.
+    pub(super) fn system(&self) -> &System {
+        &self.system
+    }
+
     /// Of a system that runs the store.
     pub fn of(system: &System) -> Self {
         let link = system.config().link(store::NAME, "order", "delivery").timeout.unwrap_or(store::DELIVERY_WITHIN);

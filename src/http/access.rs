@@ -20,7 +20,9 @@ use http::Method;
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{RouteMeter, Timestamp};
+use tracing::Span;
+
+use crate::{RequestMeters, RouteMeter, Timestamp, spans};
 
 /// Lines that wait for the writer: half a second of what one core serves, at some hundred bytes each.
 const QUEUE: usize = 8_192;
@@ -53,19 +55,46 @@ struct Inner {
     writer: Option<JoinHandle<()>>,
 }
 
-/// One request.
+/// One request that was answered.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Answered<'a> {
     pub(crate) at: Timestamp,
-    pub(crate) method: Method,
+    pub(crate) method: &'a Method,
     /// Without the query, which may hold what is nobody's business.
-    pub(crate) path: String,
-    pub(crate) route: Arc<RouteMeter>,
+    pub(crate) path: &'a str,
+    pub(crate) route: &'a Arc<RouteMeter>,
     pub(crate) status: u16,
     pub(crate) took: Duration,
-    /// Of the answer's body.
-    pub(crate) bytes: usize,
-    pub(crate) correlation: Arc<str>,
+    /// Of the answer's body, where that is known by then.
+    pub(crate) bytes: Option<usize>,
+    pub(crate) correlation: &'a Arc<str>,
+}
+
+impl Answered<'_> {
+    /// Counts it in the figures of its route, says in its span what was answered, and has a line written, where one is wanted.
+    pub(crate) fn keep(self, meters: &RequestMeters, traced: &Span, access: Option<&AccessLog>) {
+        let Self { at, method, path, route, status, took, bytes, correlation } = self;
+        route.answered(method.as_str(), status, took);
+        spans::answered(traced, route.route(), status);
+        if let Some(access) = access.filter(|access| access.wants(correlation, status)) {
+            let path = path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or_default().to_owned();
+            let (method, route, correlation) = (method.clone(), route.clone(), correlation.clone());
+            meters.count_line(access.take(Line { at, method, path, route, status, took, bytes, correlation }));
+        }
+    }
+}
+
+/// The line of a request.
+#[derive(Debug)]
+struct Line {
+    at: Timestamp,
+    method: Method,
+    path: String,
+    route: Arc<RouteMeter>,
+    status: u16,
+    took: Duration,
+    bytes: Option<usize>,
+    correlation: Arc<str>,
 }
 
 impl AccessLog {
@@ -92,12 +121,12 @@ impl AccessLog {
 
     /// Whether a request gets a line: chosen by its correlation id, so that all that belongs to one is chosen alike. An
     /// answer that is our fault always does.
-    pub(crate) fn wants(&self, correlation: &str, status: u16) -> bool {
+    fn wants(&self, correlation: &str, status: u16) -> bool {
         self.0.one_in == 1 || status >= 500 || xxh3_64(correlation.as_bytes()).is_multiple_of(self.0.one_in)
     }
 
     /// Hands a line over; false when it was dropped, because too many wait.
-    pub(crate) fn take(&self, line: Line) -> bool {
+    fn take(&self, line: Line) -> bool {
         self.0.to.as_ref().is_some_and(|to| to.try_send(line).is_ok())
     }
 }
@@ -149,8 +178,7 @@ fn told(written: io::Result<()>, before: bool) -> bool {
 }
 
 fn shown(line: Line) -> serde_json::Value {
-    let Line { at, method, mut path, route, status, took, bytes, correlation } = line;
-    path.truncate(path.floor_char_boundary(LONGEST_PATH));
+    let Line { at, method, path, route, status, took, bytes, correlation } = line;
     let moment = i64::try_from(at.as_millis()).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
     json!({
         "at": moment.map(|moment| moment.to_string()),
@@ -175,17 +203,18 @@ mod tests {
     use super::*;
     use crate::RequestMeters;
 
-    fn line(correlation: &str) -> Line {
-        Line {
+    fn answer(correlation: &str, meters: &RequestMeters, log: &AccessLog) {
+        let answered = Answered {
             at: Timestamp::from_millis(1_625_721_994_123),
-            method: Method::POST,
-            path: format!("/order/{}", "호".repeat(400)),
-            route: RequestMeters::default().route("store", "order", "/orders/{id}"),
+            method: &Method::POST,
+            path: &format!("/order/{}", "호".repeat(400)),
+            route: &meters.route("store", "order", "/orders/{id}"),
             status: 201,
             took: Duration::from_micros(1500),
-            bytes: 7,
-            correlation: correlation.into(),
-        }
+            bytes: Some(7),
+            correlation: &correlation.into(),
+        };
+        answered.keep(meters, &Span::none(), Some(log));
     }
 
     /// Writes nothing until it is told to.
@@ -208,8 +237,11 @@ mod tests {
         let written = Arc::new(Mutex::new(Vec::new()));
         let log = AccessLog::to(Gated(gate, written.clone()), 1).unwrap();
         // The writer holds some in its buffer before it blocks.
-        let taken = (0..QUEUE * 3).filter(|n| log.take(line(&n.to_string()))).count();
-        assert!((QUEUE..QUEUE * 3).contains(&taken), "{taken}");
+        let meters = RequestMeters::default();
+        (0..QUEUE * 3).for_each(|n| answer(&n.to_string(), &meters, &log));
+        let (taken, dropped) = meters.lines();
+        let taken = usize::try_from(taken).unwrap();
+        assert!((QUEUE..QUEUE * 3).contains(&taken) && dropped > 0, "{taken}, {dropped}");
         drop((open, log));
         let text = String::from_utf8(std::mem::take(&mut *written.lock().unwrap())).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

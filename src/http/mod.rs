@@ -63,6 +63,8 @@ pub use routes::Edge;
 pub use serve::{BindError, HttpServer, Listener};
 #[cfg(feature = "grpc")]
 pub(crate) use {
+    access::Answered,
+    correlation::Correlation,
     guard::{Caller, Spent, may_command, may_read},
     room::{Class, Room},
     routes::Peer,

@@ -127,6 +127,39 @@ async fn what_is_refused_says_so_and_what_is_away_says_when_to_come_back() {
     assert_eq!(listed.orders, []);
 }
 
+#[tokio::test]
+async fn calls_are_counted_and_logged_as_requests_are_and_say_what_they_are_found_by() {
+    const PLACE: &str = "/steadfast.store.v1.Store/PlaceOrder";
+    let mut server =
+        Setup::default().config("[server]\ngrpc_listen = \"127.0.0.1:0\"\n[log]\naccess = \"access.log\"\n").start();
+    let mut client = client(&server).await;
+    let mut request = Request::new(place(3));
+    request.metadata_mut().insert("x-request-id", "till-7/42".parse().unwrap());
+    let placed = client.place_order(request).await.unwrap();
+    assert_eq!(placed.metadata().get("x-request-id").unwrap(), "till-7/42");
+    let refused = client.place_order(place(0)).await.unwrap_err();
+    let of_refused = told(&refused, "x-request-id").expect("made up where none was sent");
+    client.get_order(GetOrderRequest { id: 9 }).await.unwrap_err();
+    let figures = server.admin().get("/metrics").is(200).text();
+    for (method, status) in [("PlaceOrder", 200), ("PlaceOrder", 400), ("GetOrder", 404)] {
+        let labels = ["system=\"store\"", "service=\"order\"", &format!("Store/{method}\""), &format!("\"{status}\"")];
+        let counted = figures.lines().find(|line| labels.iter().all(|label| line.contains(label)));
+        assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{method} {status} in\n{figures}");
+    }
+    server.terminate();
+    let log = std::fs::read_to_string(server.directory().join("access.log")).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let line = |correlation: &str| {
+        let line = lines.iter().find(|line| line["correlation"] == correlation).expect("every call has its line");
+        [&line["method"], &line["path"], &line["route"], &line["service"], &line["status"], &line["bytes"]]
+            .map(Clone::clone)
+    };
+    let expected =
+        |status: u16| [json!("POST"), json!(PLACE), json!(PLACE), json!("order"), json!(status), json!(null)];
+    assert_eq!(line("till-7/42"), expected(200));
+    assert_eq!(line(&of_refused), expected(400));
+}
+
 /// A client that took this for a failure would order twice.
 #[tokio::test]
 async fn what_is_not_known_yet_is_no_failure_and_is_told_later() {

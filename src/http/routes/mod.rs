@@ -19,7 +19,7 @@ use warp::Filter;
 
 use super::{
     AccessLog, HttpLimits, Problem,
-    access::Line,
+    access::Answered,
     correlation::Correlation,
     cors::{self, Origins},
     guard::{Guard, Spent},
@@ -242,21 +242,17 @@ impl Edge {
         });
         let (route, status, took) =
             (request.route.get().unwrap_or(unmatched), response.status().as_u16(), begun.elapsed());
-        route.answered(request.method.as_str(), status, took);
-        spans::answered(&traced, route.route(), status);
-        if let Some(access) = self.access.as_ref().filter(|access| access.wants(&request.correlation.id, status)) {
-            let line = Line {
-                at: request.at,
-                method: request.method.clone(),
-                path: std::mem::take(&mut request.path),
-                route: route.clone(),
-                status,
-                took,
-                bytes: response.body().len(),
-                correlation: request.correlation.id.clone(),
-            };
-            meters.count_line(access.take(line));
-        }
+        let answered = Answered {
+            at: request.at,
+            method: &request.method,
+            path: &request.path,
+            route,
+            status,
+            took,
+            bytes: Some(response.body().len()),
+            correlation: &request.correlation.id,
+        };
+        answered.keep(meters, &traced, self.access.as_ref());
         request.correlation.write(response.headers_mut());
         Spent::write(&spent, response.headers_mut());
         if let Some(origin) = origin {
