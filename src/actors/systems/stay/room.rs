@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::values::{Field, InvalidValue, Patch, price, required, text};
+use super::values::{Field, InvalidValue, Patch, note, price, required, text};
 use crate::actors::{
     entity::{
         Command, CommandContext, Decision, DomainEvent, Effects, Entity, Listed, Number, NumberedId, Presence, persist,
@@ -49,7 +49,7 @@ impl RoomFacts {
         Ok(Self {
             name: required(Field::Name, text(Field::Name, name)?)?,
             price: price(required(Field::Price, cost)?)?,
-            address: text(Field::Address, address)?,
+            address: note(Field::Address, address)?,
             host: required(Field::Host, text(Field::Host, host)?)?,
         })
     }

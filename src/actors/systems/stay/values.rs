@@ -279,9 +279,14 @@ pub(super) fn price(value: i64) -> Result<i64, InvalidValue> {
     within(Field::Price, 0, i64::MAX, value)
 }
 
-/// A text that is short enough; an empty one is none.
+/// A text that has to say something where it is wanted: an empty one is none.
 pub(super) fn text(field: Field, value: Option<String>) -> Result<Option<String>, InvalidValue> {
-    match value.filter(|text| !text.is_empty()) {
+    note(field, value.filter(|text| !text.is_empty()))
+}
+
+/// A text that may be empty, and short enough.
+pub(super) fn note(field: Field, value: Option<String>) -> Result<Option<String>, InvalidValue> {
+    match value {
         Some(text) if text.chars().count() > MAX_CHARACTERS => {
             Err(InvalidValue::TooLong { field, most: MAX_CHARACTERS })
         }

@@ -14,7 +14,7 @@ use crate::actors::{
     },
     systems::{
         Refusal, RefusalClass,
-        stay::values::{Field, InvalidValue, StayDetails, StayWish, id, required, text, within},
+        stay::values::{Field, InvalidValue, StayDetails, StayWish, id, note, required, within},
     },
 };
 
@@ -231,7 +231,7 @@ impl Command<Visit> for RegisterReview {
     fn decide(self, visit: &Visit, _: &CommandContext) -> Decision<Visit, ReviewItem> {
         let book_id = id(Field::BookId, self.book_id)?;
         let score = within(Field::Score, 1, 5, required(Field::Score, self.score)?)?;
-        let content = text(Field::Content, self.content)?;
+        let content = note(Field::Content, self.content)?;
         let (room_id, name, usedate) = (self.room_id, self.name, self.usedate);
         let wish = StayWish { room_id, name, host: self.host, guest: self.guest, usedate, ..Default::default() };
         let said = wish.checked()?;

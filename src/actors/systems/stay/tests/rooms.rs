@@ -20,6 +20,8 @@ fn stay_f1_a_host_registers_a_room() {
     let nowhere = RoomFacts { address: None, price: 0, ..hotel() };
     let command = RegisterRoom { address: None, price: Some(0), ..register() };
     given::<Room>([]).when(command).then_reply(item(nowhere));
+    let unsaid = RoomFacts { address: text(""), ..hotel() };
+    given::<Room>([]).when(RegisterRoom { address: text(""), ..register() }).then_reply(item(unsaid));
 }
 
 #[test]
