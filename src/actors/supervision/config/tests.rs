@@ -207,7 +207,7 @@ fn every_broken_rule_is_refused_with_its_place_and_both_values() {
         ("[entity]\nrestarts = { at_most = 9999 }", "2:14: `entity.restarts.at_most` is 9999; it takes 0 to 1000"),
         ("[storage]\npartitions = 2000", "2:1: `storage.partitions` is 2000; it takes 1 to 1024"),
         ("[storage]\nhistory = \"1d\"", "2:1: `storage.history` is 86400s; it takes 172800s to 3153600000s"),
-        ("[storage]\nlow_space = \"1025 GiB\"", "2:1: `storage.low_space` is 1025 GiB; it takes 0 B to 1024 GiB"),
+        ("[storage]\nlow_space = \"1025 GiB\"", "2:1: `storage.low_space` is 1025 GiB; it takes 0 B to 1 TiB"),
         ("[storage]\nballast = \"17 GiB\"", "2:1: `storage.ballast` is 17 GiB; it takes 0 B to 16 GiB"),
         ("[storage]\nsegment_bytes = \"1 B\"", "2:1: `storage.segment_bytes` is 1 B; it takes 64 KiB to 1 GiB"),
         (

@@ -37,7 +37,8 @@ impl ByteCount {
 
 impl fmt::Display for ByteCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, size) in [("GiB", KIB * KIB * KIB), ("MiB", KIB * KIB), ("KiB", KIB)] {
+        for (unit, size) in [("TiB", KIB * KIB * KIB * KIB), ("GiB", KIB * KIB * KIB), ("MiB", KIB * KIB), ("KiB", KIB)]
+        {
             if self.0 >= size && self.0.is_multiple_of(size) {
                 return write!(f, "{} {unit}", self.0 / size);
             }
@@ -60,7 +61,7 @@ pub fn duration(text: &str) -> Option<Duration> {
     number.checked_mul(millis).map(Duration::from_millis)
 }
 
-/// Reads `"512 B"`, `"64 KiB"`, `"1 MiB"`, `"2 GiB"`; the blank may be left out.
+/// Reads `"512 B"`, `"64 KiB"`, `"1 MiB"`, `"2 GiB"`, `"1 TiB"`; the blank may be left out.
 pub(super) fn byte_count(text: &str) -> Option<ByteCount> {
     let (number, unit) = split(text)?;
     let size = match unit {
@@ -68,6 +69,7 @@ pub(super) fn byte_count(text: &str) -> Option<ByteCount> {
         "KiB" => KIB,
         "MiB" => KIB * KIB,
         "GiB" => KIB * KIB * KIB,
+        "TiB" => KIB * KIB * KIB * KIB,
         _ => return None,
     };
     number.checked_mul(size).map(ByteCount)
@@ -111,6 +113,7 @@ mod tests {
             ("64 KiB", Some(65_536)),
             ("1 MiB", Some(1_048_576)),
             ("2 GiB", Some(2_147_483_648)),
+            ("1 TiB", Some(1_099_511_627_776)),
             ("1536 B", Some(1536)),
             ("64", None),
             ("64 kB", None),
