@@ -167,6 +167,11 @@ fn a_damaged_or_unfinished_copy_is_not_restored() {
     let copy = server.data().with_file_name("copy");
     assert_eq!(on(&server.data(), &["journal", "backup", copy.to_str().unwrap()]).0, 0);
     let to = server.data().with_file_name("restored");
+    let witness = segment(&copy, "main").with_file_name("witness");
+    fs::rename(&witness, witness.with_file_name("away")).unwrap();
+    let (code, _, complained) = on(&to, &["journal", "restore", copy.to_str().unwrap()]);
+    assert!(code == 3 && complained.contains("it is missing"), "{complained}");
+    fs::rename(witness.with_file_name("away"), &witness).unwrap();
     let file = File::options().write(true).open(segment(&copy, "main")).unwrap();
     file.write_all_at(b"!", 500).unwrap();
     let (code, _, complained) = on(&to, &["journal", "restore", copy.to_str().unwrap()]);

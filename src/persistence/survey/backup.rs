@@ -158,18 +158,8 @@ impl DataDirectory {
         let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let unfinished = to.with_file_name(format!("{name}.restoring"));
         make_empty(&unfinished)?;
-        for known in &backed.files {
-            let is_below = known.path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-            if !is_below {
-                return Err(damaged(format!("{} is not below the directory", known.path.display())));
-            }
-            let copied = copy(from, &unfinished, &from.join(&known.path), None, passed)?;
-            if copied != *known {
-                remove(&unfinished);
-                let what = format!("{} bytes with another checksum than when it was copied", copied.bytes);
-                return Err(BackupError::Damaged { file: from.join(&known.path), what });
-            }
-        }
+        // what is left of a failed one would be in the way of the next
+        copy_all(from, &backed, &unfinished, passed).inspect_err(|_| remove(&unfinished))?;
         if to.exists() {
             fs::remove_dir(to).map_err(BackupError::io(to))?;
         }
@@ -178,6 +168,27 @@ impl DataDirectory {
         sync_dir(parent).map_err(BackupError::io(parent))?;
         Ok(backed)
     }
+}
+
+/// Copies what `backed` lists, each file as it was when it was copied.
+fn copy_all(from: &Path, backed: &Backed, to: &Path, passed: &mut dyn FnMut(u64)) -> Result<(), BackupError> {
+    for known in &backed.files {
+        let is_below = known.path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        if !is_below {
+            let what = format!("{} is not below the directory", known.path.display());
+            return Err(BackupError::Damaged { file: from.join(MANIFEST), what });
+        }
+        let file = from.join(&known.path);
+        if !file.exists() {
+            return Err(BackupError::Damaged { file, what: "it is missing".to_owned() });
+        }
+        let copied = copy(from, to, &file, None, passed)?;
+        if copied != *known {
+            let what = format!("{} bytes with another checksum than when it was copied", copied.bytes);
+            return Err(BackupError::Damaged { file, what });
+        }
+    }
+    Ok(())
 }
 
 fn remove(unfinished: &Path) {
