@@ -75,7 +75,9 @@ impl Done {
     /// The item of the entity `id` as its reply shows it.
     pub fn of<I: EntityId, R: Serialize>(change: Change, id: &I, answered: &Answered<R>) -> Self {
         let key = if I::NUMBERED { answered.number.get().into() } else { id.to_string().into() };
-        let item = Item { key, sequence: Some(answered.sequence), fields: shown(&answered.reply) };
+        // the first answer again shows the item as it was then, which the entity tag of now must not vouch for
+        let sequence = Some(answered.sequence).filter(|_| !answered.replayed);
+        let item = Item { key, sequence, fields: shown(&answered.reply) };
         Self { change, item, replayed: answered.replayed }
     }
 }
