@@ -82,7 +82,8 @@ fn an_entity_that_fails_too_often_is_shown_in_quarantine_and_resumed() {
 
     admin.post(&format!("/admin/entities/product/{bad}/skip")).is(409);
     admin.post(&format!("/admin/entities/product/{bad}/resume")).is(200);
-    admin.post(&format!("/admin/entities/product/{bad}/resume")).is(404);
+    let again = admin.post(&format!("/admin/entities/product/{bad}/resume")).is(409);
+    assert_eq!(again.json()["code"], "NOT_IN_QUARANTINE");
     client.get(&format!("/products/{bad}")).is(200);
     assert_eq!(admin.json("/admin/quarantine"), json!([]));
 }

@@ -228,7 +228,10 @@ impl System {
     /// Dropping the future may leave the command refused and the entity in quarantine; skipping it again resumes it.
     pub async fn skip_command(&self, kind: &str, id: &str) -> Result<RefusedCommand, SkipError> {
         let (host, address) = self.place_of(kind, id)?;
-        let found = host.quarantined_at(&address).ok_or(InspectError::NotFound)?;
+        let Some(found) = host.quarantined_at(&address) else {
+            self.stream_of(kind, id)?;
+            return Err(SkipError::Nothing("it is not in quarantine".to_owned()));
+        };
         let Some(command) = found.command else {
             return Err(SkipError::Nothing("it did not fail on one".to_owned()));
         };

@@ -226,9 +226,11 @@ fn leads_to(response: &mut Response, target: &str) {
 fn problem(error: &InspectError) -> Problem {
     let message = error.to_string();
     match error {
-        InspectError::UnknownKind(_) | InspectError::NotFound | InspectError::NoSuchEvent { .. } => {
-            Problem::not_found(message)
-        }
+        InspectError::UnknownKind(_)
+        | InspectError::AmbiguousKind { .. }
+        | InspectError::NotFound
+        | InspectError::NoSuchEvent { .. } => Problem::not_found(message),
+        InspectError::NotQuarantined => Problem::new(StatusCode::CONFLICT, "NOT_IN_QUARANTINE", message),
         InspectError::Deleted { .. } => Problem::new(StatusCode::GONE, "HISTORY_DELETED", message),
         InspectError::NotAtRest(_) => Problem::new(StatusCode::CONFLICT, "NOT_AT_REST", message),
         InspectError::Unreadable(_) => Problem::new(StatusCode::CONFLICT, "UNREADABLE", message),

@@ -117,6 +117,7 @@ fn problem(error: &EventsError) -> Problem {
     let message = error.to_string();
     match error {
         EventsError::NoCursor(_) | EventsError::Deleted { .. } => Problem::field("after", message),
+        EventsError::Kind(_) => Problem::field("kind", message),
         EventsError::TooManyFollowers => Problem::unavailable("TOO_MANY_FOLLOWERS", message, Duration::from_secs(10)),
         EventsError::Store(_) => Problem::unavailable("UNAVAILABLE", message, Duration::from_secs(1)),
     }

@@ -63,6 +63,7 @@ impl System {
         &self,
         query: EventQuery,
     ) -> Result<BoxStream<'static, Result<FollowedEvent, EventsError>>, EventsError> {
+        let query = self.telling_kinds(query)?;
         let place = self.inner.followers.clone().try_acquire_owned().map_err(|_| EventsError::TooManyFollowers)?;
         let begin = match query.after.as_deref() {
             Some(after) => parse(after)?,

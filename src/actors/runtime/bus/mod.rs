@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     feed::{FeedItem, Followed},
+    inspect::InspectError,
     kinds::Kinds,
     system::System,
     unit::UnitRuntime,
@@ -51,7 +52,7 @@ pub struct EventPage {
 #[non_exhaustive]
 pub enum EventsError {
     /// `after` is nothing that a page gave. Begin without it.
-    #[error("`{0}` is no cursor; take `next` of an earlier page")]
+    #[error("`{0}` is no cursor: take one that a page (its next) or an event of the stream (its id) gave")]
     NoCursor(String),
     /// What comes behind `after` was deleted. Begin without it, at the oldest that is there.
     #[error("{unit}/{partition} begins at position {first}: older events were deleted; begin without `after`")]
@@ -63,6 +64,9 @@ pub enum EventsError {
         /// The first position that is there.
         first: u64,
     },
+    /// The kind that is wanted is none, or could be several.
+    #[error(transparent)]
+    Kind(InspectError),
     /// As many as may follow the events at the same time do so already.
     #[error("{MOST_FOLLOWERS} follow the events already, and no more can")]
     TooManyFollowers,
@@ -91,6 +95,7 @@ impl System {
     /// # Cancel safety
     /// Reads only.
     pub async fn events(&self, query: EventQuery) -> Result<EventPage, EventsError> {
+        let query = self.telling_kinds(query)?;
         let cursors = query.after.as_deref().map(parse).transpose()?;
         let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
         let Read { mut events, mut next, .. } =
@@ -99,6 +104,14 @@ impl System {
             next.insert(left_out.lane, left_out.offset - 1);
         }
         Ok(EventPage { events: events.into_iter().map(|event| event.envelope).collect(), next: print(&next) })
+    }
+
+    /// The query with its kind in full. One in full that is none of ours may be of an earlier release, with events.
+    fn telling_kinds(&self, mut query: EventQuery) -> Result<EventQuery, EventsError> {
+        if let Some(kind) = query.kind.as_mut().filter(|kind| !kind.contains('.')) {
+            *kind = self.kind(kind).map_err(EventsError::Kind)?.kind().to_owned();
+        }
+        Ok(query)
     }
 }
 
@@ -182,10 +195,10 @@ fn envelope(
     item: &FeedItem,
     query: &EventQuery,
 ) -> Option<(Timestamp, Value)> {
-    let (system, short) = item.kind.split_once('.').unwrap_or(("", &item.kind));
+    let (system, _) = item.kind.split_once('.').unwrap_or(("", &item.kind));
     let is_wanted = item.public
         && query.system.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(system))
-        && query.kind.as_deref().is_none_or(|kind| kind == item.kind.as_ref() || kind == short);
+        && query.kind.as_deref().is_none_or(|kind| kind == item.kind.as_ref());
     if !is_wanted {
         return None;
     }

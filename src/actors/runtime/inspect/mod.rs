@@ -18,9 +18,17 @@ pub use past::{EntityEvent, EntityHistory, EventCause, HISTORY_PAGE, PastState};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// No running system has this kind, or several have it and the short form does not tell which.
-    #[error("there is no kind {0}, or more than one")]
+    /// No running system has this kind.
+    #[error("there is no kind {0}")]
     UnknownKind(String),
+    /// Several systems have a kind of this short name.
+    #[error("{name} is short for {}: say which", .kinds.join(" and "))]
+    AmbiguousKind {
+        /// What was asked for.
+        name: String,
+        /// The kinds, in full.
+        kinds: Vec<&'static str>,
+    },
     /// Nothing has this id.
     #[error("there is no such entity")]
     NotFound,
@@ -41,6 +49,9 @@ pub enum InspectError {
     /// It has something to do, or is in quarantine.
     #[error("it cannot leave memory now: {0}")]
     NotAtRest(String),
+    /// It is not in quarantine, so there is nothing to resume.
+    #[error("it is not in quarantine")]
+    NotQuarantined,
     /// What the journal has of it cannot be read, or not by this release: the text names the event, or the file and the
     /// place in it.
     #[error("{0}")]
@@ -67,7 +78,7 @@ impl System {
     /// clients removed. `page` is counted from 0; `size` is at most [`ENTITY_PAGE`].
     ///
     /// # Errors
-    /// [`InspectError::UnknownKind`], [`InspectError::Unavailable`].
+    /// [`InspectError::UnknownKind`], [`InspectError::AmbiguousKind`], [`InspectError::Unavailable`].
     ///
     /// # Cancel safety
     /// Reads only.
@@ -134,10 +145,14 @@ impl System {
     /// Takes one entity out of quarantine; it recovers from the journal.
     ///
     /// # Errors
-    /// [`InspectError::NotFound`] when no such entity is quarantined.
+    /// [`InspectError::NotQuarantined`] when there is nothing to resume.
     pub fn resume_entity(&self, kind: &str, id: &str) -> Result<(), InspectError> {
         let (host, address) = self.place_of(kind, id)?;
-        if host.release(address, "resumed") { Ok(()) } else { Err(InspectError::NotFound) }
+        if host.release(address, "resumed") {
+            return Ok(());
+        }
+        self.stream_of(kind, id)?;
+        Err(InspectError::NotQuarantined)
     }
 
     /// The host of a kind and the address that an id stands for.
@@ -146,18 +161,23 @@ impl System {
     }
 
     /// The host of a kind and the key of an entity of it that has events.
-    fn stream_of(&self, kind: &str, id: &str) -> Result<(Arc<dyn KindHost>, Key), InspectError> {
+    pub(super) fn stream_of(&self, kind: &str, id: &str) -> Result<(Arc<dyn KindHost>, Key), InspectError> {
         let (host, address) = self.place_of(kind, id)?;
         let key = host.key_of(&address).filter(|key| host.head(key).is_some());
         Ok((host, key.ok_or(InspectError::NotFound)?))
     }
 
-    fn kind(&self, name: &str) -> Result<Arc<dyn KindHost>, InspectError> {
+    /// The kind of this name, in full, or short where that is enough to tell.
+    pub(super) fn kind(&self, name: &str) -> Result<Arc<dyn KindHost>, InspectError> {
         let is_short = |kind: &str| kind.split_once('.').is_some_and(|(_, short)| short == name);
-        let mut found = self.inner.hosts.iter().filter(|host| host.kind() == name || is_short(host.kind()));
-        match (found.next(), found.next()) {
-            (Some(host), None) => Ok(host.clone()),
-            _ => Err(InspectError::UnknownKind(name.to_owned())),
+        let found = self.inner.hosts.iter().filter(|host| host.kind() == name || is_short(host.kind()));
+        match found.collect::<Vec<_>>().as_slice() {
+            [host] => Ok(Arc::clone(host)),
+            [] => Err(InspectError::UnknownKind(name.to_owned())),
+            several => Err(InspectError::AmbiguousKind {
+                name: name.to_owned(),
+                kinds: several.iter().map(|host| host.kind()).collect(),
+            }),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{super::quarantine::QUARANTINE_LIST, fixture::*};
 use crate::{
-    QuarantinedEntity, SkipError, System,
+    InspectError, QuarantinedEntity, SkipError, System,
     actors::entity::{AskError, CommandId, NumberedId, Outcome, Unavailable},
 };
 
@@ -147,7 +147,9 @@ async fn what_cannot_be_skipped_is_told_and_changes_nothing() {
     assert!(matches!(missing, Err(SkipError::Inspect(_))), "{missing:?}");
     add(&system, "a", 5).await.expect("added");
     let healthy = system.skip_command("tally", "1").await;
-    assert!(matches!(healthy, Err(SkipError::Inspect(_))), "{healthy:?}");
+    assert!(matches!(&healthy, Err(SkipError::Nothing(why)) if why == "it is not in quarantine"), "{healthy:?}");
+    assert_eq!(system.resume_entity("tally", "1"), Err(InspectError::NotQuarantined));
+    assert_eq!(system.resume_entity("tally", "nobody"), Err(InspectError::NotFound));
     for _ in 0..6 {
         system.kill_entity("tally", "1").await.expect("killed");
     }
