@@ -21,7 +21,10 @@ mod token_file;
 mod tree;
 mod watch;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -132,10 +135,9 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// A line for the person at the terminal.
-#[expect(clippy::print_stdout, reason = "the program's own output")]
+/// A line for the person at the terminal, who may have seen enough and closed it.
 fn say(line: &str) {
-    println!("{line}");
+    drop(writeln!(io::stdout(), "{line}"));
 }
 
 /// A line about what went wrong.
