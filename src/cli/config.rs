@@ -1,9 +1,12 @@
 //! `steadfast config`: is the file right, and what holds?
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use steadfast::{ShownValue, SupervisionConfig};
+use steadfast::{
+    Configuration, ShownValue, SupervisionConfig, System, outbound,
+    persistence::{self, StorageConfig},
+};
 
 use super::{
     Exit,
@@ -11,6 +14,7 @@ use super::{
     layers::Layers,
     listeners::guarded,
     say,
+    serve::storage_config,
 };
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +57,24 @@ fn check(file: &std::path::Path) -> Result<(), Exit> {
     fleet::refuse_unknown_switches(&config)?;
     let public: Vec<_> = config.server.listen.into_iter().chain(config.server.grpc_listen).collect();
     guarded(&public, config.server.admin_listen, &config)?;
-    Fleet::named(fleet::ALL).configure(config, Vec::new()).map_err(|error| Exit::Usage(error.into()))?;
+    let fleet = Fleet::named(fleet::ALL);
+    let Configuration { supervision, settings, .. } =
+        fleet.configure(config, Vec::new()).map_err(|error| Exit::Usage(error.into()))?;
+    // What every system would say of it at its start, over a journal of none.
+    let memory = persistence::Backend::Memory;
+    let units =
+        StorageConfig { journal: memory, backends: BTreeMap::new(), ..storage_config(fleet, &supervision.storage) };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| Exit::Other(error.into()))?;
+    let _entered = runtime.enter();
+    let storage = persistence::open(&units).map_err(|error| Exit::Usage(error.into()))?;
+    let mut builder = System::builder(storage).supervision(supervision).connectors(outbound::connector);
+    for known in fleet.iter() {
+        builder = builder.system(known.name, (known.services)());
+    }
+    for settings in settings {
+        builder = builder.settings(settings);
+    }
+    builder.check().map_err(|error| Exit::Usage(error.into()))?;
     say(&format!("{} is valid", file.display()));
     Ok(())
 }

@@ -184,8 +184,8 @@ impl Fleet {
 pub(super) fn refuse_unknown_switches(config: &SupervisionConfig) -> Result<(), Exit> {
     let is_known = |name: &str| FLEET.iter().any(|known| known.name == name && known.settings.is_some());
     let Some(name) = config.switched().find(|name| !is_known(name)) else { return Ok(()) };
-    let known = names().collect::<Vec<_>>().join(", ");
-    Err(Exit::Usage(anyhow::anyhow!("[systems.{name}]: no system of that name has switches ({known})")))
+    let known: Vec<_> = FLEET.iter().filter(|known| known.settings.is_some()).map(|known| known.name).collect();
+    Err(Exit::Usage(anyhow::anyhow!("[systems.{name}]: no system of that name has switches ({})", known.join(", "))))
 }
 
 /// Reads the switches of one type, with the environment's own names for them.

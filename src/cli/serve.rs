@@ -170,8 +170,7 @@ async fn serve(
     #[cfg(feature = "grpc")]
     if let Some(listener) = grpc {
         use steadfast::grpc::{GrpcServer, StoreService};
-        let (limits, readiness) = (limits.clone(), readiness.clone());
-        let (guard, access) = (guard.clone(), access.clone());
+        let (limits, readiness, guard, access) = (limits.clone(), readiness.clone(), guard.clone(), access.clone());
         builder = builder.edge("grpc", move |system| -> Arc<dyn Process> {
             let service = StoreService::of(&system);
             Arc::new(GrpcServer::new(listener, service, limits, readiness, &guard).logging(access))

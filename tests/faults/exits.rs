@@ -128,6 +128,17 @@ fn config_check_tells_without_running_anything() {
     let (code, said, file) = check("[server]\ndrain = \"3 fortnights\"\n");
     assert_eq!(code, 2, "{said}");
     assert!(said.contains(&format!("{file}:2:")) && said.contains("server.drain"), "{said}");
+    for (text, named) in [
+        ("[bulkhead.store.nope]\nin_flight = 3\n", "[bulkhead.store.nope]"),
+        ("[entity.nope]\nmailbox = 9\n", "[entity.nope]"),
+        ("[link.store.order.nope]\nattempts = 2\n", "[link.store.order.nope]"),
+        ("[storage.unit.alarm]\nservices = [\"store/nope\"]\n", "store/nope"),
+        ("[systems.store]\nx = 1\n", "[systems.store]"),
+    ] {
+        let (code, said, _) = check(text);
+        assert_eq!(code, 2, "a server would not start: {text}{said}");
+        assert!(one_sentence(&said).contains(named), "{text}{said}");
+    }
     let (code, said) = steadfast(&["config", "check", "/nowhere/at/all.toml"]);
     assert_eq!(code, 2, "{said}");
     assert!(one_sentence(&said).contains("/nowhere/at/all.toml"));

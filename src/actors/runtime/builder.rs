@@ -235,44 +235,8 @@ impl SystemBuilder {
     ///
     /// # Cancel safety
     /// Dropping the future stops what was started.
-    pub async fn start(self) -> Result<System, StartError> {
-        let faults = FaultControl::new(self.clock.clone());
-        let (units, queues) = open_units(&self.storage, &faults);
-        let channels = Channels::new(self.connect, self.config.clone());
-        let mut assembly = Assembly::new(units.clone(), EntityLimits::by_kind(&self.config), channels);
-
-        let mut internal = Vec::new();
-        for unit in &units {
-            let service = own_service(unit, &self.config, &self.clock);
-            let place = Place { service: service.clone(), unit: unit.clone() };
-            let (progress, refused) = (add_progress(&mut assembly, &place), add_refused(&mut assembly, &place));
-            internal.push(Internal { place, progress, refused });
-        }
-
-        let mut places = Vec::new();
-        for (system, mut service) in self.services {
-            let runtime = ServiceRuntime::new(
-                system,
-                service.name,
-                self.clock.clone(),
-                self.settings.of(system),
-                ServiceLimits::of(&self.config, system, service.name),
-            );
-            let unit = unit_of(&self.config, &units, &runtime.full_name)?;
-            let place = Place { service: runtime, unit };
-            assembly.add_entities(&mut service, &place)?;
-            places.push((place, service));
-        }
-        let mut services = Vec::new();
-        for (place, service) in places {
-            assembly.add_followers(service, &place)?;
-            services.push(place);
-        }
-
-        check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
-        let mut kinds = assembly.hosts.clone();
-        kinds.extend(internal.first().into_iter().flat_map(Internal::hosts));
-        assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &assembly.asked, &self.config, &self.remote));
+    pub async fn start(mut self) -> Result<System, StartError> {
+        let Assembled { units, queues, mut assembly, internal, services, faults } = self.assemble()?;
         let homes = placed(&services, &assembly.hosts);
         check_places(&units, &homes)?;
         self.storage.place(&homes)?;
@@ -340,6 +304,71 @@ impl SystemBuilder {
         assert!(system.inner.guardian.set(guardian).is_ok(), "the guardian is set once");
         Ok(system)
     }
+
+    /// Whether this could be started, as far as that does not depend on data: nothing is started, and nothing is kept.
+    ///
+    /// # Errors
+    /// [`StartError`]: what was put together wrongly, or what the configuration says about something that is not here.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn check(mut self) -> Result<(), StartError> {
+        self.assemble().map(drop)
+    }
+
+    /// Everything but what runs.
+    fn assemble(&mut self) -> Result<Assembled, StartError> {
+        let faults = FaultControl::new(self.clock.clone());
+        let (units, queues) = open_units(&self.storage, &faults);
+        let limits = EntityLimits::by_kind(&self.config);
+        let channels = Channels::new(self.connect.take(), self.config.clone());
+        let mut assembly = Assembly::new(units.clone(), limits, channels);
+
+        let mut internal = Vec::new();
+        for unit in &units {
+            let service = own_service(unit, &self.config, &self.clock);
+            let place = Place { service: service.clone(), unit: unit.clone() };
+            let (progress, refused) = (add_progress(&mut assembly, &place), add_refused(&mut assembly, &place));
+            internal.push(Internal { place, progress, refused });
+        }
+
+        let mut places = Vec::new();
+        for (system, mut service) in std::mem::take(&mut self.services) {
+            let runtime = ServiceRuntime::new(
+                system,
+                service.name,
+                self.clock.clone(),
+                self.settings.of(system),
+                ServiceLimits::of(&self.config, system, service.name),
+            );
+            let unit = unit_of(&self.config, &units, &runtime.full_name)?;
+            let place = Place { service: runtime, unit };
+            assembly.add_entities(&mut service, &place)?;
+            places.push((place, service));
+        }
+        let mut services = Vec::new();
+        for (place, service) in places {
+            assembly.add_followers(service, &place)?;
+            services.push(place);
+        }
+
+        check_names(&self.config, &assembly.hosts, &services, &assembly.channels)?;
+        let mut kinds = assembly.hosts.clone();
+        kinds.extend(internal.first().into_iter().flat_map(Internal::hosts));
+        assembly.kinds.fill(&kinds, Links::between(&assembly.hosts, &assembly.asked, &self.config, &self.remote));
+        Ok(Assembled { units, queues, assembly, internal, services, faults })
+    }
+}
+
+/// A system that is put together.
+struct Assembled {
+    units: Vec<Arc<UnitRuntime>>,
+    queues: Vec<SnapshotQueue>,
+    assembly: Assembly,
+    /// The runtime's own.
+    internal: Vec<Internal>,
+    services: Vec<Place>,
+    faults: Arc<FaultControl>,
 }
 
 /// The runtime's own service in a unit.

@@ -48,7 +48,7 @@ pub(super) fn check_names(
             }
         };
         if !known {
-            return Err(StartError::Unused { section: format!("{prefix}.{name}") });
+            return Err(StartError::Unused { section: format!("{prefix}.{}", name.replace('/', ".")) });
         }
     }
     for (unit, listed) in &config.storage.units {

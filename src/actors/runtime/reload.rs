@@ -184,7 +184,7 @@ impl System {
                 NamedSection::Entity | NamedSection::Probe | NamedSection::Link | NamedSection::Connector => continue,
             };
             if !is_known {
-                return Err(ReloadError::Unused { section: format!("{prefix}.{name}") });
+                return Err(ReloadError::Unused { section: format!("{prefix}.{}", name.replace('/', ".")) });
             }
         }
         Ok(())

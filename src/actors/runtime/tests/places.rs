@@ -150,7 +150,7 @@ async fn a_reload_changes_the_bounds_at_once_and_takes_nobody_s_place() {
     system.reload().await.expect("valid");
     assert_eq!(call.await, Ok(2), "without bounds of its own");
     assert_eq!(system.reload().await.expect("valid").resized, Vec::<String>::new(), "nothing differs");
-    for (section, text_of) in [("bulkhead.t/taly", "[bulkhead.t.taly]\nmax = 1"), ("service.t/x", "[service.t.x]")] {
+    for (section, text_of) in [("bulkhead.t.taly", "[bulkhead.t.taly]\nmax = 1"), ("service.t.x", "[service.t.x]")] {
         *text.lock().unwrap() = text_of.to_owned();
         let refused = system.reload().await;
         assert!(matches!(&refused, Err(ReloadError::Unused { section: found }) if found == section), "{refused:?}");
