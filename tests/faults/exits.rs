@@ -88,7 +88,7 @@ fn a_bad_configuration_ends_it_with_2_and_names_file_line_and_rule() {
 fn a_section_about_what_does_not_exist_ends_it_with_2_and_is_named() {
     for (text, named) in [
         ("[entity.odrer]\nmailbox = 3\n", "[entity.odrer]"),
-        ("[service.store.odrer]\nrecoveries = 3\n", "[service.store/odrer]"),
+        ("[service.store.odrer]\nrecoveries = 3\n", "[service.store.odrer]"),
         ("[link.store.order.nobody]\ntimeout = \"2s\"\n", "[link.store.order.nobody]"),
         ("[storage.unit.extra]\nservices = [\"store/nobody\"]\n", "[storage.unit.extra] is for store/nobody"),
     ] {
@@ -129,7 +129,7 @@ fn config_check_tells_without_running_anything() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains(&format!("{file}:2:")) && said.contains("server.drain"), "{said}");
     for (text, named) in [
-        ("[bulkhead.store.nope]\nin_flight = 3\n", "[bulkhead.store.nope]"),
+        ("[bulkhead.store.nope]\nmax = 3\n", "[bulkhead.store.nope]"),
         ("[entity.nope]\nmailbox = 9\n", "[entity.nope]"),
         ("[link.store.order.nope]\nattempts = 2\n", "[link.store.order.nope]"),
         ("[storage.unit.alarm]\nservices = [\"store/nope\"]\n", "store/nope"),
