@@ -108,7 +108,7 @@ fn a_reload_lets_in_who_waits_and_puts_nobody_out() {
         assert_eq!(json!([status["desired"], status["current"], status["in_flight"]]), json!([1, 3, 3]), "{status}");
         configure("[bulkhead.store.delivry]\nmax = 1\n");
         let refused = server.admin().post("/admin/reload").is(409);
-        assert!(refused.text().contains("[bulkhead.store/delivry]"), "{refused}");
+        assert!(refused.text().contains("[bulkhead.store.delivry]"), "{refused}");
         assert_eq!(bulkhead(&server, "store/delivery")["desired"], json!(1), "a bad file changes nothing");
         end(&server, &fault);
         for order in orders {

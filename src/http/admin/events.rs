@@ -50,7 +50,7 @@ fn filtered(told: Told, of_after: &str) -> Told {
         .query("kind", text("Only of this kind, in full (`store.order`) or short (`order`)."))
         .query("correlation", text("Only of this correlation id."))
         .query("after", after)
-        .refused(&[400])
+        .refused(&[400, 404])
 }
 
 /// An event's envelope; beside this it has the fields of its type.
@@ -108,7 +108,7 @@ pub(super) fn stream(system: System, vars: Vars) -> BoxFuture<'static, Result<Re
 }
 
 fn query(vars: &Vars, after: Option<&str>, limit: usize) -> EventQuery {
-    let text = |name| vars.query(name).map(str::to_owned);
+    let text = |name| vars.query(name).filter(|text| !text.is_empty()).map(str::to_owned);
     let (system, kind, correlation) = (text("system"), text("kind"), text("correlation"));
     EventQuery { system, kind, correlation, after: after.map(str::to_owned), limit }
 }
@@ -117,7 +117,7 @@ fn problem(error: &EventsError) -> Problem {
     let message = error.to_string();
     match error {
         EventsError::NoCursor(_) | EventsError::Deleted { .. } => Problem::field("after", message),
-        EventsError::Kind(_) => Problem::field("kind", message),
+        EventsError::Kind(_) => Problem::not_found(message),
         EventsError::TooManyFollowers => Problem::unavailable("TOO_MANY_FOLLOWERS", message, Duration::from_secs(10)),
         EventsError::Store(_) => Problem::unavailable("UNAVAILABLE", message, Duration::from_secs(1)),
     }

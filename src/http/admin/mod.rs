@@ -151,7 +151,7 @@ fn table() -> Table<System> {
         .on(post.clone(), "/admin/entities/{kind}/{id}/kill", entities::kill)
         .says(entities::told("Makes an entity fail as a panic would"))
         .on(post.clone(), "/admin/entities/{kind}/{id}/resume", entities::resume)
-        .says(entities::told("Takes an entity out of quarantine"))
+        .says(entities::told("Takes an entity out of quarantine").refused(&[409]))
         .on(post, "/admin/entities/{kind}/{id}/skip", entities::skip)
         .says(entities::told_of_skipping())
 }
