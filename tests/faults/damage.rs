@@ -88,6 +88,7 @@ fn a_flipped_byte_ends_it_with_3_names_the_place_and_touches_nothing() {
         fs::write(&file, whole).unwrap();
     }
     shop.start();
+    shop.quiesce();
     assert_eq!(shop.all("products").0.len(), 30);
 }
 
@@ -112,9 +113,11 @@ fn a_torn_tail_is_cut_and_reported_and_everything_before_it_is_there() {
         let report = said.lines().find(|line| line.contains(&file.display().to_string()));
         let report = report.unwrap_or_else(|| panic!("{tear:?} is not reported:\n{said}"));
         assert!(report.contains("WARN") && report.contains("cut off"), "{report}");
+        shop.quiesce();
         let shown = shop.all("products").0;
         assert_eq!(shown.len(), 9, "{tear:?}");
         register(&shop, [10]);
+        shop.quiesce();
         assert_eq!(shop.all("products").0.len(), 10);
         shop.close();
         shop.start();

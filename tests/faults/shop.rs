@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    common::{Response, SOON, Server, Setup, eventually},
+    common::{Response, Server, Setup},
     wire::{self, Wire},
 };
 
@@ -77,11 +77,8 @@ impl Shop {
     pub(crate) fn all(&self, collection: &str) -> (Vec<Value>, String) {
         let (mut items, mut raw) = (Vec::new(), String::new());
         for page in 0.. {
-            // a read waits a quarter of a second for its view, and a disk may stand still for longer
-            let answer = eventually(SOON, "a view that lags after everything came to rest", || {
-                let answer = self.get(&format!("/{collection}?size=1000&page={page}")).is(200);
-                answer.header("x-view-lag").is_none().then_some(answer)
-            });
+            let answer = self.get(&format!("/{collection}?size=1000&page={page}")).is(200);
+            assert_eq!(answer.header("x-view-lag"), None, "{collection} lags after everything came to rest");
             raw.push_str(&answer.text());
             let body = answer.json();
             items.extend(body["_embedded"][collection].as_array().unwrap().iter().cloned());
