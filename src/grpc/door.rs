@@ -5,9 +5,9 @@ use std::{convert::Infallible, fmt, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response, request::Parts};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 use tower::Service;
 
@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     Clock, RequestMeters, RouteMeter, Timestamp,
-    http::{AccessLog, Answered, Answers, Class, Correlation, Guard, HttpLimits, Peer, Room, Spent},
+    http::{
+        AccessLog, Answered, Answers, Bounds, Class, Correlation, Guard, HttpLimits, Peer, Place, Room, Sender, Spent,
+        Unread, read_body,
+    },
     spans, store,
 };
 
@@ -63,7 +66,7 @@ impl Door {
         let route = |(call, about): (&str, &'static str)| meters.route(store::NAME, about, route(call));
         let (routes, unmatched) = (CALLS.map(route).into(), meters.route("", "", RequestMeters::UNMATCHED));
         let calls = StoreServer::new(service).max_decoding_message_size(limits.body);
-        let room = Room::new(limits.requests);
+        let room = Room::new(limits.requests, meters.clone());
         Self { calls, guard, limits, room, clock, meters, routes, unmatched, access: None }
     }
 
@@ -109,14 +112,14 @@ impl Door {
         spent: &mut Vec<Spent>,
     ) -> Result<Response<tonic::body::Body>, Status> {
         let refused = |problem| of_problem(&problem);
-        let place = self.room.enter(class(parts.uri.path())).inspect_err(|_| self.meters.count_shed());
-        let _place = place.map_err(refused)?;
+        let mut place = self.room.enter(class(parts.uri.path())).map_err(refused)?;
         let client = self.guard.client(peer.address.to_canonical(), &mut parts.headers);
         let caller = self.guard.admit(Some(client), &parts.headers, at, spent).map_err(refused)?;
         if let Some(caller) = caller {
             parts.extensions.insert(caller);
         }
-        let message = read(body, &self.limits).await?;
+        let sender = Sender { client: Some(client), guard: &self.guard };
+        let message = read(body, &mut place, sender, &self.limits).await?;
         let answered = self.calls.call(Request::from_parts(parts, Full::new(message))).await;
         Ok(answered.unwrap_or_else(|never| match never {}))
     }
@@ -127,25 +130,25 @@ fn route(call: &str) -> String {
 }
 
 /// The message, which is all that a call of the store sends.
-async fn read<B>(body: B, limits: &HttpLimits) -> Result<Bytes, Status>
+async fn read<B>(body: B, place: &mut Place, sender: Sender<'_>, limits: &HttpLimits) -> Result<Bytes, Status>
 where
-    B: Body<Data: Buf, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: Body<Data: Buf, Error: fmt::Display>,
 {
-    let most = limits.body.saturating_add(PREFIX);
-    match timeout(limits.body_read, Limited::new(body, most).collect()).await {
-        Ok(Ok(message)) => Ok(message.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    let bounds = Bounds { length: limits.body.saturating_add(PREFIX), discarded: 0, within: limits.body_read };
+    read_body(body.into_data_stream(), place, sender, bounds).await.map_err(|unread| match unread {
+        Unread::TooLong => {
             let message = format!("the message is longer than {} bytes", limits.body);
-            Err(not_done(Code::OutOfRange, "BODY_TOO_LARGE", message, None))
+            not_done(Code::OutOfRange, "BODY_TOO_LARGE", message, None)
         }
-        Ok(Err(error)) => {
-            Err(not_done(Code::Cancelled, "BODY_UNREADABLE", format!("the message broke off: {error}"), None))
-        }
-        Err(_) => {
+        Unread::Late => {
             let message = format!("the message did not arrive within {:?}", limits.body_read);
-            Err(not_done(Code::Unavailable, "BODY_TIMEOUT", message, None))
+            not_done(Code::Unavailable, "BODY_TIMEOUT", message, None)
         }
-    }
+        Unread::Broken(why) => {
+            not_done(Code::Cancelled, "BODY_UNREADABLE", format!("the message broke off: {why}"), None)
+        }
+        Unread::NoRoom(problem) => of_problem(&problem),
+    })
 }
 
 /// What a call is about, by its name.
@@ -203,7 +206,9 @@ mod tests {
             sleep(Duration::from_secs(1)).await;
             Some((Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; length]))), pieces))
         });
-        let message = read(StreamBody::new(Box::pin(body)), limits).await;
+        let mut place = Room::new(9, RequestMeters::default()).enter(Class::Work).unwrap();
+        let sender = Sender { client: None, guard: &Guard::default() };
+        let message = read(StreamBody::new(Box::pin(body)), &mut place, sender, limits).await;
         message.map(|message| message.len()).map_err(|status| status.code())
     }
 

@@ -24,8 +24,8 @@ pub struct HttpLimits {
     pub connections: usize,
     /// Open connections of one address; further ones are closed. `None`: all for this machine, a quarter for others.
     pub connections_per_address: Option<usize>,
-    /// Requests under way, of all connections together; more are 503 at once, and a quarter is kept for reads. Probes and
-    /// operators are always let in.
+    /// Requests under way, of all connections together, and one more for each further 128 KiB of a body; more are 503 at
+    /// once, and a quarter is kept for reads. Probes and operators are always let in.
     pub requests: usize,
     /// Requests at a time on one HTTP/2 connection.
     pub streams: u32,

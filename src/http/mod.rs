@@ -11,6 +11,7 @@
 mod access;
 mod admin;
 mod api;
+mod arriving;
 mod asks;
 mod body;
 mod catalog;
@@ -18,6 +19,7 @@ mod coerce;
 mod contract;
 mod correlation;
 mod cors;
+mod crowd;
 mod fields;
 mod gateway;
 mod guard;
@@ -64,9 +66,10 @@ pub use serve::{BindError, HttpServer, Listener};
 #[cfg(feature = "grpc")]
 pub(crate) use {
     access::Answered,
+    arriving::{Bounds, Sender, Unread, read_body},
     correlation::Correlation,
     guard::{Caller, Spent, may_command, may_read},
-    room::{Class, Room},
+    room::{Class, Place, Room},
     routes::Peer,
     serve::{Answers, serve},
 };

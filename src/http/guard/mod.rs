@@ -118,6 +118,12 @@ impl Guard {
         self.0.acceptor.as_ref().map(Acceptor::get)
     }
 
+    /// How much `address` may have of what all clients share: a quarter, and all where it is a proxy's whose word counts,
+    /// which comes for many, or this machine's, which is our own.
+    pub(crate) fn share_of(&self, address: IpAddr, all: usize) -> usize {
+        if self.trusts(address) || address.to_canonical().is_loopback() { all } else { (all / 4).max(1) }
+    }
+
     /// Whether this is the address of a proxy whose word counts.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.proxies.have(address)

@@ -9,8 +9,8 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
-use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use bytes::{Buf, Bytes};
+use futures::{FutureExt, Stream, future::BoxFuture};
 use http::{Method, StatusCode, header, request::Parts};
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
@@ -20,12 +20,13 @@ use warp::Filter;
 use super::{
     AccessLog, HttpLimits, Problem,
     access::Answered,
+    arriving::{Bounds, Sender, Unread, read_body},
     correlation::Correlation,
     cors::{self, Origins},
     guard::{Guard, Spent},
     live::{self, GoesOn},
     request::{Request, Response, set},
-    room::{Class, Room},
+    room::{Class, Place, Room},
     serve::Answers,
 };
 use crate::{RequestMeters, RouteMeter, Timestamp, spans};
@@ -113,7 +114,8 @@ impl Edge {
         now: Now,
         meters: RequestMeters,
     ) -> Self {
-        let (room, unmatched) = (Room::new(limits.requests), meters.route("", "", RequestMeters::UNMATCHED));
+        let (room, unmatched) =
+            (Room::new(limits.requests, meters.clone()), meters.route("", "", RequestMeters::UNMATCHED));
         let origins = if cross_origin { Origins::Everybody } else { Origins::Nobody };
         let inner = Inner { routes: Box::new(routes), limits, room, now, meters, unmatched };
         Self { inner: Arc::new(inner), guard: Guard::default(), origins, access: None }
@@ -219,7 +221,7 @@ impl Edge {
             route: OnceLock::new(),
         };
         let answered = async {
-            let _place = room.enter(class).inspect_err(|_| meters.count_shed())?;
+            let mut place = room.enter(class)?;
             // asks about a request that is not sent yet, and a browser says of nobody's who he is
             let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
             let open = preflight.is_some() || is_control || routes.is_open(&request.path);
@@ -228,7 +230,9 @@ impl Edge {
                 let (client, headers, at) = (request.peer, &request.headers, request.at);
                 request.caller = self.guard.admit(client, headers, at, &mut spent)?;
             }
-            admit(&mut request, limits, body).await?;
+            check(&mut request, limits)?;
+            let sender = Sender { client: request.peer, guard: &self.guard };
+            request.body = read(body, &request, &mut place, sender, limits).await?;
             match preflight {
                 Some(response) => Ok(response),
                 None => guarded(routes.as_ref(), &request).await,
@@ -303,12 +307,8 @@ impl Answers for Edge {
     }
 }
 
-/// Checks the limits and reads the body.
-async fn admit(
-    request: &mut Request,
-    limits: &HttpLimits,
-    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
-) -> Result<(), Problem> {
+/// Checks the limits of what stands before a body.
+fn check(request: &mut Request, limits: &HttpLimits) -> Result<(), Problem> {
     if request.path.len() + request.query.len() > limits.url {
         let message = format!("path and query are longer than {} bytes", limits.url);
         request.path.truncate(request.path.floor_char_boundary(256));
@@ -319,48 +319,38 @@ async fn admit(
         let message = format!("the headers are longer than {} bytes", limits.headers);
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEADERS_TOO_LARGE", message));
     }
-    let body = tokio::time::timeout(limits.body_read, read(body, request, limits.body)).await.map_err(|_| {
-        let message = format!("the body did not arrive within {:?}", limits.body_read);
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", message)
-    })?;
-    request.body = body?;
     Ok(())
 }
 
 async fn read(
     body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
     request: &Request,
-    limit: usize,
+    place: &mut Place,
+    sender: Sender<'_>,
+    limits: &HttpLimits,
 ) -> Result<Bytes, Problem> {
-    let too_long = || {
-        let message = format!("the body is longer than {limit} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message)
-    };
     let announced: usize =
         request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or_default();
     let waits_for_leave = request.headers.contains_key(header::EXPECT);
-    if announced > limit && (waits_for_leave || announced > MAX_DISCARDED) {
-        return Err(too_long());
-    }
-    let (mut read, mut length) = (BytesMut::new(), 0_usize);
-    let mut body = std::pin::pin!(body);
-    while let Some(chunk) = body.next().await {
-        let mut chunk =
-            chunk.map_err(|error| Problem::invalid("BODY_UNREADABLE", format!("the body broke off: {error}")))?;
-        length = length.saturating_add(chunk.remaining());
-        if length > MAX_DISCARDED {
-            return Err(too_long());
+    let is_worth_nothing = announced > limits.body && (waits_for_leave || announced > MAX_DISCARDED);
+    let read = if is_worth_nothing {
+        Err(Unread::TooLong)
+    } else {
+        let bounds = Bounds { length: limits.body, discarded: MAX_DISCARDED, within: limits.body_read };
+        read_body(body, place, sender, bounds).await
+    };
+    read.map_err(|unread| match unread {
+        Unread::TooLong => {
+            let message = format!("the body is longer than {} bytes", limits.body);
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message)
         }
-        if length <= limit {
-            while chunk.has_remaining() {
-                let part = chunk.chunk();
-                read.extend_from_slice(part);
-                let taken = part.len();
-                chunk.advance(taken);
-            }
+        Unread::Late => {
+            let message = format!("the body did not arrive within {:?}", limits.body_read);
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", message)
         }
-    }
-    if length > limit { Err(too_long()) } else { Ok(read.freeze()) }
+        Unread::Broken(why) => Problem::invalid("BODY_UNREADABLE", format!("the body broke off: {why}")),
+        Unread::NoRoom(problem) => problem,
+    })
 }
 
 /// A panic in a route is our own fault; the client gets an answer and the connection stays.

@@ -333,3 +333,29 @@ async fn without_room_work_is_refused_first_then_reads_and_probes_never() {
     release.add_permits(1);
     assert_eq!(call(&edge, "POST", "/orders").await.status(), 200, "there is room again");
 }
+
+/// Heads without bodies, through a proxy that says whose they are.
+#[tokio::test]
+async fn who_sends_no_bodies_is_refused_before_others_are() {
+    let mut config = crate::SupervisionConfig::default();
+    config.server.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    let limits = HttpLimits { requests: 8, ..HttpLimits::default() };
+    let room = Arc::new(tokio::sync::Semaphore::new(9));
+    let routes = Waits { begun: room.clone(), release: room };
+    let edge = edge_of(routes, limits).behind(&Guard::of(&config).unwrap(), true);
+    let proxy = Some(Peer { address: "10.0.0.1".parse().unwrap(), secure: false });
+    let silent = |client: &str| {
+        let request = http::Request::post("/orders").header("x-forwarded-for", client).body(()).unwrap();
+        let body = stream::pending::<Result<Bytes, warp::Error>>();
+        let mut answer = edge.clone().answer(request.into_parts().0, proxy, body).boxed();
+        let refused = (&mut answer).now_or_never().map(|response| response.status());
+        (answer, refused)
+    };
+    let waiting: Vec<_> = (0..4).map(|_| silent("192.0.2.1")).collect();
+    assert!(waiting.iter().all(|(_, refused)| refused.is_none()), "half of the room");
+    assert_eq!(silent("192.0.2.1").1, Some(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(edge.inner.meters.shed(), 1);
+    let other = silent("192.0.2.2");
+    assert_eq!(other.1, None);
+    assert_eq!(call(&edge, "POST", "/orders").await.status(), 200);
+}

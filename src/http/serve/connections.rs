@@ -25,11 +25,10 @@ use super::{
     Answers,
     activity::Times,
     connection::{Connection, open},
-    crowd::Crowd,
 };
 use crate::{
     Stop,
-    http::{HttpLimits, Readiness},
+    http::{HttpLimits, Readiness, crowd::Crowd},
 };
 
 /// A connection accepted a moment ago may have its first request on the wire, and hyper would close it as
@@ -124,21 +123,20 @@ impl<A: Answers> Connections<A> {
         }
     }
 
-    /// How many connections an address may have. Proxies come for many, and this machine is our own.
+    /// How many connections an address may have.
     pub(super) fn most_of(&self, address: IpAddr) -> usize {
         let HttpLimits { connections, connections_per_address, .. } = *self.answers.limits();
         match connections_per_address {
-            _ if self.answers.guard().trusts(address) => connections,
-            Some(most) => most,
-            None if address.to_canonical().is_loopback() => connections,
-            None => (connections / 4).max(1),
+            Some(most) if !self.answers.guard().trusts(address) => most,
+            Some(_) | None => self.answers.guard().share_of(address, connections),
         }
     }
 
     pub(super) fn serve(&self, Accepted { stream, peer, slot }: Accepted) {
-        let Some(guest) = self.crowd.enter(peer.ip(), self.most_of(peer.ip())) else {
+        let (guest, all) = self.crowd.enter(peer.ip(), 1);
+        if all > self.most_of(peer.ip()) {
             return tracing::debug!(%peer, "closed: it has as many connections as it may have");
-        };
+        }
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, %peer, "no TCP_NODELAY");
         }

@@ -8,7 +8,6 @@
 mod activity;
 mod connection;
 mod connections;
-mod crowd;
 mod ending;
 mod listener;
 mod pace;

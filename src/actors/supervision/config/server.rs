@@ -113,8 +113,8 @@ pub struct LimitsConfig {
     pub headers: ByteCount,
     /// The longest URL. Default 8 KiB, from 256 B to 64 KiB, and not more than `headers`.
     pub url: ByteCount,
-    /// Requests under way, per listener; more are refused at once, and a quarter is kept for reads. Default 2048, from 1 to
-    /// 1 000 000.
+    /// Requests under way, per listener; more are refused at once, and a quarter is kept for reads. A body counts as one for
+    /// each 128 KiB of it, begun. Default 2048, from 1 to 1 000 000.
     pub requests: u32,
 }
 
