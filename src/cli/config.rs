@@ -1,18 +1,20 @@
 //! `steadfast config`: is the file right, and what holds?
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use steadfast::{
-    Configuration, ShownValue, SupervisionConfig, System, outbound,
+    Configuration, ShownValue, SupervisionConfig, System,
+    http::{Guard, GuardError},
+    outbound,
     persistence::{self, StorageConfig},
 };
 
 use super::{
-    Exit,
+    Exit, complain,
     fleet::{self, Fleet},
     layers::Layers,
-    listeners::guarded,
+    listeners::{grpc_is_served, guarded},
     say,
     serve::storage_config,
 };
@@ -47,17 +49,26 @@ impl Config {
     }
 }
 
-/// All of it, also the switches of every system.
+/// All of it, also the switches of every system, and the files of keys that it names.
 fn check(file: &std::path::Path) -> Result<(), Exit> {
     // An absent file is an empty one when serving; whoever asks about a file means that there is one.
     if !file.exists() {
         return Err(Exit::Usage(anyhow::anyhow!("{} does not exist", file.display())));
     }
     let config = SupervisionConfig::load_with(file, std::env::vars()).map_err(|error| Exit::Usage(error.into()))?;
-    fleet::refuse_unknown_switches(&config)?;
     let public: Vec<_> = config.server.listen.into_iter().chain(config.server.grpc_listen).collect();
     guarded(&public, config.server.admin_listen, &config)?;
+    match Guard::of(&config) {
+        // They may be where it is meant for, and not here.
+        Err(GuardError::Unreadable { path, source }) if source.kind() == ErrorKind::NotFound => {
+            complain(&format!("{} is not here, and was not looked at", path.display()));
+        }
+        guard => guard.map(drop).map_err(|error| Exit::Usage(error.into()))?,
+    }
     let fleet = Fleet::named(fleet::ALL);
+    if config.server.grpc_listen.is_some() {
+        grpc_is_served(fleet)?;
+    }
     let Configuration { supervision, settings, .. } =
         fleet.configure(config, Vec::new()).map_err(|error| Exit::Usage(error.into()))?;
     // What every system would say of it at its start, over a journal of none.
@@ -82,7 +93,6 @@ fn check(file: &std::path::Path) -> Result<(), Exit> {
 impl Show {
     fn run(self) -> Result<(), Exit> {
         let configuration = self.layers.read().map_err(|error| Exit::Usage(error.into()))?;
-        fleet::refuse_unknown_switches(&configuration.supervision)?;
         if self.json {
             let text = serde_json::to_string_pretty(&configuration.shown).map_err(|error| Exit::Other(error.into()))?;
             say(&text);

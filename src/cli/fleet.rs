@@ -8,8 +8,6 @@ use steadfast::{
     library, procurement, station, stay, store,
 };
 
-use super::Exit;
-
 type ReadSwitches = fn(&SupervisionConfig) -> Result<(AnySettings, Vec<ShownValue>), ConfigError>;
 
 /// One system as the program sees it.
@@ -154,12 +152,14 @@ impl Fleet {
     /// The whole configuration: also what only the systems understand of it is read and checked, and `shown` with it.
     ///
     /// # Errors
-    /// A switch that its system cannot read.
+    /// A switch that its system cannot read, or that no system of this program would.
     pub(super) fn configure(
         self,
         supervision: SupervisionConfig,
         mut shown: Vec<ShownValue>,
     ) -> Result<Configuration, ConfigError> {
+        let readers: Vec<_> = FLEET.iter().filter(|known| known.settings.is_some()).map(|known| known.name).collect();
+        supervision.refuse_switches_of_others(&readers)?;
         let mut settings = Vec::new();
         for read in self.0.iter().filter_map(|known| known.settings) {
             let (switches, values) = read(&supervision)?;
@@ -177,15 +177,6 @@ impl Fleet {
     pub(super) fn resources(self, system: &System) -> Vec<Resource> {
         self.0.iter().flat_map(|known| (known.resources)(system)).collect()
     }
-}
-
-/// # Errors
-/// The first name in `[systems.<name>]` that no system of this program has switches under.
-pub(super) fn refuse_unknown_switches(config: &SupervisionConfig) -> Result<(), Exit> {
-    let is_known = |name: &str| FLEET.iter().any(|known| known.name == name && known.settings.is_some());
-    let Some(name) = config.switched().find(|name| !is_known(name)) else { return Ok(()) };
-    let known: Vec<_> = FLEET.iter().filter(|known| known.settings.is_some()).map(|known| known.name).collect();
-    Err(Exit::Usage(anyhow::anyhow!("[systems.{name}]: no system of that name has switches ({})", known.join(", "))))
 }
 
 /// Reads the switches of one type, with the environment's own names for them.

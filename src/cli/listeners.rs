@@ -124,20 +124,25 @@ fn take_over(name: &str, socket: TcpListener, configured: SocketAddr) -> Result<
     Ok(listener)
 }
 
-/// The socket of the gRPC adapter.
-#[cfg(feature = "grpc")]
-fn grpc(fleet: Fleet, address: SocketAddr) -> Result<Listener, Exit> {
-    if fleet.iter().all(|known| known.name != steadfast::store::NAME) {
-        return Err(Exit::Usage(anyhow::anyhow!("server.grpc_listen is set, and the store is not run here")));
+/// Whether these systems can be called over gRPC: a listener that nobody serves would be worse than none.
+///
+/// # Errors
+/// Why not.
+pub(super) fn grpc_is_served(fleet: Fleet) -> Result<(), Exit> {
+    let refused = |why| Err(Exit::Usage(anyhow::anyhow!("server.grpc_listen is set, and {why}")));
+    if cfg!(not(feature = "grpc")) {
+        return refused("this program was built without the feature `grpc`");
     }
-    bind(address, "server.grpc_listen")
+    if fleet.iter().all(|known| known.name != steadfast::store::NAME) {
+        return refused("the store is not run here");
+    }
+    Ok(())
 }
 
-/// A program without the adapter says so: a listener that nobody serves would be worse.
-#[cfg(not(feature = "grpc"))]
-fn grpc(_: Fleet, _: SocketAddr) -> Result<Listener, Exit> {
-    let why = "server.grpc_listen is set, and this program was built without the feature `grpc`";
-    Err(Exit::Usage(anyhow::anyhow!(why)))
+/// The socket of the gRPC adapter.
+fn grpc(fleet: Fleet, address: SocketAddr) -> Result<Listener, Exit> {
+    grpc_is_served(fleet)?;
+    bind(address, "server.grpc_listen")
 }
 
 fn bind(address: SocketAddr, flag: &str) -> Result<Listener, Exit> {

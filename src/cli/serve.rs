@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     Exit, complain,
-    fleet::{self, Fleet},
+    fleet::Fleet,
     inherited::Inherited,
     layers::Layers,
     listeners::{Listeners, ServiceListener},
@@ -55,7 +55,6 @@ impl Serve {
         let source = ConfigurationSource::new(move || layers.read());
         let configuration = source.read().map_err(|error| Exit::Usage(error.into()))?;
         let config = &configuration.supervision;
-        fleet::refuse_unknown_switches(config)?;
         // Until the end, so that what happens in it is traced as well.
         let _traces = log::start(self.log_format)?;
         let guard = Guard::of(config).map_err(not_guarded)?;

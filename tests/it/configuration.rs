@@ -67,8 +67,9 @@ fn every_value_is_shown_with_its_origin_and_a_secret_is_not() {
     fs::write(&file, "[connector.store.alarm]\nkind = \"webhook\"\nurl = \"https://me:s3cret@example.org\"\n").unwrap();
     let (code, said) = show(directory.path(), &[]);
     assert!(code == Some(2) && said.contains("https://***@example.org") && !said.contains("s3cret"), "{said}");
-    fs::write(&file, "[systems.hotel]\nexclusive = true\n").unwrap();
-    assert_eq!(show(directory.path(), &[]).0, Some(2));
+    fs::write(&file, "\n[systems.hotel]\nexclusive = true\n").unwrap();
+    let (code, said) = show(directory.path(), &[]);
+    assert!(code == Some(2) && said.contains("supervision.toml:2:10: unknown key `systems.hotel`"), "{said}");
 }
 
 #[test]

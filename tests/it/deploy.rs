@@ -116,7 +116,11 @@ fn what_listens_for_others_says_who_may_come() {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let shipped = fs::read_to_string(deploy("kubernetes").join("supervision.toml")).unwrap();
-    assert_eq!(check(&shipped).0, Some(0));
+    let (code, said) = check(&shipped);
+    assert!(code == Some(0) && said.contains("is not here, and was not looked at"), "{said}");
+    let keys = tempfile::NamedTempFile::new().unwrap();
+    let (code, said) = check(&format!("[auth]\nsecret_file = {:?}\n", keys.path()));
+    assert!(code == Some(2) && said.contains(keys.path().to_str().unwrap()), "{said}");
     let (code, said) = check(&shipped.replace("secret_file", "# secret_file"));
     assert!(code == Some(2) && said.contains("nobody is asked who he is"), "{said}");
     let (code, said) = check(&shipped.replace("127.0.0.1:9900", "0.0.0.0:9900"));

@@ -73,6 +73,14 @@ pub enum Problem {
         /// A key that differs little.
         suggestion: Option<String>,
     },
+    /// The table is of a system that reads no switches.
+    #[error("unknown key `{key}`; there are switches of {}", known.join(", "))]
+    UnknownSystem {
+        /// The key.
+        key: String,
+        /// The systems that read some.
+        known: Vec<&'static str>,
+    },
     /// The value is not of the kind that the key takes.
     #[error("`{key}` is {value}; it takes {expected}")]
     Unreadable {

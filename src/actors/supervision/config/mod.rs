@@ -168,7 +168,8 @@ impl SupervisionConfig {
         let bulkheads = bulkhead::bulkheads(root.section("bulkhead")?)?;
         let connectors = connector::connectors(root.section("connector")?, &bulkheads)?;
         let mut systems = root.section("systems")?;
-        let switches = systems.named()?.into_iter().map(|(name, _, section)| (name, Switches::of(section))).collect();
+        let switches =
+            systems.named()?.into_iter().map(|(name, place, section)| (name, Switches::of(place, section))).collect();
         systems.finish()?;
         let config = Self {
             server,
@@ -223,9 +224,14 @@ impl SupervisionConfig {
         switches.shown::<S>(&World { file: &file, variable: &variable })
     }
 
-    /// The systems that have switches here.
-    pub fn switched(&self) -> impl Iterator<Item = &str> {
-        self.systems.keys().map(String::as_str)
+    /// Whether all switches in it are of `known`, the systems that read some: nobody would notice the others.
+    ///
+    /// # Errors
+    /// The first system with switches that is none of them.
+    pub fn refuse_switches_of_others(&self, known: &[&'static str]) -> Result<(), ConfigError> {
+        let unknown = |(name, _): &(&String, &Switches)| !known.contains(&name.as_str());
+        let Some((name, switches)) = self.systems.iter().find(unknown) else { return Ok(()) };
+        Err(switches.of_nobody(name, known))
     }
 
     /// What differs from `other` beside what a running system takes over: sections, which are read only at a start.

@@ -22,6 +22,8 @@ const IN_FILE: &str = "_file";
 /// The switches of one system as they were configured.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Switches {
+    /// Where their table stands.
+    place: Option<Place>,
     values: Toml,
     /// Where each key stands, by its dotted path.
     places: BTreeMap<String, Place>,
@@ -40,8 +42,8 @@ pub(super) struct World<'a> {
 }
 
 impl Switches {
-    pub(super) fn of(section: Section<'_>) -> Self {
-        let mut switches = Self::default();
+    pub(super) fn of(place: Place, section: Section<'_>) -> Self {
+        let mut switches = Self { place: Some(place), ..Self::default() };
         switches.values = switches.taken("", section.into_entries());
         switches
     }
@@ -203,6 +205,12 @@ impl Switches {
             place,
             Problem::Switch { key: joined(&format!("systems.{system}"), &key), reason: message },
         )
+    }
+
+    /// That no system of this name reads any; those of `known` do.
+    pub(super) fn of_nobody(&self, system: &str, known: &[&'static str]) -> ConfigError {
+        let place = self.place.clone().unwrap_or_else(|| self.anywhere(system));
+        ConfigError::refused(place, Problem::UnknownSystem { key: format!("systems.{system}"), known: known.to_vec() })
     }
 
     fn anywhere(&self, system: &str) -> Place {

@@ -119,7 +119,9 @@ fn values_are_read_into_their_types() {
     assert_eq!((link.attempts, link.breaker.open_for, link.breaker.probes), (2, Duration::from_secs(1), 3));
     assert_eq!(link.breaker.slow_call, Some(Duration::from_millis(300)), "a link takes over what [link] says");
     assert_eq!(config.link("a", "b", "c").breaker.probes, 1);
-    assert_eq!(config.switched().collect::<Vec<_>>(), ["stay"]);
+    config.refuse_switches_of_others(&["stay", "station"]).unwrap();
+    let refused = config.refuse_switches_of_others(&["station", "store"]).unwrap_err().to_string();
+    assert!(refused.ends_with(": unknown key `systems.stay`; there are switches of station, store"), "{refused}");
     let service = config.supervisors.service;
     assert_eq!((service.strategy, service.backoff.min), (Strategy::OneForAll, Duration::from_secs(1)));
     let names: Vec<_> = config.named().collect();
@@ -340,7 +342,8 @@ fn the_environment_is_laid_over_the_file() {
     assert!((config.supervisors.storage.backoff.jitter - 0.5).abs() < f64::EPSILON);
     let alarm = vec!["store/alarm".to_owned(), "stay/alarm".to_owned()];
     assert_eq!(config.storage.units, BTreeMap::from([("alarm".to_owned(), alarm)]));
-    assert_eq!(config.switched().collect::<Vec<_>>(), ["stay"]);
+    let refused = config.refuse_switches_of_others(&[]).unwrap_err().to_string();
+    assert!(refused.starts_with("STEADFAST__SYSTEMS__STAY__"), "{refused}");
 }
 
 #[test]
