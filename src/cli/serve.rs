@@ -1,6 +1,12 @@
 //! `steadfast serve`: runs the systems until a signal, or until the supervision tree gives up.
 
-use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind::{AlreadyExists, NotADirectory},
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -79,6 +85,11 @@ fn open(fleet: Fleet, config: &SupervisionConfig) -> Result<Storage, Exit> {
         OpenError::InUse { .. } => Exit::InUse(anyhow::Error::new(error).context("choose another with --data")),
         OpenError::Damaged { .. } => Exit::Damaged(error.into()),
         OpenError::Format(_) => Exit::Usage(error.into()),
+        OpenError::Io { file, source }
+            if *file == config.storage.data && matches!(source.kind(), NotADirectory | AlreadyExists) =>
+        {
+            Exit::Usage(anyhow::Error::new(error).context("there is a file: choose a directory with --data"))
+        }
         OpenError::Io { .. } | _ => Exit::Other(error.into()),
     })
 }

@@ -183,6 +183,17 @@ fn a_data_directory_in_use_is_exit_4() {
 }
 
 #[test]
+fn a_data_directory_that_is_a_file_is_exit_2() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for data in [file.path().to_owned(), file.path().join("data")] {
+        let mut server = Setup::default().flag("--data").flag(data.to_str().unwrap()).prepare();
+        let ended = server.run();
+        assert_eq!(ended.status.code(), Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains(data.to_str().unwrap()) && ended.stderr.contains("--data"), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_bad_configuration_is_exit_2_with_file_line_and_rule() {
     for (config, line, word) in [
         ("[server]\nlistne = \"x\"\n", 2, "listne"),

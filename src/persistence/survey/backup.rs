@@ -103,10 +103,11 @@ impl DataDirectory {
     /// # Errors
     /// [`BackupError`]: the copy is then not finished, and `restore` refuses it.
     pub fn back_up(&self, to: &Path, passed: &mut dyn FnMut(u64)) -> Result<Backed, BackupError> {
-        make_empty(to)?;
+        refuse_full(to)?;
         // sled changes its files from its opening on: nobody opens them before all of it is copied.
         let in_sled = self.units.iter().find(|(_, backend)| *backend == Backend::Sled);
         let _held = in_sled.map(|(unit, _)| self.hold(unit)).transpose()?;
+        fs::create_dir_all(to).map_err(BackupError::io(to))?;
         let mut backed = Backed { files: Vec::new() };
         for (unit, backend) in &self.units {
             let journal = self.journal(unit);
@@ -152,12 +153,11 @@ impl DataDirectory {
         };
         let damaged = |what: String| BackupError::Damaged { file: manifest.clone(), what };
         let backed: Backed = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-        if !is_empty(to).map_err(BackupError::io(to))? {
-            return Err(BackupError::NotEmpty { to: to.to_owned() });
-        }
+        refuse_full(to)?;
         let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let unfinished = to.with_file_name(format!("{name}.restoring"));
-        make_empty(&unfinished)?;
+        refuse_full(&unfinished)?;
+        fs::create_dir_all(&unfinished).map_err(BackupError::io(&unfinished))?;
         // what is left of a failed one would be in the way of the next
         copy_all(from, &backed, &unfinished, passed).inspect_err(|_| remove(&unfinished))?;
         if to.exists() {
@@ -276,9 +276,10 @@ fn is_empty(dir: &Path) -> io::Result<bool> {
     }
 }
 
-fn make_empty(dir: &Path) -> Result<(), BackupError> {
-    if !is_empty(dir).map_err(BackupError::io(dir))? {
-        return Err(BackupError::NotEmpty { to: dir.to_owned() });
+fn refuse_full(dir: &Path) -> Result<(), BackupError> {
+    if is_empty(dir).map_err(BackupError::io(dir))? {
+        Ok(())
+    } else {
+        Err(BackupError::NotEmpty { to: dir.to_owned() })
     }
-    fs::create_dir_all(dir).map_err(BackupError::io(dir))
 }

@@ -156,6 +156,7 @@ fn nobody_opens_a_journal_in_sled_that_is_being_copied() {
     write(storage.unit("main").unwrap(), "1");
     let in_use = back_up(&data, &dir.path().join("none"), || ()).unwrap_err();
     assert!(matches!(in_use, BackupError::Survey(SurveyError::InUse { .. })), "{in_use}");
+    assert!(!dir.path().join("none").exists());
     storage.close();
     drop(storage);
     back_up(&data, &copy, || assert!(matches!(open(&config), Err(OpenError::InUse { .. })))).unwrap();
