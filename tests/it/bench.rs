@@ -217,9 +217,13 @@ fn report(arguments: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn the_page_of_measurements_shows_what_the_raw_results_say() {
-    let arguments = ["--results", "benches/results", "--page", "docs/performance.md", "--check"];
-    assert_eq!(report(&arguments), (0, String::new(), String::new()));
+fn the_pages_of_measurements_show_what_the_raw_results_say() {
+    for (results, page) in
+        [("benches/results", "docs/performance.md"), ("benches/results/slow-disk", "docs/slow-disk.md")]
+    {
+        let arguments = ["--results", results, "--page", page, "--check"];
+        assert_eq!(report(&arguments), (0, String::new(), String::new()));
+    }
 }
 
 #[test]
