@@ -133,7 +133,7 @@ fn config_check_tells_without_running_anything() {
         ("[entity.nope]\nmailbox = 9\n", "[entity.nope]"),
         ("[link.store.order.nope]\nattempts = 2\n", "[link.store.order.nope]"),
         ("[storage.unit.alarm]\nservices = [\"store/nope\"]\n", "store/nope"),
-        ("[systems.store]\nx = 1\n", "[systems.store]"),
+        ("[systems.store]\nx = 1\n", "`systems.store`"),
     ] {
         let (code, said, _) = check(text);
         assert_eq!(code, 2, "a server would not start: {text}{said}");
