@@ -150,5 +150,5 @@ fn a_switch_that_no_system_has_is_refused_at_the_start() {
     assert!(exited.stderr.contains("supervision.toml:2:1: `systems.stay.exclusiv`"), "{}", exited.stderr);
     let exited = Setup::default().config("[systems.hotel]\nexclusive = true").prepare().run();
     assert_eq!(exited.status.code(), Some(2));
-    assert!(exited.stderr.contains("[systems.hotel]"), "{}", exited.stderr);
+    assert!(exited.stderr.contains("supervision.toml:1:10: unknown key `systems.hotel`"), "{}", exited.stderr);
 }
