@@ -23,9 +23,9 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, PartitionId, Projections, ReadError,
+    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, Line, PartitionId, Projections, ReadError,
     Record, Refusal, RowChange, Snapshots, StoreError, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated,
-    Truncation, Unit, ViewName, ViewProgress, sync::lock,
+    Truncation, Unit, ViewName, ViewProgress, line::cutting, sync::lock,
 };
 
 /// What happens to the n-th operation.
@@ -183,23 +183,24 @@ impl FaultyJournal {
 }
 
 /// Hands an append over, unless the journal has failed meanwhile.
-fn hand_over(inner: &dyn Journal, poisoned: &OnceLock<Arc<str>>, append: Append, done: AppendDone) {
+fn hand_over(inner: &dyn Journal, poisoned: &OnceLock<Arc<str>>, append: Append, line: Option<Line>, done: AppendDone) {
     match poisoned.get() {
         Some(reason) => done(Err(AppendError::Refused(Refusal::Poisoned(Arc::clone(reason))))),
-        None => inner.append(append, done),
+        None => inner.hand_over(append, line, done),
     }
 }
 
 impl Journal for FaultyJournal {
-    fn append(&self, append: Append, done: AppendDone) {
+    fn hand_over(&self, append: Append, line: Option<Line>, done: AppendDone) {
+        let done = cutting(line.as_ref(), done);
         if self.poisoned.get().is_some() {
-            return hand_over(&*self.inner, &self.poisoned, append, done);
+            return hand_over(&*self.inner, &self.poisoned, append, line, done);
         }
         let met = self.faults.meet(Operation::Append);
         match met {
             None | Some(Fault::Delay) => {
                 let (inner, poisoned) = (Arc::clone(&self.inner), Arc::clone(&self.poisoned));
-                let now = move || hand_over(&*inner, &poisoned, append, done);
+                let now = move || hand_over(&*inner, &poisoned, append, line, done);
                 if let Some(now) = self.faults.hold(met.is_some(), now) {
                     now();
                 }
@@ -209,7 +210,7 @@ impl Journal for FaultyJournal {
                 self.poisoned.get_or_init(|| Arc::clone(&reason));
                 let unknown = Err(AppendError::Unknown(reason));
                 if fault == Fault::Lose {
-                    self.inner.append(append, Box::new(move |_| done(unknown)));
+                    self.inner.hand_over(append, line, Box::new(move |_| done(unknown)));
                 } else {
                     done(unknown);
                 }

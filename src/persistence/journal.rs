@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Append, Appended, BaseOf, JournalMetrics, Lease, Record, StoredSnapshot, TruncateError, Truncated, Truncation,
+    Append, Appended, BaseOf, JournalMetrics, Lease, Line, Record, StoredSnapshot, TruncateError, Truncated, Truncation,
 };
 
 /// A stream: all events of one entity.
@@ -134,6 +134,9 @@ pub enum Refusal {
     /// The store is closed.
     #[error("the journal is closed")]
     Closed,
+    /// An append before it in its [line](super::Line) was not written.
+    #[error("what comes before it was not written")]
+    LineCut,
     /// It was not even handed over, on purpose: a fault was injected. Nothing was touched.
     #[error("refused on purpose by {reason}")]
     OnPurpose {
@@ -218,7 +221,13 @@ pub struct StreamHead {
 pub trait Journal: Send + Sync + 'static {
     /// Hands an append over. Never waits: when the queue is full, `done` gets `Overloaded` at once (on
     /// the caller's thread). `done` is called exactly once, also when the store closes.
-    fn append(&self, append: Append, done: AppendDone);
+    fn append(&self, append: Append, done: AppendDone) {
+        self.hand_over(append, None, done);
+    }
+
+    /// As [`append`](Self::append); with a line, only if all before it in that line are written, and behind them: else it
+    /// is refused as `LineCut`. One that is not written, or not known to be, cuts its line before `done` is called.
+    fn hand_over(&self, append: Append, line: Option<Line>, done: AppendDone);
 
     /// Number of partitions, fixed when the data was created.
     fn partitions(&self) -> u16;

@@ -12,6 +12,7 @@ mod glance;
 mod heads;
 mod history;
 mod journal;
+mod line;
 mod memory;
 mod metrics;
 mod open;
@@ -35,6 +36,7 @@ pub use history::{BaseOf, TruncateError, Truncated, Truncation};
 pub use journal::{
     AppendDone, AppendError, Journal, PartitionId, ReadError, Refusal, ReopenError, StreamHead, StreamId,
 };
+pub use line::Line;
 pub use memory::MemoryStore;
 pub use metrics::JournalMetrics;
 pub use open::{Backend, Elsewhere, OpenError, OpenReport, Placed, Storage, StorageConfig, TornTail, Unit, open};

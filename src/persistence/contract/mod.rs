@@ -6,6 +6,7 @@
 mod broken;
 mod concurrency;
 mod journal;
+mod lines;
 mod model;
 mod tables;
 mod truncation;
@@ -194,8 +195,14 @@ suite! {
         nothing_is_deleted_without_base_records, others_write_and_read_meanwhile,
     ];
     memory_after_an_injected_error: super::failing_memory() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];
+    memory_keeps_lines: super::memory_journal() => lines [behind_one_that_is_refused_nothing_of_its_line_is_written];
+    memory_keeps_lines_after_an_error: super::failing_memory() => lines [behind_one_that_is_unknown_nothing_of_its_line_is_written];
     segments_after_an_injected_error: super::failing_segments() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];
+    segments_keep_lines: super::segments_journal() => lines [behind_one_that_is_refused_nothing_of_its_line_is_written];
+    segments_keep_lines_after_an_error: super::failing_segments() => lines [behind_one_that_is_unknown_nothing_of_its_line_is_written];
     sled_after_an_injected_error: super::failing_sled() => broken [it_is_poisoned_and_loses_nothing_that_it_acknowledged];
+    sled_keeps_lines: super::sled_journal() => lines [behind_one_that_is_refused_nothing_of_its_line_is_written];
+    sled_keeps_lines_after_an_error: super::failing_sled() => lines [behind_one_that_is_unknown_nothing_of_its_line_is_written];
     memory_equals_the_model: super::memory_journal => model [every_history_is_as_the_model_says];
     segments_equal_the_model: super::segments_journal => model [every_history_is_as_the_model_says];
     sled_equals_the_model: super::sled_journal => model [every_history_is_as_the_model_says];

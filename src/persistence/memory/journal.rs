@@ -9,8 +9,9 @@ use std::{
 
 use super::{Image, Live, MemoryStore, Stream, Waiting};
 use crate::persistence::{
-    Append, AppendDone, AppendError, Appended, BaseOf, Journal, Lease, PartitionId, ReadError, Record, Refusal,
+    Append, AppendDone, AppendError, Appended, BaseOf, Journal, Lease, Line, PartitionId, ReadError, Record, Refusal,
     ReopenError, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
+    line::{cutting, in_line},
     rules::{Head, Successor, check_size},
     sync::lock,
 };
@@ -112,7 +113,8 @@ fn page(records: &[Arc<Record>], is_after: impl Fn(&Record) -> bool, limit: usiz
 }
 
 impl Journal for MemoryStore {
-    fn append(&self, append: Append, done: AppendDone) {
+    fn hand_over(&self, append: Append, its_line: Option<Line>, done: AppendDone) {
+        let done = cutting(its_line.as_ref(), done);
         let mut live = lock(&self.live);
         let refusal = if live.closed {
             Some(Refusal::Closed)
@@ -126,7 +128,7 @@ impl Journal for MemoryStore {
             return done(Err(AppendError::Refused(refusal)));
         }
         let stream = append.stream.clone();
-        let outcome = self.decide(append, &mut live);
+        let outcome = in_line(its_line.as_ref(), || self.decide(append, &mut live));
         live.waiting.push_back(Waiting { stream, outcome, done });
         drop(live);
         self.commit();

@@ -52,8 +52,8 @@ use self::{
     writer::{Disk, OsDisk},
 };
 use super::{
-    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record,
-    Refusal, ReopenError, StoreError, StoredSnapshot, StreamHead, StreamId, TornTail, TruncateError, Truncated,
+    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, Line, OpenError, PartitionId, ReadError,
+    Record, Refusal, ReopenError, StoreError, StoredSnapshot, StreamHead, StreamId, TornTail, TruncateError, Truncated,
     Truncation,
     codec::Names,
     heads::HeadStore,
@@ -227,8 +227,8 @@ fn count(counter: &AtomicU64) {
 }
 
 impl Journal for SegmentsJournal {
-    fn append(&self, append: Append, done: AppendDone) {
-        let queued = Queued::new(append, self.no_room(), self.config.partitions, done);
+    fn hand_over(&self, append: Append, line: Option<Line>, done: AppendDone) {
+        let queued = Queued::new(append, line, self.no_room(), self.config.partitions, done);
         // Who is refused is told when nothing is locked any more.
         let refused = read(&self.present).push(queued);
         if let Err((refusal, done)) = refused {

@@ -6,27 +6,47 @@ use std::{
 };
 
 use crate::persistence::{
-    Append, AppendDone, AppendError, Appended, Refusal, ready::Ready, rules::check_size, sync::lock,
+    Append, AppendDone, AppendError, Appended, Line, Refusal,
+    line::{cutting, in_line},
+    ready::Ready,
+    rules::check_size,
+    sync::lock,
 };
 
 /// An append, or why it is none, on its way to the writer. What is refused goes through the queue too, so that it is
 /// not answered before earlier appends.
 pub(in crate::persistence) struct Queued {
     pub(in crate::persistence) ready: Result<Ready, AppendError>,
+    pub(in crate::persistence) line: Option<Line>,
     pub(in crate::persistence) done: Done,
 }
+
+/// Who is to be told what.
+pub(in crate::persistence) type Outcome = (Done, Result<Appended, AppendError>);
 
 impl Queued {
     /// An append, unless it may have no such size or there is another reason to refuse it.
     pub(in crate::persistence) fn new(
         append: Append,
+        line: Option<Line>,
         refusal: Option<Refusal>,
         partitions: u16,
         done: AppendDone,
     ) -> Self {
         let refusal = check_size(&append).err().or(refusal);
         let ready = refusal.map_or_else(|| Ok(Ready::new(append, partitions)), |why| Err(AppendError::Refused(why)));
-        Self { ready, done: Done::new(done) }
+        let done = Done::new(cutting(line.as_ref(), done));
+        Self { ready, line, done }
+    }
+
+    /// Gives it its place, if it may have one.
+    pub(in crate::persistence) fn place(self, place: impl FnOnce(Ready) -> Result<Appended, AppendError>) -> Outcome {
+        (self.done, in_line(self.line.as_ref(), || self.ready.and_then(place)))
+    }
+
+    /// Refuses it: for a reason of its own, if there is one.
+    pub(in crate::persistence) fn refuse(self, refusal: Refusal) -> Outcome {
+        self.place(|_| Err(AppendError::Refused(refusal)))
     }
 
     /// Bytes of its record.
@@ -163,7 +183,7 @@ mod tests {
         let lease = Lease { partition: PartitionId(0), epoch: 1 };
         let mut ready = Ready::new(sample::append(&sample::stream("1"), lease, 0, 1), 1);
         ready.record = vec![0; size];
-        Queued { ready: Ok(ready), done: Done::new(Box::new(|_| ())) }
+        Queued { ready: Ok(ready), line: None, done: Done::new(Box::new(|_| ())) }
     }
 
     fn refused(queue: &Queue, size: usize) -> Option<NotQueued> {

@@ -25,7 +25,7 @@ use super::{
     epoch::{self, Opening},
     frame::{FRAME_HEADER, FrameHeader, JournalId},
     index::Index,
-    queue::{Done, Queue, Queued},
+    queue::{Outcome, Queue, Queued},
     segment::{self, NotCreated, SEGMENT_HEADER, SegmentHeader},
     spare::Spare,
 };
@@ -90,7 +90,7 @@ pub(super) struct Shared {
 }
 
 /// Committed or refused appends with who is to be told, in order.
-pub(super) type Told = Vec<(Done, Result<Appended, AppendError>)>;
+pub(super) type Told = Vec<Outcome>;
 
 /// Where the next frame goes.
 #[derive(Debug)]
@@ -199,10 +199,7 @@ impl Writer {
     /// All that waits, refused: a new segment is needed, and the disk has no room for it.
     fn refuse_for_space(&self, waiting: &mut VecDeque<Queued>, refusal: &Refusal) -> Told {
         self.shared.counters.no_space.fetch_add(waiting.len() as u64, Ordering::Relaxed);
-        let refused = |queued: Queued| {
-            (queued.done, Err(queued.ready.err().unwrap_or_else(|| AppendError::Refused(refusal.clone()))))
-        };
-        waiting.drain(..).map(refused).collect()
+        waiting.drain(..).map(|queued| queued.refuse(refusal.clone())).collect()
     }
 
     fn roll(&mut self, first: usize) -> Result<(), NotRolled> {
@@ -249,12 +246,12 @@ impl Writer {
             if !self.fits(group.bytes.len() - FRAME_HEADER + next.size()) {
                 break;
             }
-            let Some(Queued { ready, done }) = waiting.pop_front() else { break };
-            let outcome = ready.and_then(|ready| {
+            let Some(queued) = waiting.pop_front() else { break };
+            let told = queued.place(|ready| {
                 let last = last.entry(ready.partition).or_insert_with(|| index.last(ready.partition));
                 self.place(ready, &mut group, &index, last)
             });
-            group.told.push((done, outcome));
+            group.told.push(told);
         }
         group
     }
@@ -338,11 +335,7 @@ fn poison(shared: &Shared, reason: &str) -> Arc<str> {
 
 fn refuse(waiting: VecDeque<Queued>, shared: &Shared) -> Told {
     let reason = shared.poisoned.get().cloned().unwrap_or_default();
-    let refused = |queued: Queued| {
-        let refusal = AppendError::Refused(Refusal::Poisoned(Arc::clone(&reason)));
-        (queued.done, Err(queued.ready.err().unwrap_or(refusal)))
-    };
-    waiting.into_iter().map(refused).collect()
+    waiting.into_iter().map(|queued| queued.refuse(Refusal::Poisoned(Arc::clone(&reason)))).collect()
 }
 
 fn hand_over(teller: &SyncSender<Told>, told: Told) {

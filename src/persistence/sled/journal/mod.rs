@@ -41,8 +41,8 @@ use self::{
     writer::{Medium, RealMedium, Writer},
 };
 use crate::persistence::{
-    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, OpenError, PartitionId, ReadError, Record,
-    Refusal, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
+    Append, AppendDone, AppendError, BaseOf, Journal, JournalMetrics, Lease, Line, OpenError, PartitionId, ReadError,
+    Record, Refusal, StoredSnapshot, StreamHead, StreamId, TruncateError, Truncated, Truncation,
     codec::Names,
     metrics::Counters,
     rules::Head,
@@ -190,12 +190,12 @@ impl SledJournal {
 }
 
 impl Journal for SledJournal {
-    fn append(&self, append: Append, done: AppendDone) {
+    fn hand_over(&self, append: Append, line: Option<Line>, done: AppendDone) {
         let no_room = self.room.refusal();
         if no_room.is_some() {
             self.shared.counters.no_space.fetch_add(1, Ordering::Relaxed);
         }
-        let queued = Queued::new(append, no_room, self.partitions, done);
+        let queued = Queued::new(append, line, no_room, self.partitions, done);
         let Err((why, done)) = self.shared.queue.push(queued) else {
             self.shared.queued.fetch_add(1, Ordering::Relaxed);
             return;

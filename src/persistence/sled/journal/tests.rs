@@ -201,7 +201,7 @@ fn a_batch_has_at_most_256_events_unless_one_append_has_more() {
         let stream = stream(&n.to_string());
         let lease = journal.lease(stream.partition(2));
         let append = Append { events: vec![event("x"); 100], ..append(&stream, lease, 0, 1) };
-        Queued::new(append, None, 2, Box::new(|_| ()))
+        Queued::new(append, None, None, 2, Box::new(|_| ()))
     };
     let writer =
         Writer { shared: Arc::clone(&journal.shared), medium: RealMedium, epoch: journal.epoch, running: channel().0 };

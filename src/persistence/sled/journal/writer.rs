@@ -129,9 +129,9 @@ impl<M: Medium> Writer<M> {
             if events > MAX_EVENTS && !group.told.is_empty() {
                 break;
             }
-            let Some(Queued { ready, done }) = waiting.pop_front() else { break };
-            let outcome = ready.and_then(|ready| self.place(ready, &mut group, &index));
-            group.told.push((done, outcome));
+            let Some(queued) = waiting.pop_front() else { break };
+            let told = queued.place(|ready| self.place(ready, &mut group, &index));
+            group.told.push(told);
         }
         group
     }
@@ -199,11 +199,7 @@ type Told = Vec<(Done, Result<Appended, AppendError>)>;
 
 fn refuse(waiting: VecDeque<Queued>, shared: &Shared) -> Told {
     let reason = shared.poisoned.get().cloned().unwrap_or_default();
-    let refused = |queued: Queued| {
-        let refusal = AppendError::Refused(Refusal::Poisoned(Arc::clone(&reason)));
-        (queued.done, Err(queued.ready.err().unwrap_or(refusal)))
-    };
-    waiting.into_iter().map(refused).collect()
+    waiting.into_iter().map(|queued| queued.refuse(Refusal::Poisoned(Arc::clone(&reason)))).collect()
 }
 
 fn tell(told: Told) {
