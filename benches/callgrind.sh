@@ -56,7 +56,7 @@ for what in "${@:-get look add}"; do
                 run = of("Host<E>::spawn_run::{{closure}}")
                 decide = of("AnyCommand<E>>::decide_any")
                 evolve = of("runtime::outcome::evolve")
-                append = of("UnitRuntime::append")
+                append = of("UnitRuntime::hand_over")
                 told = of("Answers::see_to_all::{{closure}}")
                 printf "\n| `%s` | instructions | share |\n|---|---:|---:|\n", what
                 row("ask: find the entity, its mailbox, wait", asked + run - turn)

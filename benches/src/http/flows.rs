@@ -9,7 +9,11 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{load::Load, server::Store, store};
+use super::{
+    load::{Load, Requests},
+    server::Store,
+    store,
+};
 use crate::{results::Results, rounds::Times};
 
 /// Connections that buy.
@@ -23,27 +27,34 @@ pub(crate) fn measure(dir: &Path, times: Times, to: Option<&Path>) -> Result<()>
     let mut results = Results::begin("flows", times.quick, dir);
     let store = Store::with_products(dir)?;
     for _ in 0..times.rounds {
-        let (events, begun) = (store.events()?, Instant::now());
-        let load = Load { to: store.public, connections: CONNECTIONS, lasting: times.round, pace: None };
-        let heard = load.run(&store::purchase)?;
-        let behind = store.lag()?;
-        let rest = store.rest()?;
-        let all = begun.elapsed().as_secs_f64();
-        let figures = [
-            ("flows", heard.done as f64 / all),
-            ("events", (store.events()? - events) as f64 / all),
-            ("rate", heard.rate()),
-            ("p99_ms", heard.millis(0.99)),
-            ("lag", behind as f64),
-            ("rest_s", rest.as_secs_f64()),
-        ];
-        results.round("flows", "steadfast", CONNECTIONS, &figures);
+        round(&mut results, "steadfast", &store, times, &store::purchase)?;
+        round(&mut results, "steadfast, one product", &store, times, &store::purchase_of_one)?;
     }
     let flows = results.median("flows", "steadfast", CONNECTIONS, "flows").context("flows were measured")?;
     sustained(&mut results, &store, times, flows * SUSTAINED)?;
     store.rest()?;
     store.stop()?;
     results.end(to)
+}
+
+/// Buys until the time is up, and waits until everything that follows is done.
+fn round(results: &mut Results, who: &str, store: &Store, times: Times, purchase: &impl Requests) -> Result<()> {
+    let (events, begun) = (store.events()?, Instant::now());
+    let load = Load { to: store.public, connections: CONNECTIONS, lasting: times.round, pace: None };
+    let heard = load.run(purchase)?;
+    let behind = store.lag()?;
+    let rest = store.rest()?;
+    let all = begun.elapsed().as_secs_f64();
+    let figures = [
+        ("flows", heard.done as f64 / all),
+        ("events", (store.events()? - events) as f64 / all),
+        ("rate", heard.rate()),
+        ("p99_ms", heard.millis(0.99)),
+        ("lag", behind as f64),
+        ("rest_s", rest.as_secs_f64()),
+    ];
+    results.round("flows", who, CONNECTIONS, &figures);
+    Ok(())
 }
 
 /// Watches how far policies and views are behind while purchases come at a steady pace.

@@ -51,7 +51,15 @@ pub(crate) fn place_order(bytes: &mut Vec<u8>, random: &mut fastrand::Rng) {
 
 /// `POST /payments`: a purchase; what follows is the stock, two messages and two rows.
 pub(crate) fn purchase(bytes: &mut Vec<u8>, random: &mut fastrand::Rng) {
-    let product = random.u64(1..=KEYS);
+    buy(bytes, random.u64(1..=KEYS));
+}
+
+/// The same, always of one product.
+pub(crate) fn purchase_of_one(bytes: &mut Vec<u8>, _: &mut fastrand::Rng) {
+    buy(bytes, 1);
+}
+
+fn buy(bytes: &mut Vec<u8>, product: u64) {
     request(bytes, "POST", "/payments", Some(&format!("{{\"productId\":{product},\"quantity\":1,\"price\":1000}}")));
 }
 
