@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     actors::entity::{AskError, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded, Timestamp},
-    persistence::{Append, AppendError, Appended},
+    persistence::{Append, AppendError, Appended, Line},
 };
 
 use super::feed::FeedItem;
@@ -21,6 +21,8 @@ pub(crate) struct Commit<E: Entity> {
     pub(crate) events: Vec<E::Event>,
     pub(crate) effects: Vec<Effect<E>>,
     pub(crate) gate: Arc<Gate<E>>,
+    /// The line that it goes in.
+    pub(crate) line: Option<Line>,
 }
 
 /// What of an append is needed after it was handed over.
@@ -53,15 +55,19 @@ impl<E: Entity> Host<E> {
             self.directory.enter(facts.number, cell.key.clone());
         }
         self.service.append_begun();
-        let host = self.clone();
-        let done = move |result| {
+        let (host, line) = (self.clone(), commit.line.clone());
+        let cuts = line.clone();
+        let done = move |result: Result<Appended, AppendError>| {
+            if let Some(line) = cuts.filter(|_| result.is_err()) {
+                line.cut(); // before anybody can hand over what comes behind it
+            }
             let answers = host.unit.answers.clone();
             answers.bring(move || {
                 let _answered = AnsweredAtLast(&host.service);
                 host.answered(&cell, &facts, commit, result);
             });
         };
-        self.unit.append(append, Box::new(done));
+        self.unit.hand_over(append, line, Box::new(done));
     }
 
     fn answered(

@@ -11,7 +11,9 @@ use super::{
     commit::Commit,
     gate::{Behind, Effect, Gate, failure_before},
     host::Host,
+    mailbox::ReplyPort,
     outcome::{Outcome, panic_text},
+    series::Nth,
     turn::{Asker, IN_PROGRESS_RETRY, reply},
 };
 use crate::{
@@ -74,6 +76,8 @@ impl<E: Entity> Host<E> {
         active.book.apply(&append);
         append.open_asks = !active.book.open.is_empty();
 
+        let done = asker.is_done_with(&outcome);
+        let line = asker.port.as_ref().and_then(ReplyPort::nth).map(|nth| nth.line());
         let mut effects = self.effects(cell, active, asker, outcome, Some(&append));
         // Once this is durable the step is never asked again, so whoever was asked need not remember it.
         let is_over = |closed: &OpenStep| !active.book.open.iter().any(|open| open.is_same(closed));
@@ -85,7 +89,8 @@ impl<E: Entity> Host<E> {
         let gate = Arc::new(Gate::new());
         active.gate = Some(gate.clone());
         cell.lock().in_flight += 1;
-        self.commit(cell.clone(), append, Commit { events, effects, gate });
+        self.commit(cell.clone(), append, Commit { events, effects, gate, line });
+        done.inspect(Nth::done);
     }
 
     /// What the outcome of a decision leads to, besides its events. Opens the ask of a step.

@@ -8,18 +8,15 @@ use std::{
     },
 };
 
-use tokio::{
-    sync::oneshot::{self, error::TryRecvError},
-    time::Instant,
-};
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     budget::Room,
     bulkhead::BulkheadError,
     cell::{Cell, Phase},
     clock::Clock,
-    entities::{lost, stopped, wait},
-    faults::{Subject, injected},
+    entities::stopped,
+    faults::Subject,
     idle::ByAge,
     kinds::Kinds,
     lane::Lane,
@@ -27,14 +24,14 @@ use super::{
     mailbox::{Body, Claim, Envelope, MAILBOX_RETRY, Meta, OPEN_ASKS, ReplyPort, TurnResult, Watch},
     meters::KindMeter,
     numbers::Directory,
-    service::{OWN, ServiceRuntime},
+    series::Nth,
+    service::ServiceRuntime,
     unit::UnitRuntime,
 };
 use crate::{
-    actors::entity::{Address, AnyCommand, AskError, Entity, Injected, Key, Outcome, Unavailable},
+    actors::entity::{Address, AnyCommand, AskError, Entity, Key, Unavailable},
     maps::Map,
-    persistence::{Causation, PartitionId, StreamId},
-    spans,
+    persistence::{PartitionId, StreamId},
 };
 
 /// Hosts the cells of one kind; one shard per partition.
@@ -60,6 +57,17 @@ struct Shard<E: Entity>(Mutex<Map<Key, Arc<Cell<E>>>>);
 
 /// A message on its way: the answer to come, and the claim on it.
 pub(crate) type Sent<E> = (oneshot::Receiver<TurnResult<E>>, Arc<Claim>);
+
+/// When a message is decided at all.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    /// Only while the entity is at this sequence.
+    pub(super) expecting: Option<u64>,
+    /// Only when what is before it in its series was done.
+    pub(super) nth: Option<Nth>,
+    /// Whether something injected may keep it from that.
+    pub(super) watch: Watch,
+}
 
 /// A message at the door of its service.
 #[derive(Clone, Copy)]
@@ -179,14 +187,13 @@ impl<E: Entity> Host<E> {
     ///
     /// # Errors
     /// Nothing was taken: service stopped, bulkhead, mailbox or budget full, no place in time, entity quarantined.
-    async fn send(
+    pub(super) async fn send(
         self: &Arc<Self>,
         key: &Key,
         body: Body<E>,
         meta: Meta,
         deadline: Instant,
-        expecting: Option<u64>,
-        watch: Watch,
+        terms: Terms,
     ) -> Result<Sent<E>, AskError<E::Rejection>> {
         let comes = Comes {
             lane: Lane::of(&body, &meta),
@@ -208,6 +215,8 @@ impl<E: Entity> Host<E> {
             });
             port.holds(place.await.map_err(|error| self.no_place(&error))?);
         }
+        let Terms { expecting, nth, watch } = terms;
+        port.is_of(nth);
         self.push(key, Envelope { body, meta, port, deadline, expecting, watch })?;
         Ok((answer, claim))
     }
@@ -354,79 +363,6 @@ impl<E: Entity> Host<E> {
     pub(crate) fn spawn_run(self: &Arc<Self>, cell: Arc<Cell<E>>) {
         let host = self.clone();
         self.service.spawn(async move { host.run(cell).await });
-    }
-
-    /// Asks by key and waits for the answer, at most until `deadline` if it has not been begun by then.
-    pub(crate) async fn ask(
-        self: &Arc<Self>,
-        key: &Key,
-        body: Body<E>,
-        meta: Meta,
-        deadline: Instant,
-        expecting: Option<u64>,
-    ) -> TurnResult<E> {
-        let meter = matches!(body, Body::Command(_)).then(|| (self.meter.command(), meta.span(E::KIND)));
-        // The one look whether anything is injected.
-        let answer = if meter.is_some() && self.unit.faults.any() {
-            Box::pin(self.ask_watched(key, body, meta, deadline, expecting)).await
-        } else {
-            match self.send(key, body, meta, deadline, expecting, Watch::No).await {
-                Ok(sent) => Self::answer(sent, deadline).await,
-                Err(refused) => Err(refused),
-            }
-        };
-        if let Some((meter, span)) = meter {
-            let outcome = meter.ended(answer.as_ref().map(|reply| reply.replayed));
-            spans::ended(&span, outcome);
-        }
-        answer
-    }
-
-    async fn answer((mut answer, claim): Sent<E>, deadline: Instant) -> TurnResult<E> {
-        let at_once = match answer.try_recv() {
-            Err(TryRecvError::Empty) => None,
-            Ok(answered) => Some(answered),
-            Err(TryRecvError::Closed) => Some(Err(lost())),
-        };
-        if let Some(answered) = at_once {
-            // It never waited; an asker in a loop gives way to others all the same.
-            tokio::task::consume_budget().await;
-            return answered;
-        }
-        let asked = Instant::now();
-        wait::<E>(answer, &claim, asked, deadline).await
-    }
-
-    /// As [`ask`](Self::ask), while something is injected.
-    async fn ask_watched(
-        self: &Arc<Self>,
-        key: &Key,
-        body: Body<E>,
-        meta: Meta,
-        deadline: Instant,
-        expecting: Option<u64>,
-    ) -> TurnResult<E> {
-        // What failed elsewhere is counted as clients see it.
-        let is_request = matches!(meta.causation, Causation::Request) && self.service.system != OWN;
-        let request = is_request.then(|| meta.correlation.clone());
-        let sent = self.send(key, body, meta, deadline, expecting, Watch::Arrived).await;
-        let answer = match sent {
-            Ok(sent) => {
-                let claim = sent.1.clone();
-                match (Self::answer(sent, deadline).await, claim.delayed_by()) {
-                    (Err(AskError::Expired(_)), Some(fault)) => {
-                        Err(AskError::Unavailable(injected(fault, Injected::Delayed)))
-                    }
-                    (answer, _) => answer,
-                }
-            }
-            Err(refused) => Err(refused),
-        };
-        if let Some(correlation) = request {
-            let has_failed = answer.as_ref().is_err_and(|error| error.outcome() != Outcome::Refused);
-            self.unit.faults.told(&self.subject(key), &correlation, has_failed);
-        }
-        answer
     }
 
     /// A command to the entity with this key, as faults see it.

@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 use tracing::Span;
 
-use super::{budget::Room, bulkhead::Permit as WorkPermit, entities::fresh_bits, faults::FaultId};
+use super::{budget::Room, bulkhead::Permit as WorkPermit, entities::fresh_bits, faults::FaultId, series::Nth};
 use crate::{
     actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, Outcome, ReplyValue},
     persistence::{Causation, Origin},
@@ -37,8 +37,9 @@ pub(crate) struct Envelope<E: Entity> {
 }
 
 /// Whether a message can meet an injected fault. Only one that comes while something is injected can.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Watch {
+    #[default]
     No,
     /// It has not met any yet.
     Arrived,
@@ -190,13 +191,31 @@ pub(crate) struct ReplyPort<E: Entity> {
     work: WorkPermit,
     /// Its share of the service's budget.
     pub(crate) room: Room,
+    /// The message's place in a series, if it is of one.
+    nth: Option<Nth>,
 }
 
 impl<E: Entity> ReplyPort<E> {
     pub(crate) fn new(room: Room) -> (Self, oneshot::Receiver<TurnResult<E>>, Arc<Claim>) {
         let (tx, rx) = oneshot::channel();
         let (claim, work) = (Arc::new(Claim::default()), WorkPermit::default());
-        (Self { tx, claim: claim.clone(), work, room }, rx, claim)
+        (Self { tx, claim: claim.clone(), work, room, nth: None }, rx, claim)
+    }
+
+    /// Gives the message its place in a series.
+    pub(crate) fn is_of(&mut self, nth: Option<Nth>) {
+        self.nth = nth;
+    }
+
+    /// The cell takes the message to decide it; false when that was never begun: it was withdrawn, nobody waits, or one
+    /// before it in its series was not done.
+    pub(crate) fn take(&self) -> bool {
+        self.claim.take() && !self.tx.is_closed() && self.nth.as_ref().is_none_or(Nth::begin)
+    }
+
+    /// The message's place in a series.
+    pub(crate) fn nth(&self) -> Option<Nth> {
+        self.nth.clone()
     }
 
     /// Takes the message's place over.
@@ -211,6 +230,9 @@ impl<E: Entity> ReplyPort<E> {
 
     /// Answers. An asker that has gone away needs no answer.
     pub(crate) fn send(self, result: TurnResult<E>) {
+        if let Some(nth) = self.nth.filter(|_| result.is_err()) {
+            nth.failed();
+        }
         drop(self.tx.send(result));
     }
 

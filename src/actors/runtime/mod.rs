@@ -9,6 +9,7 @@
 //! ```
 
 mod answers;
+mod asker;
 mod asks;
 mod book;
 mod budget;
@@ -63,6 +64,7 @@ mod reload;
 mod remote;
 mod run;
 mod seeds;
+mod series;
 mod service;
 mod settings;
 mod skips;

@@ -14,6 +14,7 @@ use super::{
     mailbox::{Body, Envelope, Meta, ReplyPort, TurnReply, TurnResult, Watch},
     outcome::{Outcome, evolve, panic_text},
     quarantine::FailedCommand,
+    series::Nth,
 };
 use crate::{
     actors::entity::{
@@ -64,6 +65,12 @@ pub(super) struct Asker<E: Entity> {
 impl<E: Entity> Asker<E> {
     pub(super) fn answer(self, result: TurnResult<E>) -> Option<Effect<E>> {
         self.port.map(|port| Effect::Answer(port, result))
+    }
+
+    /// Its place in a series, when this outcome is all that it asked for.
+    pub(super) fn is_done_with(&self, outcome: &Outcome<E>) -> Option<Nth> {
+        let is_done = matches!(outcome, Outcome::Reply { .. });
+        self.port.as_ref().filter(|_| is_done)?.nth()
     }
 }
 
@@ -119,8 +126,8 @@ impl<E: Entity> Host<E> {
         let Envelope { body, mut meta, mut port, deadline: _, expecting, watch } = envelope;
         // Given back when the turn is over, so that there is no moment at which nothing seems to be under way.
         let _turn = port.room.turn(&self.service.budget);
-        if !port.claim.take() || port.tx.is_closed() {
-            return Ok(()); // withdrawn, or nobody waits: it was never begun
+        if !port.take() {
+            return Ok(());
         }
         if !is_in_time {
             self.effect(cell, active, Effect::Answer(port, Err(AskError::Expired(self.config.deadline))));
@@ -213,7 +220,7 @@ impl<E: Entity> Host<E> {
                 let asker = Asker { port: Some(port), meta, closes: None, asked: None, in_doubt: false };
                 return self.command(cell, active, command, asker, None);
             }
-            Seen::Done(bytes) => Ok(reply(active, ReplyValue::Recorded(bytes.to_vec()), true)),
+            Seen::Done(bytes) => Ok(first_answer(active, &port, &bytes)),
             Seen::Reused => Err(AskError::Reused),
         };
         self.effect(cell, active, Effect::Answer(port, answer));
@@ -287,9 +294,11 @@ impl<E: Entity> Host<E> {
                 }
                 (None, Outcome::Then(_)) => {}
             }
+            let done = asker.is_done_with(&outcome);
             for effect in self.effects(cell, active, asker, outcome, None) {
                 self.effect(cell, active, effect);
             }
+            done.inspect(Nth::done);
             return Ok(());
         }
         self.hand_over(cell, active, events, asker, outcome, number, now);
@@ -314,6 +323,12 @@ impl<E: Entity> Host<E> {
 
 pub(super) fn reply<E: Entity>(active: &Active<E>, value: ReplyValue, replayed: bool) -> TurnReply {
     TurnReply { value, replayed, number: Number::new(active.book.number), sequence: active.book.sequence }
+}
+
+/// The answer to a repeat. What is behind it in its series may be decided: it was done.
+fn first_answer<E: Entity>(active: &Active<E>, port: &ReplyPort<E>, bytes: &[u8]) -> TurnReply {
+    port.nth().inspect(Nth::done);
+    reply(active, ReplyValue::Recorded(bytes.to_vec()), true)
 }
 
 /// The id of a command that a step of a stream leads to: the same after a crash.

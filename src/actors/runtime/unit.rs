@@ -18,7 +18,7 @@ use super::{
     skips::Refusals,
 };
 use crate::persistence::{
-    Append, AppendDone, Journal, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit,
+    Append, AppendDone, Journal, Line, PartitionId, Projections, Snapshots, StoredSnapshot, StreamId, Unit,
 };
 
 /// Snapshots that wait to be saved. More are dropped: a snapshot is only a cache.
@@ -79,14 +79,14 @@ impl UnitRuntime {
         (Arc::new(unit), queue)
     }
 
-    /// Hands an append over, unless a fault is injected here: as [`Journal::append`].
-    pub(crate) fn append(&self, append: Append, done: AppendDone) {
+    /// Hands an append over, unless a fault is injected here: as [`Journal::hand_over`], but that `done` cuts the line.
+    pub(crate) fn hand_over(&self, append: Append, line: Option<Line>, done: AppendDone) {
         if !self.faults.any() {
-            return self.journal.append(append, done);
+            return self.journal.hand_over(append, line, done);
         }
         match self.faults.append(&self.name, &append.stream, &append.correlation) {
             Some(error) => done(Err(error)),
-            None => self.slow.append(append, done),
+            None => self.slow.hand_over(append, line, done),
         }
     }
 

@@ -27,6 +27,27 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// Tries once, in the lane that was planned. Dropping it leaves the delivery tried or not.
     fn attempt(&self, event: &Recorded<Self::Source>, index: u16, lane: &Lane) -> impl Future<Output = Tried> + Send;
 
+    /// How many deliveries of this lane may be tried together, at least one.
+    fn together(&self, _lane: &Lane) -> usize {
+        1
+    }
+
+    /// Tries deliveries of one lane together, at most as many as it [may](Self::together), at least one: what became of
+    /// them, in order, up to the first that was not done, at least of one. Nothing was done for those that are left.
+    /// Dropping it leaves a beginning of them tried.
+    fn attempt_together(
+        &self,
+        deliveries: &[(&Recorded<Self::Source>, u16)],
+        lane: &Lane,
+    ) -> impl Future<Output = Vec<Tried>> + Send {
+        async move {
+            match deliveries {
+                [(event, index), ..] => vec![self.attempt(event, *index, lane).await],
+                [] => Vec::new(),
+            }
+        }
+    }
+
     /// What operators see of a delivery that is put aside.
     fn letter(&self, event: &Recorded<Self::Source>, index: u16, why: Undelivered, attempts: u32) -> DeadLetter;
 
@@ -44,6 +65,8 @@ pub(crate) trait AnyCarrier: Send + Sync {
     fn fact(&self, item: FeedItem) -> Option<Fact>;
     fn plan(&self, partition: usize, fact: &Fact) -> Vec<Lane>;
     fn attempt<'a>(&'a self, fact: &'a Fact, index: u16, lane: &'a Lane) -> BoxFuture<'a, Tried>;
+    fn together(&self, lane: &Lane) -> usize;
+    fn attempt_together<'a>(&'a self, deliveries: Vec<(&'a Fact, u16)>, lane: &'a Lane) -> BoxFuture<'a, Vec<Tried>>;
     fn letter(&self, fact: &Fact, index: u16, why: Undelivered, attempts: u32) -> DeadLetter;
     fn retry<'a>(&'a self, fact: &'a Fact, index: u16) -> BoxFuture<'a, Result<(), LetterError>>;
 }
@@ -87,6 +110,18 @@ impl<C: Carrier> AnyCarrier for C {
 
     fn attempt<'a>(&'a self, fact: &'a Fact, index: u16, lane: &'a Lane) -> BoxFuture<'a, Tried> {
         Carrier::attempt(self, fact.recorded(), index, lane).boxed()
+    }
+
+    fn together(&self, lane: &Lane) -> usize {
+        Carrier::together(self, lane).max(1)
+    }
+
+    fn attempt_together<'a>(&'a self, deliveries: Vec<(&'a Fact, u16)>, lane: &'a Lane) -> BoxFuture<'a, Vec<Tried>> {
+        async move {
+            let recorded: Vec<_> = deliveries.iter().map(|(fact, index)| (fact.recorded(), *index)).collect();
+            Carrier::attempt_together(self, &recorded, lane).await
+        }
+        .boxed()
     }
 
     fn letter(&self, fact: &Fact, index: u16, why: Undelivered, attempts: u32) -> DeadLetter {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{
+        asker::InSeries,
         host::Host,
         mailbox::{Body, Meta},
         outcome::panic_text,
@@ -29,6 +30,9 @@ use crate::{
 /// Commands of one policy that are on their way at the same time. Those that wait behind one of them do not
 /// count, so that one target that is away does not hold up the others; they are bounded by the windows.
 const IN_FLIGHT: usize = 256;
+
+/// Commands of one lane that are sent together: so many share a sync, and their target has room for others.
+const TOGETHER: usize = 64;
 
 /// How long one try may take.
 const TRY_LIMIT: Duration = Duration::from_secs(30);
@@ -77,12 +81,33 @@ impl<P: Policy> Carrier for Commands<P> {
             Ok(dispatch) => dispatch,
             Err(reason) => return Tried::Failed { reason: reason.to_string(), pause: None },
         };
-        let meta = meta::<P>(event, index, Origin::Dispatch(mark::<P>(event, index)), "dispatch");
+        let meta = of_dispatch::<P>(event, index);
         let may_be_unknown = dispatch.may_be_unknown;
         match self.ask(event, index, Some(lane), dispatch, (meta, TRY_LIMIT)).await {
-            Ok(()) => Tried::Done,
             Err(AskError::NotFound { .. }) if may_be_unknown => Tried::Done,
-            Err(error) => classify::<P::Target>(error),
+            answer => tried::<P::Target>(answer),
+        }
+    }
+
+    fn together(&self, lane: &Lane) -> usize {
+        match lane {
+            // What would have no room in the mailbox is not sent in vain.
+            Lane::Target(Address::Key(_)) => TOGETHER.min(self.target.config.mailbox),
+            Lane::Source(_) => TOGETHER,
+            Lane::Target(Address::Number(_)) | Lane::Partition(_) | Lane::Alone(..) => 1,
+        }
+    }
+
+    async fn attempt_together(&self, deliveries: &[(&Recorded<P::Source>, u16)], lane: &Lane) -> Vec<Tried> {
+        let here = deliveries.iter().map_while(|(event, index)| self.for_here(event, *index, lane));
+        let commands: Vec<_> = here.collect();
+        if commands.len() > 1 {
+            let answers = self.target.ask_in_series(commands, Instant::now() + TRY_LIMIT).await;
+            return answers.into_iter().map(|answer| tried::<P::Target>(answer.map(drop))).collect();
+        }
+        match deliveries {
+            [(event, index), ..] => vec![self.attempt(event, *index, lane).await],
+            [] => Vec::new(),
         }
     }
 
@@ -173,6 +198,17 @@ impl<P: Policy> Commands<P> {
         self.target.ask(&key, Body::Command(dispatch.command), meta, deadline, None).await.map(drop)
     }
 
+    /// A command that can be sent with others of its lane; `None` for one that has to be seen through alone.
+    fn for_here(&self, event: &Recorded<P::Source>, index: u16, lane: &Lane) -> Option<InSeries<P::Target>> {
+        let Dispatch { target, command, .. } = self.dispatch(event, index).ok()?;
+        let key = match (lane, target) {
+            (Lane::Target(Address::Key(key)), DispatchTarget::Existing(_)) => key.clone(),
+            (Lane::Source(_), DispatchTarget::Created) => created_key::<P>(event, index),
+            _ => return None,
+        };
+        self.elsewhere(command.name()).is_none().then(|| (key, command, of_dispatch::<P>(event, index)))
+    }
+
     /// Where a link leads these commands, unless to this process.
     fn elsewhere(&self, command: &'static str) -> Option<Elsewhere> {
         let link = self.target.kinds.links().for_command(P::Source::KIND, P::Target::KIND, command);
@@ -204,6 +240,10 @@ fn mark<P: Policy>(event: &Recorded<P::Source>, index: u16) -> DispatchMark {
     }
 }
 
+fn of_dispatch<P: Policy>(event: &Recorded<P::Source>, index: u16) -> Meta {
+    meta::<P>(event, index, Origin::Dispatch(mark::<P>(event, index)), "dispatch")
+}
+
 /// The command's id is the same for every try of one `purpose`.
 fn meta<P: Policy>(event: &Recorded<P::Source>, index: u16, origin: Origin, purpose: &str) -> Meta {
     let position = &event.position;
@@ -231,6 +271,10 @@ fn with_identity<P: Policy, T>(event: &Recorded<P::Source>, index: u16, make: im
         &position.offset.to_le_bytes(),
         &index.to_le_bytes(),
     ])
+}
+
+fn tried<T: Entity>(answer: Result<(), AskError<T::Rejection>>) -> Tried {
+    answer.map_or_else(classify::<T>, |()| Tried::Done)
 }
 
 pub(super) fn classify<T: Entity>(error: AskError<T::Rejection>) -> Tried {

@@ -39,8 +39,36 @@ pub(super) struct Outgoing {
     /// Index among the event's deliveries.
     pub(super) index: u16,
     pub(super) lane: Lane,
-    /// Done or put aside; false when the stop came first.
-    pub(super) is_settled: bool,
+}
+
+/// What became of deliveries of one lane that went on their way together, in their order.
+#[derive(Default)]
+pub(super) struct Came {
+    /// Done or put aside.
+    pub(super) settled: Vec<Outgoing>,
+    /// The next one, and what its first try came to: it is seen through alone.
+    pub(super) stuck: Option<(Outgoing, Tried)>,
+    /// Those for which nothing was done: they go again.
+    pub(super) rest: Vec<Outgoing>,
+    /// Seen through until the stop came: to be dispatched by the next run.
+    pub(super) given_up: Option<Outgoing>,
+}
+
+impl Came {
+    /// The lane of all of them.
+    pub(super) fn lane(&self) -> Option<&Lane> {
+        let stuck = self.stuck.as_ref().map(|(outgoing, _)| outgoing);
+        let all = self.settled.iter().chain(stuck).chain(&self.rest).chain(&self.given_up);
+        all.map(|outgoing| &outgoing.lane).next()
+    }
+
+    pub(super) fn settled(outgoing: Outgoing) -> Self {
+        Self { settled: vec![outgoing], ..Self::default() }
+    }
+
+    pub(super) fn given_up(outgoing: Outgoing) -> Self {
+        Self { given_up: Some(outgoing), ..Self::default() }
+    }
 }
 
 impl Outgoing {
@@ -64,24 +92,48 @@ impl Delivery {
     pub(super) fn plan(&self, partition: usize, fact: &Arc<Fact>) -> Vec<Outgoing> {
         let outgoing = |(index, lane)| {
             let index = u16::try_from(index).expect("an event leads to a handful of deliveries");
-            Outgoing { partition, fact: fact.clone(), index, lane, is_settled: false }
+            Outgoing { partition, fact: fact.clone(), index, lane }
         };
         self.carrier.plan(partition, fact).into_iter().enumerate().map(outgoing).collect()
     }
 
-    /// Tries until it is done or put aside, or the stop comes.
-    pub(super) async fn see_through(self: Arc<Self>, mut outgoing: Outgoing) -> Outgoing {
+    /// Tries deliveries of one lane together, once.
+    pub(super) async fn together(self: Arc<Self>, series: Vec<Outgoing>) -> Came {
+        let _spans: Vec<_> = series.iter().map(|outgoing| outgoing.span(self.carrier.name())).collect();
+        let deliveries: Vec<_> = series.iter().map(|outgoing| (&*outgoing.fact, outgoing.index)).collect();
+        let tried = match series.first() {
+            Some(first) => self.carrier.attempt_together(deliveries, &first.lane).await,
+            None => Vec::new(),
+        };
+        let mut came = Came::default();
+        let mut tried = tried.into_iter();
+        for outgoing in series {
+            match tried.next().filter(|_| came.stuck.is_none()) {
+                Some(Tried::Done) => came.settled.push(outgoing),
+                Some(not_done) => came.stuck = Some((outgoing, not_done)),
+                None => came.rest.push(outgoing),
+            }
+        }
+        came
+    }
+
+    /// Tries until it is done or put aside, or the stop comes; `tried` is what a first try has come to.
+    pub(super) async fn see_through(self: Arc<Self>, outgoing: Outgoing, mut tried: Option<Tried>) -> Came {
         let patience = self.carrier.patience();
         let _span = outgoing.span(self.carrier.name());
         let (mut failures, mut waits) = (0, 0u32);
         loop {
-            let pause = match self.carrier.attempt(&outgoing.fact, outgoing.index, &outgoing.lane).await {
+            let tried = match tried.take() {
+                Some(tried) => tried,
+                None => self.carrier.attempt(&outgoing.fact, outgoing.index, &outgoing.lane).await,
+            };
+            let pause = match tried {
                 Tried::Done => break,
                 Tried::Refused(why) => {
                     if self.put_aside(&outgoing, why, failures + 1).await {
                         break;
                     }
-                    return outgoing;
+                    return Came::given_up(outgoing);
                 }
                 Tried::Failed { reason, pause } => {
                     failures += 1;
@@ -93,7 +145,7 @@ impl Delivery {
                         if self.put_aside(&outgoing, Undelivered::because(reason), failures).await {
                             break;
                         }
-                        return outgoing;
+                        return Came::given_up(outgoing);
                     }
                     pause.unwrap_or_else(|| patience.after(failures))
                 }
@@ -108,12 +160,11 @@ impl Delivery {
                 }
             };
             tokio::select! {
-                () = self.stop.requested() => return outgoing,
+                () = self.stop.requested() => return Came::given_up(outgoing),
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        outgoing.is_settled = true;
-        outgoing
+        Came::settled(outgoing)
     }
 
     /// Journals a letter before the cursor may pass it; false when the stop came first.

@@ -2,7 +2,7 @@
 //! (commands for entities, notices for somebody outside), and sees each of them through.
 //!
 //! ```text
-//! feed --> read (per partition, in order) --> plan --> lanes (one delivery at a time in each)
+//! feed --> read (per partition, in order) --> plan --> lanes (each in order: one delivery, or a series together)
 //!                                                       | done, or put aside as a dead letter
 //!                              cursor <-- window <------+
 //! ```
@@ -10,13 +10,13 @@
 mod carrier;
 mod commands;
 mod delivery;
+mod lanes;
 mod retry;
 #[cfg(test)]
 mod tests;
 mod window;
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, atomic::Ordering},
     task::Poll,
     time::Duration,
@@ -33,7 +33,8 @@ use tokio::time::Instant;
 pub use self::retry::LetterError;
 use self::{
     carrier::Fact,
-    delivery::{Delivery, Outgoing},
+    delivery::{Came, Delivery, Outgoing},
+    lanes::Lanes,
     window::Window,
 };
 pub(crate) use self::{
@@ -47,12 +48,9 @@ use super::{
     feed::{Batch, FeedItem},
     kinds::Kinds,
 };
-use crate::{
-    actors::{
-        entity::{Advance, DeadLetterId, PolicyProgress, ProgressId, Recorded},
-        supervision::{Failure, Process, Running, Stop},
-    },
-    maps::Map,
+use crate::actors::{
+    entity::{Advance, DeadLetterId, PolicyProgress, ProgressId, Recorded},
+    supervision::{Failure, Process, Running, Stop},
 };
 
 /// Records that are read of one partition at a time.
@@ -87,9 +85,8 @@ struct Dispatching {
     progress: Entities<PolicyProgress>,
     kinds: Kinds,
     partitions: Vec<Partition>,
-    /// Deliveries that wait behind an earlier one of the same lane.
-    waiting: Map<Lane, VecDeque<Outgoing>>,
-    on_their_way: FuturesUnordered<BoxFuture<'static, Outgoing>>,
+    lanes: Lanes,
+    on_their_way: FuturesUnordered<BoxFuture<'static, Came>>,
     /// The partition that is read first the next time.
     first: usize,
 }
@@ -156,7 +153,7 @@ impl Process for Dispatcher {
                 progress,
                 kinds,
                 partitions,
-                waiting: Map::default(),
+                lanes: Lanes::default(),
                 on_their_way: FuturesUnordered::new(),
                 first: 0,
             };
@@ -201,8 +198,8 @@ impl Dispatching {
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
-                Some(done) = self.on_their_way.next() => {
-                    self.settle(&done);
+                Some(came) = self.on_their_way.next() => {
+                    self.settle(came);
                     self.settle_what_else_is_done().await;
                 }
                 () = std::future::ready(()), if more && self.has_room() => {}
@@ -216,7 +213,7 @@ impl Dispatching {
     }
 
     fn has_room(&self) -> bool {
-        self.on_their_way.len() < self.delivery.carrier.in_flight()
+        self.lanes.on_their_way() < self.delivery.carrier.in_flight()
     }
 
     /// Reads a piece of every partition; says whether there may be more. Each time another one comes first,
@@ -302,40 +299,49 @@ impl Dispatching {
         partition.dispatched = true;
         for outgoing in outgoing {
             self.consumer.busy.fetch_add(1, Ordering::AcqRel);
-            if let Some(queue) = self.waiting.get_mut(&outgoing.lane) {
-                queue.push_back(outgoing);
-            } else {
-                self.waiting.insert(outgoing.lane.clone(), VecDeque::new());
-                self.send(outgoing);
+            if let Some(outgoing) = self.lanes.enter(outgoing) {
+                self.send(outgoing, None);
             }
         }
     }
 
-    fn send(&self, outgoing: Outgoing) {
-        self.on_their_way.push(self.delivery.clone().see_through(outgoing).boxed());
+    fn send(&self, outgoing: Outgoing, tried: Option<Tried>) {
+        self.on_their_way.push(self.delivery.clone().see_through(outgoing, tried).boxed());
     }
 
-    /// A delivery was done or put aside: the next of its lane goes, and the cursor moves. One that gave up
-    /// because of a stop is neither: the cursor stays before it, and the next run dispatches it again.
-    fn settle(&mut self, done: &Outgoing) {
-        if !done.is_settled {
-            return;
+    /// What waits in a lane goes: together, as far as there is room, but one in any case.
+    fn send_next(&mut self, lane: &Lane) {
+        let carrier = &self.delivery.carrier;
+        let room = carrier.in_flight().saturating_sub(self.lanes.on_their_way());
+        let mut series = self.lanes.next(lane, carrier.together(lane).min(room.max(1)));
+        if series.len() > 1 {
+            self.on_their_way.push(self.delivery.clone().together(series).boxed());
+        } else if let Some(outgoing) = series.pop() {
+            self.send(outgoing, None);
         }
-        self.consumer.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Deliveries were done or put aside: the next of their lane go, and the cursors move. One that gave up because of a
+    /// stop is neither: the cursor stays before it, and the next run dispatches it again.
+    fn settle(&mut self, came: Came) {
+        let Some(lane) = came.lane().cloned() else { return };
+        let Came { settled, stuck, rest, given_up } = came;
+        self.lanes.came_back(settled.len() + rest.len());
+        for Outgoing { partition: index, fact, .. } in &settled {
+            self.consumer.busy.fetch_sub(1, Ordering::AcqRel);
+            if let Some(partition) = self.partitions.get_mut(*index) {
+                partition.window.settle(fact.position.offset);
+            }
+            self.show_cursor(*index);
+        }
         // After a stop nothing new is begun: what waits is dispatched by the next run.
-        let goes_on = !self.delivery.stop.is_requested();
-        if let Some(queue) = self.waiting.get_mut(&done.lane).filter(|_| goes_on) {
-            match queue.pop_front() {
-                Some(next) => self.send(next),
-                None => {
-                    self.waiting.remove(&done.lane);
-                }
+        if given_up.is_none() && !self.delivery.stop.is_requested() {
+            self.lanes.again(&lane, rest);
+            match stuck {
+                Some((outgoing, tried)) => self.send(outgoing, Some(tried)),
+                None => self.send_next(&lane),
             }
         }
-        if let Some(partition) = self.partitions.get_mut(done.partition) {
-            partition.window.settle(done.fact.position.offset);
-        }
-        self.show_cursor(done.partition);
         if self.on_their_way.is_empty() {
             self.consumer.set_state(ConsumerState::Running);
         }
@@ -345,8 +351,8 @@ impl Dispatching {
     /// So that looking at every partition, which comes next, serves all that are done by now.
     async fn settle_what_else_is_done(&mut self) {
         for _ in 0..BATCH {
-            let Poll::Ready(Some(done)) = futures::poll!(self.on_their_way.next()) else { break };
-            self.settle(&done);
+            let Poll::Ready(Some(came)) = futures::poll!(self.on_their_way.next()) else { break };
+            self.settle(came);
         }
     }
 
@@ -387,8 +393,8 @@ impl Dispatching {
         tokio::pin!(limit);
         loop {
             tokio::select! {
-                done = self.on_their_way.next() => match done {
-                    Some(done) => self.settle(&done),
+                came = self.on_their_way.next() => match came {
+                    Some(came) => self.settle(came),
                     None => break,
                 },
                 () = &mut limit => break,

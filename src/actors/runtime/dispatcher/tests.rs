@@ -17,7 +17,7 @@ async fn idle() -> (super::super::System, Dispatcher) {
     (system, Dispatcher { carrier, progress: Entities(progress), consumer, kinds })
 }
 
-fn of_event(offset: u64, is_settled: bool) -> Outgoing {
+pub(super) fn of_event(offset: u64) -> Outgoing {
     let event: Recorded<Errand> = Recorded {
         id: key("e"),
         number: crate::actors::entity::Number::NONE,
@@ -27,9 +27,12 @@ fn of_event(offset: u64, is_settled: bool) -> Outgoing {
         correlation: "".into(),
         event: ErrandEvent::Finished { to: 1, total: 1 },
     };
-    let lane = Lane::Target(Address::Number(crate::actors::entity::Number::new(1)));
     let fact = Fact { position: event.position.clone(), correlation: "".into(), event: Arc::new(event) };
-    Outgoing { partition: 0, fact: Arc::new(fact), index: 0, lane, is_settled }
+    Outgoing { partition: 0, fact: Arc::new(fact), index: 0, lane: by_number(1) }
+}
+
+pub(super) fn by_number(number: u64) -> Lane {
+    Lane::Target(Address::Number(crate::actors::entity::Number::new(number)))
 }
 
 /// A stop and the end of a delivery can be seen by one select; the delivery that gave up because of the stop
@@ -52,14 +55,14 @@ async fn a_command_that_gave_up_because_of_a_stop_is_not_passed_by_the_cursor() 
         progress: idle.progress.clone(),
         kinds: idle.kinds.clone(),
         partitions: vec![partition],
-        waiting: Map::default(),
+        lanes: Lanes::default(),
         on_their_way: FuturesUnordered::new(),
         first: 0,
     };
     idle.consumer.busy.store(1, Ordering::Release);
-    run.settle(&of_event(7, false));
+    run.settle(Came::given_up(of_event(7)));
     assert_eq!(run.partitions[0].cursor(), 6);
-    run.settle(&of_event(7, true));
+    run.settle(Came::settled(of_event(7)));
     assert_eq!((run.partitions[0].cursor(), idle.consumer.busy.load(Ordering::Acquire)), (9, 0));
 }
 
@@ -77,7 +80,7 @@ async fn a_run_begins_with_nothing_on_its_way() {
 #[tokio::test]
 async fn a_command_for_what_was_not_there_when_it_was_planned_is_told_as_not_found() {
     let (system, idle) = idle().await;
-    let (early, late) = (of_event(11, false).fact, of_event(12, false).fact);
+    let (early, late) = (of_event(11).fact, of_event(12).fact);
     let planned_early = idle.carrier.plan(0, &early).remove(0);
     system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await.expect("added");
     let planned_late = idle.carrier.plan(0, &late).remove(0);

@@ -9,7 +9,7 @@ use std::{
 use tokio::{runtime::Handle, time::Instant};
 
 use super::control::{Delay, FaultControl};
-use crate::persistence::{Append, AppendDone, AppendError, Journal, Refusal};
+use crate::persistence::{Append, AppendDone, AppendError, Journal, Line, Refusal};
 
 /// The appends of one storage unit that wait. As many as services may have under way, and then in the journal's queue.
 pub(crate) struct Slow {
@@ -29,6 +29,7 @@ struct Held {
 
 struct Waiting {
     append: Append,
+    line: Option<Line>,
     done: AppendDone,
     /// What it waits in, and until when; nothing, when it only waits for those before it.
     delays: Vec<(Delay, Instant)>,
@@ -41,14 +42,14 @@ impl Slow {
     }
 
     /// Hands an append over: now, or when its time has come and that of all before it.
-    pub(crate) fn append(self: &Arc<Self>, append: Append, done: AppendDone) {
+    pub(crate) fn hand_over(self: &Arc<Self>, append: Append, line: Option<Line>, done: AppendDone) {
         let delays = self.control.slows(&self.unit, &append.stream, &append.correlation);
         let mut held = self.held();
         if !held.is_held && delays.is_empty() {
             drop(held);
-            return self.journal.append(append, done);
+            return self.journal.hand_over(append, line, done);
         }
-        held.waiting.push_back(Waiting { append, done, delays });
+        held.waiting.push_back(Waiting { append, line, done, delays });
         if !std::mem::replace(&mut held.is_held, true) {
             drop(held);
             self.control.holds();
@@ -64,14 +65,14 @@ impl Slow {
                 held.is_held = next.is_some();
                 next
             };
-            let Some(Waiting { append, done, delays }) = next else { return self.control.holds_no_more() };
+            let Some(Waiting { append, line, done, delays }) = next else { return self.control.holds_no_more() };
             for (delay, until) in &delays {
                 delay.lasts(*until).await;
             }
             // One asker's trouble is not the next one's.
             let told = catch_unwind(AssertUnwindSafe(|| match self.control.poisoned(&self.unit) {
                 Some(reason) => done(Err(AppendError::Refused(Refusal::Poisoned(reason)))),
-                None => self.journal.append(append, done),
+                None => self.journal.hand_over(append, line, done),
             }));
             if told.is_err() {
                 tracing::error!("whoever waited for an append panicked when told");

@@ -87,6 +87,11 @@ impl CommandMeter<'_> {
         self.told = Told::of(answer);
         NAMES.get(self.told as usize).copied().unwrap_or_default()
     }
+
+    /// Nothing was begun for it, and it is asked again under a meter of its own: this one does not count.
+    pub(crate) fn never_begun(self) {
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for CommandMeter<'_> {
@@ -120,6 +125,7 @@ mod tests {
         ] {
             assert_ne!(meter.command().ended(Err(&error)), "done");
         }
+        meter.command().never_begun();
         let waits = meter.command();
         tokio::time::advance(Duration::from_secs(2)).await;
         drop(waits);
