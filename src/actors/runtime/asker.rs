@@ -51,7 +51,8 @@ impl<E: Entity> Host<E> {
     }
 
     /// Asks for several commands, each done only when all before it were: see [`series`](super::series). What became of
-    /// them, in order, up to the first that is no success, at least of one. Nothing was done for those that are left.
+    /// them, in order, up to the first that is no success, at least of one. Nothing was done for those that are left, unless
+    /// the last that is told is an unknown outcome; so whoever asks for them again does so as for a repeat.
     ///
     /// # Cancel safety
     /// Dropping it leaves a beginning of the series done, or nothing of it.

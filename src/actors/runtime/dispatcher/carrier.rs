@@ -33,8 +33,8 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     }
 
     /// Tries deliveries of one lane together, at most as many as it [may](Self::together), at least one: what became of
-    /// them, in order, up to the first that was not done, at least of one. Nothing was done for those that are left.
-    /// Dropping it leaves a beginning of them tried.
+    /// them, in order, up to the first that was not done, at least of one. Those that are left are tried again as this one
+    /// is: in order, and so that what was done after all is recognised. Dropping it leaves a beginning of them tried.
     fn attempt_together(
         &self,
         deliveries: &[(&Recorded<Self::Source>, u16)],
