@@ -217,9 +217,9 @@ mod tests {
         assert_eq!(kept(&rates), clients as usize);
         let refused = (10_000..10_100).filter(|number| rates.spend(address(*number), at(1)).is_err()).count();
         assert_eq!(refused, 100, "nobody goes uncounted");
-        // when the accounts are full again, there is room
-        let served = (20_000..20_030).filter(|number| rates.spend(address(*number), at(20_000)).is_ok()).count();
-        assert_eq!(served, 30);
+        // when the accounts are full again, there is room: for each of a few, in whichever table
+        let served = (20_000..20_004).filter(|number| rates.spend(address(*number), at(20_000)).is_ok()).count();
+        assert_eq!(served, 4);
         assert!(kept(&rates) <= clients as usize);
     }
 

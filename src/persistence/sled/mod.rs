@@ -228,6 +228,12 @@ fn when_free<T>(open: &dyn Fn() -> Result<T, ValueError>) -> Result<T, ValueErro
     outcome
 }
 
+/// sled's own view of what a store has left, which was closed just now.
+#[cfg(test)]
+fn raw(dir: &Path) -> Db {
+    when_free(&|| Ok(::sled::open(dir)?)).expect("sled opens")
+}
+
 /// Of what the system answers, this is about the bytes; the rest (no space, no right, in use) is not.
 fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)

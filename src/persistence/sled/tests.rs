@@ -143,7 +143,7 @@ fn a_snapshot_of_sled_itself_that_was_cut_short_is_no_damage() {
 #[test]
 fn a_store_of_another_format_is_moved_aside() {
     let dir = tempfile::tempdir().unwrap();
-    let db = ::sled::open(dir.path().join("sled")).unwrap();
+    let db = raw(&dir.path().join("sled"));
     db.insert("from", "elsewhere").unwrap();
     db.flush().unwrap();
     drop(db);

@@ -12,7 +12,7 @@ use super::*;
 use crate::persistence::{
     Appended,
     sample::{append, event, stream},
-    sled::values,
+    sled::{raw, values},
 };
 
 /// Fails the n-th sync or batch, once.
@@ -113,7 +113,7 @@ fn a_tail_that_sled_has_lost_is_missed() {
         }
         drop(journal);
         let partition = stream("1").partition(2);
-        let db = ::sled::open(dir.path().join("journal-sled/sled")).unwrap();
+        let db = raw(&dir.path().join("journal-sled/sled"));
         db.remove(keys::record(partition, 3)).unwrap();
         if forget_witness {
             let key = keys::witness(partition);
@@ -181,7 +181,7 @@ fn a_damaged_record_is_named_by_its_position() {
     }
     drop(journal);
     let key = keys::record(stream("1").partition(2), 2);
-    let db = ::sled::open(dir.path().join("journal-sled/sled")).unwrap();
+    let db = raw(&dir.path().join("journal-sled/sled"));
     let mut value = db.get(&key).unwrap().unwrap().to_vec();
     value[30] ^= 1;
     db.insert(key, value).unwrap();
