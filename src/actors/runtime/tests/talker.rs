@@ -27,7 +27,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Talker;
 
-/// `n` is said to one ear, which panics at it the first time when it is told to.
+/// `n` was said; `to` says who does something about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Said {
     pub(super) n: u64,
