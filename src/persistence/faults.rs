@@ -352,6 +352,10 @@ impl Projections for Faulty<dyn Projections> {
         self.read("reading a row", |inner| inner.get(view, key))
     }
 
+    fn last(&self, view: ViewName) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read("looking for the last row", |inner| inner.last(view))
+    }
+
     fn scan(
         &self,
         view: ViewName,

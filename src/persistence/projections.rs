@@ -83,6 +83,12 @@ pub trait Projections: Send + Sync + 'static {
     /// When the store cannot be read, or the row is damaged.
     fn get(&self, view: ViewName, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
 
+    /// The greatest key of a row; `None` when there is none. May block on the disk.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn last(&self, view: ViewName) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// At most `limit` rows with keys greater than `after` (all, when `None`) and starting with `prefix`,
     /// by key. May block on the disk.
     ///

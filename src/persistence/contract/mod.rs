@@ -216,12 +216,12 @@ suite! {
     ];
     memory_keeps_the_projections_contract: { let mut open = super::memory(); Box::new(move || -> std::sync::Arc<dyn super::Projections> { open() }) } => tables [
         rows_and_progress_come_back_together, a_scan_goes_by_key_prefix_and_page, rows_of_another_version_are_not_seen,
-        clearing_a_view_leaves_the_others, a_deleted_row_is_gone, big_rows_come_back, too_many_rows_are_refused,
+        clearing_a_view_leaves_the_others, a_deleted_row_is_gone, the_last_row_is_known, big_rows_come_back, too_many_rows_are_refused,
         rows_are_built_beside_those_in_use, rows_that_are_not_in_use_are_cleared_piece_by_piece,
     ];
     sled_keeps_the_projections_contract: { let mut open = super::sled_store(); Box::new(move || -> std::sync::Arc<dyn super::Projections> { open() }) } => tables [
         rows_and_progress_come_back_together, a_scan_goes_by_key_prefix_and_page, rows_of_another_version_are_not_seen,
-        clearing_a_view_leaves_the_others, a_deleted_row_is_gone, big_rows_come_back, too_many_rows_are_refused,
+        clearing_a_view_leaves_the_others, a_deleted_row_is_gone, the_last_row_is_known, big_rows_come_back, too_many_rows_are_refused,
         rows_are_built_beside_those_in_use, rows_that_are_not_in_use_are_cleared_piece_by_piece,
     ];
 }

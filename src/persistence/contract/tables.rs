@@ -186,6 +186,34 @@ pub(super) fn a_deleted_row_is_gone(mut open: Reopen<dyn Projections>) {
     assert_eq!(store.progress(ORDERS).unwrap(), Some(progress(2, 1)));
 }
 
+pub(super) fn the_last_row_is_known(mut open: Reopen<dyn Projections>) {
+    let before = ViewName { name: "order", ..ORDERS };
+    let (beside, behind) = (ViewName { generation: 1, ..ORDERS }, ViewName { name: "orders-late", ..ORDERS });
+    let mut store = open();
+    for other in [before, beside, behind] {
+        store.commit(other, vec![row("zz", "1")], &progress(1, 1)).unwrap();
+    }
+    assert_eq!(store.last(ORDERS).unwrap(), None);
+    // Added here and there, then taken away from the end.
+    let name = |n: u32| (n.wrapping_mul(0x9e37_79b1) >> 8).to_be_bytes().to_vec();
+    let mut rows: Vec<Vec<u8>> = (0..1500).map(name).collect();
+    for rows in rows.chunks(100) {
+        let rows = rows.iter().map(|key| (key.clone(), Some(Bytes::from_static(b"1")))).collect();
+        store.commit(ORDERS, rows, &progress(1, 1)).unwrap();
+    }
+    rows.sort_unstable();
+    while !rows.is_empty() {
+        assert_eq!(store.last(ORDERS).unwrap().as_ref(), rows.last());
+        let gone = rows.split_off(rows.len().saturating_sub(70)).into_iter().map(|key| (key, None));
+        store.commit(ORDERS, gone.collect(), &progress(1, 1)).unwrap();
+        if rows.len().is_multiple_of(3) {
+            drop(store);
+            store = open();
+        }
+    }
+    assert_eq!(store.last(ORDERS).unwrap(), None);
+}
+
 pub(super) fn big_rows_come_back(mut open: Reopen<dyn Projections>) {
     let store = open();
     let big = "0123456789".repeat(30_000);

@@ -230,6 +230,10 @@ impl Projections for MemoryStore {
         Ok(lock(&self.durable).tables.get(view, key))
     }
 
+    fn last(&self, view: ViewName) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(lock(&self.durable).tables.last(view))
+    }
+
     fn scan(
         &self,
         view: ViewName,

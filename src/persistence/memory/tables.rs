@@ -99,6 +99,10 @@ impl Tables {
         self.views.get(&view)?.rows.get(key).cloned()
     }
 
+    pub(super) fn last(&self, view: ViewName) -> Option<Vec<u8>> {
+        Some(self.views.get(&view)?.rows.last_key_value()?.0.clone())
+    }
+
     pub(super) fn scan(
         &self,
         view: ViewName,

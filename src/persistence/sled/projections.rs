@@ -42,6 +42,14 @@ impl Projections for SledStore {
         self.with("reading a row", |tree| values::get(tree, &keys::row(view, key)))
     }
 
+    fn last(&self, view: ViewName) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with("looking for the last row", |tree| {
+            let rows = keys::rows(view);
+            let last = tree.scan_prefix(&rows).keys().next_back().transpose()?;
+            Ok(last.and_then(|key| key.get(rows.len()..).map(<[u8]>::to_vec)))
+        })
+    }
+
     fn scan(
         &self,
         view: ViewName,

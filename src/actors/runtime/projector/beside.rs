@@ -65,8 +65,6 @@ pub(super) struct Beside<V: View> {
     /// Nobody wants them any more.
     pub(super) cancelled: CancellationToken,
     sources: Sources<V>,
-    /// Some rows are in storage and not in memory.
-    spilled: bool,
     /// Rows up to this key have been compared.
     compared: Option<Vec<u8>>,
 }
@@ -81,10 +79,10 @@ impl<V: View> Beside<V> {
         cancelled: CancellationToken,
     ) -> Self {
         let generation = rows.used().name.generation.wrapping_add(1);
-        let built = Arc::new(Generation::new(view_name::<V>(generation), 0));
+        let built = Arc::new(Generation::new(view_name::<V>(generation), 0, None));
         let applied = vec![0; consumer.lanes.len()];
-        let (sources, spilled, compared) = (V::sources(), false, None);
-        Self { run, rows, built, unit, consumer, kinds, rebuild, applied, cancelled, sources, spilled, compared }
+        let (sources, compared) = (V::sources(), None);
+        Self { run, rows, built, unit, consumer, kinds, rebuild, applied, cancelled, sources, compared }
     }
 
     /// Builds until the rows stand nearly for what those in use stand for.
@@ -127,7 +125,7 @@ impl<V: View> Beside<V> {
             let event = item.event.as_deref().ok_or_else(|| undecodable(item))?;
             let Some(key) = source.key(event) else { continue };
             let key = key.to_bytes();
-            if self.spilled && !self.built.knows(&key) {
+            if !self.built.knows(&key) {
                 let row = self.unit.projections.get(self.built.name, &key)?;
                 self.built.load(key.clone(), row.as_deref())?;
             }
@@ -153,7 +151,6 @@ impl<V: View> Beside<V> {
             self.rows.during(self.run, || self.unit.projections.stage(self.built.name, rows))?;
         }
         self.built.drop_stored();
-        self.spilled = true;
         Ok(())
     }
 
@@ -209,7 +206,7 @@ impl<V: View> Beside<V> {
     fn single(&self, used: &Generation<V>, key: &[u8]) -> Result<Option<V>, StoreError> {
         match used.get(key) {
             Known::Row(row) => Ok(Some(row)),
-            Known::Deleted => Ok(None),
+            Known::Absent => Ok(None),
             Known::Elsewhere => self.unit.projections.get(used.name, key)?.map(|bytes| decode(&bytes)).transpose(),
         }
     }

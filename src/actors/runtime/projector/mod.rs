@@ -127,24 +127,24 @@ impl<V: View> Process for Projector<V> {
                 let progress = projections.progress(used)?;
                 // An earlier run may have written it and not come to sync it.
                 projections.sync()?;
-                Ok((run, used, progress))
+                Ok((run, used, progress, projections.last(used)?))
             });
-            let (run, used, progress) = begun.await.map_err(|error| Failure::new(error.to_string()))?;
+            let (run, used, progress, last) = begun.await.map_err(|error| Failure::new(error.to_string()))?;
             let known = progress.filter(|progress| is_of_these_journals(progress, &consumer));
-            let (used, progress) = if let Some(progress) = known {
-                (used, progress)
+            let (used, progress, last) = if let Some(progress) = known {
+                (used, progress, last)
             } else if consumer.begin(&vec![0; consumer.lanes.len()]).is_err() {
                 // Rows of another version stay for the release that has them.
-                rows.switch(Arc::new(Generation::new(view_name::<V>(0), 0)));
+                rows.switch(Arc::new(Generation::unknown()));
                 return Ok(refused(consumer, stop).boxed());
             } else {
                 let projections = unit.projections.clone();
                 let cleared = blocking(move || projections.clear(used)).await;
                 cleared.map_err(|error| Failure::new(error.to_string()))?;
                 tracing::info!(view = V::NAME, version = V::VERSION, "rows are built from the beginning");
-                (view_name::<V>(0), ViewProgress::default())
+                (view_name::<V>(0), ViewProgress::default(), None)
             };
-            let used = Arc::new(Generation::new(used, progress.listed));
+            let used = Arc::new(Generation::new(used, progress.listed, last));
             rows.switch(used.clone());
             let cursor_of = |unit: &str, partition: u16| {
                 let mut known = progress.cursors.iter();

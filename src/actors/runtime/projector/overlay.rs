@@ -52,6 +52,9 @@ struct Overlay<V> {
     /// How often rows were taken.
     takes: u64,
     listed: u64,
+    /// Of the rows with greater keys, all that there are are here; `None` when that is not known of any. Most new rows have
+    /// a number that grows, so nobody need look for them in storage.
+    whole_above: Option<Arc<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -73,14 +76,15 @@ enum EntryState {
 /// A row as the overlay knows it.
 pub(super) enum Known<V> {
     Row(V),
-    Deleted,
+    /// There is none.
+    Absent,
     /// Ask the storage.
     Elsewhere,
 }
 
 impl<V: View> ViewRows<V> {
     pub(crate) fn new() -> Self {
-        Self { used: RwLock::new(Arc::new(Generation::new(view_name::<V>(0), 0))), run: RwLock::new(0) }
+        Self { used: RwLock::new(Arc::new(Generation::unknown())), run: RwLock::new(0) }
     }
 
     /// The rows in use.
@@ -112,8 +116,18 @@ impl<V: View> ViewRows<V> {
 }
 
 impl<V: View> Generation<V> {
-    /// Nothing in memory: what there is, the storage has.
-    pub(super) fn new(name: ViewName, listed: u64) -> Self {
+    /// Nothing in memory: what there is, the storage has, with keys up to `last`.
+    pub(super) fn new(name: ViewName, listed: u64, last: Option<Vec<u8>>) -> Self {
+        // No key is less than the empty one.
+        Self::with(name, listed, Some(last.unwrap_or_default().into()))
+    }
+
+    /// Those that there may be, before anybody has looked.
+    pub(super) fn unknown() -> Self {
+        Self::with(view_name::<V>(0), 0, None)
+    }
+
+    fn with(name: ViewName, listed: u64, whole_above: Option<Arc<[u8]>>) -> Self {
         let overlay = Overlay {
             rows: Map::default(),
             keys: BTreeSet::new(),
@@ -122,6 +136,7 @@ impl<V: View> Generation<V> {
             stored: VecDeque::new(),
             takes: 0,
             listed,
+            whole_above,
         };
         Self { name, overlay: Mutex::new(overlay) }
     }
@@ -134,8 +149,10 @@ impl<V: View> Generation<V> {
         self.lock().listed
     }
 
+    /// Whether nothing about this row need be read from storage.
     pub(super) fn knows(&self, key: &[u8]) -> bool {
-        self.lock().rows.contains_key(key)
+        let overlay = self.lock();
+        overlay.rows.contains_key(key) || overlay.is_whole_at(key)
     }
 
     /// Takes a row over from storage, unless something newer is known.
@@ -196,8 +213,11 @@ impl<V: View> Generation<V> {
         let mut overlay = self.lock();
         overlay.on_their_way.clear();
         overlay.stored.clear();
-        let Overlay { rows, keys, .. } = &mut *overlay;
+        let Overlay { rows, keys, whole_above, .. } = &mut *overlay;
         rows.retain(|_, entry| entry.state == EntryState::Dirty);
+        if let Some(last) = keys.iter().rfind(|key| !rows.contains_key(*key)) {
+            raise(whole_above, last);
+        }
         keys.retain(|key| rows.contains_key(key));
     }
 
@@ -222,14 +242,17 @@ impl<V: View> Generation<V> {
             if overlay.rows.get(&key).is_some_and(|entry| entry.state == EntryState::Stored(Some(take))) {
                 overlay.rows.remove(&key);
                 overlay.keys.remove(&key);
+                raise(&mut overlay.whole_above, &key);
             }
         }
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Known<V> {
-        match self.lock().rows.get(key) {
+        let overlay = self.lock();
+        match overlay.rows.get(key) {
             Some(Entry { row: Some(row), .. }) => Known::Row(row.clone()),
-            Some(Entry { row: None, .. }) => Known::Deleted,
+            Some(Entry { row: None, .. }) => Known::Absent,
+            None if overlay.is_whole_at(key) => Known::Absent,
             None => Known::Elsewhere,
         }
     }
@@ -255,6 +278,18 @@ impl<V> Overlay<V> {
     fn insert(&mut self, key: Arc<[u8]>, row: Option<V>) {
         self.keys.insert(key.clone());
         self.rows.insert(key, Entry { row, state: EntryState::Stored(None) });
+    }
+
+    /// Whether a row with this key is here if there is one.
+    fn is_whole_at(&self, key: &[u8]) -> bool {
+        self.whole_above.as_deref().is_some_and(|above| key > above)
+    }
+}
+
+/// A row with this key leaves; what is not known of any row stays so.
+fn raise(whole_above: &mut Option<Arc<[u8]>>, key: &Arc<[u8]>) {
+    if let Some(above) = whole_above.as_mut().filter(|above| **above < *key) {
+        *above = key.clone();
     }
 }
 
@@ -292,8 +327,7 @@ mod tests {
 
     #[test]
     fn of_the_rows_that_are_stored_those_stored_last_are_kept() {
-        let rows = Generation::<Row>::new(view_name::<Row>(0), 0);
-        let key = |number: usize| number.to_be_bytes().to_vec();
+        let rows = Generation::<Row>::new(view_name::<Row>(0), 0, None);
         let store = |number: usize| {
             rows.change(key(number), |row| *row = Some(Row));
             rows.take_changes().expect("rows");
@@ -310,10 +344,35 @@ mod tests {
         assert_eq!([0, 1, 2].map(known), [false, true, true]);
         rows.changes_are_stored(2);
         assert_eq!([0, 1, 2, 3, 4].map(known), [false, true, false, true, true]);
+        assert_eq!([1, 2, CACHED + 9].map(|number| rows.knows(&key(number))), [true, false, true]);
         assert_eq!((rows.held(), rows.range(b"", None, usize::MAX).len()), (CACHED - 1, CACHED - 1));
         (0..2 * CACHED).for_each(|_| store(7));
         assert!(known(7), "what is stored again and again stays");
         assert_eq!((rows.held(), rows.range(b"", None, 9).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_row_is_looked_for_in_storage_only_where_one_may_be_that_is_not_here() {
+        let rows = Generation::<Row>::new(view_name::<Row>(0), 0, Some(key(10)));
+        let change = |number: usize| rows.change(key(number), |row| *row = Some(Row));
+        let known = |numbers: [usize; 4]| numbers.map(|number| rows.knows(&key(number)));
+        assert_eq!(known([9, 10, 11, 12]), [false, false, true, true]);
+        assert!(matches!((rows.get(&key(10)), rows.get(&key(11))), (Known::Elsewhere, Known::Absent)));
+        change(20);
+        change(5);
+        assert_eq!(known([5, 10, 11, 20]), [true, false, true, true]);
+        // One that came late leaves with those of its time, though greater ones are here.
+        change(15);
+        assert_eq!(rows.take_changes().expect("rows").len(), 3);
+        change(20);
+        rows.changes_are_stored(1);
+        rows.drop_stored();
+        assert_eq!(known([11, 15, 16, 20]), [false, false, true, true]);
+        assert!(!Generation::<Row>::unknown().knows(&key(1)), "before anybody has looked");
+    }
+
+    fn key(number: usize) -> Vec<u8> {
+        number.to_be_bytes().to_vec()
     }
 
     fn keys(taken: Vec<RowChange>) -> Vec<Vec<u8>> {
@@ -322,7 +381,7 @@ mod tests {
 
     #[test]
     fn each_row_that_changed_goes_to_storage_once_and_one_that_changed_meanwhile_again() {
-        let rows = Generation::<Row>::new(view_name::<Row>(0), 0);
+        let rows = Generation::<Row>::new(view_name::<Row>(0), 0, None);
         for key in [b"b", b"a", b"b"] {
             rows.change(key.to_vec(), |row| *row = Some(Row));
         }
@@ -331,7 +390,7 @@ mod tests {
         rows.change(b"b".to_vec(), |row| *row = None);
         rows.changes_are_stored(1);
         rows.drop_stored();
-        assert!(matches!(rows.get(b"b"), Known::Deleted), "it is newer than what is in storage");
+        assert!(matches!(rows.get(b"b"), Known::Absent), "it is newer than what is in storage");
         assert_eq!((rows.held(), rows.dirty()), (1, 1));
         assert_eq!(keys(rows.take_changes().expect("rows")), [b"b".to_vec()]);
         assert!(rows.take_changes().expect("rows").is_empty());
@@ -339,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_taken_twice_is_stored_with_the_second_take() {
-        let rows = Generation::<Row>::new(view_name::<Row>(0), 0);
+        let rows = Generation::<Row>::new(view_name::<Row>(0), 0, None);
         let is_stored = |key: &[u8]| matches!(rows.lock().rows.get(key).unwrap().state, EntryState::Stored(Some(_)));
         let change = |key: &[u8]| rows.change(key.to_vec(), |row| *row = Some(Row));
         change(b"a");

@@ -79,7 +79,7 @@ impl<V: View> Views<V> {
             let used = self.rows.used();
             let row = match used.get(&key) {
                 Known::Row(row) => Ok(Some(row)),
-                Known::Deleted => Ok(None),
+                Known::Absent => Ok(None),
                 Known::Elsewhere => {
                     let (projections, key, name) = (self.unit.projections.clone(), key.clone(), used.name);
                     let stored = blocking(move || projections.get(name, &key)).await;
