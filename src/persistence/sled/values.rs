@@ -43,8 +43,13 @@ pub(super) enum ValueError {
 }
 
 pub(super) fn seal(key: &[u8], content: &[u8]) -> Vec<u8> {
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(key), content);
-    [&checksum.to_le_bytes(), content].concat()
+    seal_parts(key, &[], content)
+}
+
+/// As if both parts were one.
+fn seal_parts(key: &[u8], first: &[u8], rest: &[u8]) -> Vec<u8> {
+    let checksum = crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(key), first), rest);
+    [&checksum.to_le_bytes(), first, rest].concat()
 }
 
 pub(super) fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], Malformed> {
@@ -125,25 +130,24 @@ pub(super) fn add(tree: &Tree, batch: &mut Batch, key: &[u8], value: &[u8]) -> R
 }
 
 fn put(tree: &Tree, batch: &mut Batch, key: &[u8], value: &[u8], generation: u8) -> Result<(), ValueError> {
-    let mut content = Vec::with_capacity(value.len().min(CHUNK) + 16);
-    let mut to = Encoder(&mut content);
     if value.len() <= CHUNK {
-        to.u8(INLINE);
-        content.extend_from_slice(value);
-    } else {
-        to.u8(CHUNKED);
-        to.u32(u32::try_from(value.len()).expect("checked against MAX_VALUE"));
-        to.u32(crc32c::crc32c(value));
-        to.u8(generation);
-        let parts: Vec<_> = (0..).zip(value.chunks(CHUNK)).collect();
-        for parts in parts.chunks(MAX_CHUNKS) {
-            let mut chunks = Batch::default();
-            for (index, part) in parts {
-                let key = keys::chunk(key, generation, *index);
-                chunks.insert(key.as_slice(), seal(&key, part));
-            }
-            tree.apply_batch(chunks)?;
+        batch.insert(key, seal_parts(key, &[INLINE], value));
+        return Ok(());
+    }
+    let mut content = Vec::with_capacity(16);
+    let mut to = Encoder(&mut content);
+    to.u8(CHUNKED);
+    to.u32(u32::try_from(value.len()).expect("checked against MAX_VALUE"));
+    to.u32(crc32c::crc32c(value));
+    to.u8(generation);
+    let parts: Vec<_> = (0..).zip(value.chunks(CHUNK)).collect();
+    for parts in parts.chunks(MAX_CHUNKS) {
+        let mut chunks = Batch::default();
+        for (index, part) in parts {
+            let key = keys::chunk(key, generation, *index);
+            chunks.insert(key.as_slice(), seal(&key, part));
         }
+        tree.apply_batch(chunks)?;
     }
     batch.insert(key, seal(key, &content));
     Ok(())
