@@ -1,7 +1,7 @@
 //! `steadfast bench` in its short form: the loads of the old systems' demonstrations on a real server, and its books. How
 //! fast it is stays out of it, for that is the machine's.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, io::Write as _, process::Command, time::Duration};
 
 use serde_json::Value;
 
@@ -236,4 +236,23 @@ fn the_raw_results_are_printed_as_tables_and_where_there_are_none_that_is_said()
     assert_eq!(code, 2);
     assert!(complained.contains("has no results of a load that is shown"), "{complained}");
     assert_eq!(report(&["--check"]).0, 2, "of which page?");
+}
+
+#[test]
+fn a_slow_disk_holds_syncs_back_whoever_calls_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "x").unwrap();
+    // Three processes, one after the other; the second syncs twice.
+    let syncs = format!("sync -d {0}; sh -c 'sync {0}; sync -d {0}; exit 7'", file.display());
+    let output = Command::new("benches/slow-disk.sh").args(["1", "sh", "-c", &syncs]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    if said.contains("filtering calls") {
+        writeln!(std::io::stderr(), "skipped: syncs held back: {said}").unwrap();
+        return;
+    }
+    assert_eq!((output.status.code(), said.as_str()), (Some(7), "slow-sync: 1000 us more for each of 3 syncs\n"));
+    let refused = Command::new("benches/slow-disk.sh").args(["fast", "true"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("slow-disk.sh MILLISECONDS COMMAND"));
 }
