@@ -16,6 +16,7 @@
 //! `benches/peers/all.sh` starts.
 
 mod appends;
+mod asker;
 mod asks;
 mod counter;
 mod flame;
@@ -65,6 +66,9 @@ fn main() -> Result<()> {
     let options = parse(std::env::args().skip(1))?;
     if options.what == http::ALONE {
         return http::serve_warp(&options.dir);
+    }
+    if options.what == http::ASKERS {
+        return http::serve_askers(&options.dir);
     }
     if let ("flame", Some(title)) = (options.what.as_str(), &options.of) {
         print!("{}", flame::draw(std::io::stdin().lock(), title)?);
@@ -161,7 +165,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
             | "flows"
             | "scaling"
             | "all"
-            | http::ALONE => options.what = arg,
+            | http::ALONE
+            | http::ASKERS => options.what = arg,
             "profile" => (options.what, options.of) = (arg, Some(args.next().context("profile what?")?)),
             "flame" => (options.what, options.of) = (arg, Some(args.next().context("flame needs a title")?)),
             "--of" => options.of = Some(args.next().context("--of needs a name")?),

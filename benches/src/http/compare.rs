@@ -8,6 +8,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use anyhow::{Context, Result, bail};
 
 use super::{
+    askers::Askers,
     load::{Load, Requests},
     peers::{Peers, Postgres, Restate, Script},
     process::{Process, peak_mib, processor_seconds},
@@ -48,6 +49,12 @@ impl<'a> Subject<'a> {
             figures.push(("rest_s", store.rest()?.as_secs_f64()));
             figures.push(("peak_mib", peak_mib(store.id()).unwrap_or(f64::NAN)));
             Ok(figures)
+        })
+    }
+
+    fn askers(askers: &'a Askers, requests: impl Requests) -> Self {
+        Self::new(ALONE, move |connections, lasting| {
+            over_http(askers.public, &[askers.id()], connections, lasting, &requests)
         })
     }
 
@@ -108,8 +115,9 @@ pub(crate) fn measure(dir: &Path, times: Times, only: Option<&str>, to: Option<&
         store.stop()?;
     }
     if is_wanted("asks") {
-        let store = Store::with_products(dir)?;
-        let mut subjects = vec![Subject::store(STEADFAST, &store, store::place_order)];
+        let (store, askers) = (Store::with_products(dir)?, Askers::start(dir)?);
+        let mut subjects =
+            vec![Subject::store(STEADFAST, &store, store::place_order), Subject::askers(&askers, store::ask_alone)];
         subjects.extend(peers.restates.iter().map(|one| Subject::restate(one, store::ask_counter)));
         rounds(&mut results, "asks", times, &subjects)?;
         drop(subjects);

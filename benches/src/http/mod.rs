@@ -1,5 +1,6 @@
 //! Servers over HTTP, each in a process of its own, with all that they do by themselves switched on.
 
+mod askers;
 mod compare;
 mod curves;
 mod disk;
@@ -17,6 +18,7 @@ mod warp_alone;
 mod wire;
 
 pub(crate) use self::{
+    askers::{ASKERS, serve as serve_askers},
     compare::measure as compare,
     curves::measure as connections,
     flows::measure as flows,

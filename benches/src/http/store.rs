@@ -1,4 +1,4 @@
-//! What is asked of the store, and of Restate.
+//! What is asked of the store, of askers alone, and of Restate.
 
 use std::net::SocketAddr;
 
@@ -73,6 +73,11 @@ pub(crate) fn add_to_counter(keys: u64) -> impl Requests {
     move |bytes: &mut Vec<u8>, random: &mut fastrand::Rng| {
         request(bytes, "POST", &format!("/Counter/{}/add", random.u64(1..=keys)), Some("1"));
     }
+}
+
+/// `PATCH /askers/{key}`: the asker asks the counter of its key and adds up what it answers.
+pub(crate) fn ask_alone(bytes: &mut Vec<u8>, random: &mut fastrand::Rng) {
+    request(bytes, "PATCH", &format!("/askers/{}", random.u64(1..=KEYS)), Some(r#"{"amount":1}"#));
 }
 
 /// `POST /Asker/{key}/ask` of Restate: the object asks the counter of its key and adds up what it answers.
