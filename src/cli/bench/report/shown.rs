@@ -11,10 +11,12 @@ pub(super) struct Shown {
     pub(super) varies: &'static str,
     /// The subject that the others are compared with, and by which figure.
     pub(super) base: &'static str,
+    /// One that does no more than the peers do: they are compared with it as well, where it was measured.
+    pub(super) like: Option<&'static str>,
     pub(super) by: Figure,
     /// What else is in the table, where it was measured.
     pub(super) also: &'static [Figure],
-    /// What the base's figure divided by that of a subject should be.
+    /// What the figure of the base, and of who is like the peers, divided by that of a subject should be.
     pub(super) aims: &'static [(&'static str, Aim)],
     /// From how much on of what varies; before that, nothing is aimed at.
     pub(super) aims_from: u64,
@@ -69,6 +71,7 @@ const REFUSED: Figure = figure("refused", "refused a second");
 const REST: Figure = figure("rest_s", "s until the rest was done");
 
 const STEADFAST: &str = "steadfast";
+const ALONE: &str = "steadfast, nothing follows";
 const POSTGRES: &str = "PostgreSQL";
 const RESTATE: &str = "Restate";
 const ONE_PARTITION: &str = "Restate, one partition";
@@ -82,6 +85,7 @@ const fn compared(load: &'static str, title: &'static str, aims: &'static [(&'st
         title,
         varies: "connections",
         base: STEADFAST,
+        like: Some(ALONE),
         by: RATE,
         also: &[P50, P99, CPU, REFUSED, REST],
         aims,
@@ -98,7 +102,19 @@ const fn alone(
     varies: &'static str,
     aims: &'static [(&'static str, Aim)],
 ) -> Shown {
-    Shown { what, load, title, varies, base: STEADFAST, by: RATE, also: &[CPU], aims, aims_from: 0, plot: Plot::Bars }
+    Shown {
+        what,
+        load,
+        title,
+        varies,
+        base: STEADFAST,
+        like: None,
+        by: RATE,
+        also: &[CPU],
+        aims,
+        aims_from: 0,
+        plot: Plot::Bars,
+    }
 }
 
 const fn curve(load: &'static str, title: &'static str, varies: &'static str, also: &'static [Figure]) -> Shown {
@@ -108,6 +124,7 @@ const fn curve(load: &'static str, title: &'static str, varies: &'static str, al
         title,
         varies,
         base: STEADFAST,
+        like: None,
         by: CPU,
         also,
         aims: &[],
@@ -168,7 +185,8 @@ pub(super) const ALL: &[Shown] = &[
         load: "half",
         title: "The slowest hundredth at half of the greatest load, ms",
         varies: "connections",
-        base: "steadfast, nothing follows",
+        base: ALONE,
+        like: None,
         by: P99,
         also: &[P50, RATE],
         aims: &[("fdatasync", Aim::Most(3.0))],
@@ -181,6 +199,7 @@ pub(super) const ALL: &[Shown] = &[
         title: "Whole purchases a second, until everything that follows is done",
         varies: "connections",
         base: STEADFAST,
+        like: None,
         by: figure("flows", "flows a second"),
         also: &[figure("events", "events a second"), figure("rate", "answered a second"), P99, REST],
         aims: &[],
@@ -193,6 +212,7 @@ pub(super) const ALL: &[Shown] = &[
         title: "Events that the slowest policy or view is behind, at eight tenths of that",
         varies: "second",
         base: STEADFAST,
+        like: None,
         by: figure("lag", "events behind"),
         also: &[],
         aims: &[],

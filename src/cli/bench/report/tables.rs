@@ -16,22 +16,25 @@ pub(super) fn markdown(results: &Results, shown: &Shown) -> String {
     }
     let also: Vec<&Figure> =
         shown.also.iter().filter(|figure| rows.iter().any(|row| row.figure(figure.name).is_some())).collect();
-    let is_compared = rows.iter().any(|row| row.subject != shown.base);
+    let bases: Vec<&str> = std::iter::once(shown.base)
+        .chain(shown.like)
+        .filter(|base| rows.iter().any(|row| row.subject == *base) && rows.iter().any(|row| row.subject != *base))
+        .collect();
 
     let mut head = vec![shown.varies.to_owned(), String::new(), shown.by.label.to_owned(), "its rounds".to_owned()];
-    head.extend(is_compared.then(|| format!("{}, divided by it", shown.base)));
+    head.extend(bases.iter().map(|base| format!("{base}, divided by it")));
     head.extend(also.iter().map(|figure| figure.label.to_owned()));
     let mut text = line(&head);
     let _infallible = writeln!(text, "|---:|---|{}", "---:|".repeat(head.len() - 2));
     for row in &rows {
-        let base = rows.iter().find(|one| one.subject == shown.base && one.at == row.at);
+        let of = |base: &str| rows.iter().find(|one| one.subject == base && one.at == row.at).copied();
         let mut cells = vec![
             number(Some(precise(row.at))),
             row.subject.clone(),
             number(row.median(shown.by.name)),
             range(row.figure(shown.by.name)),
         ];
-        cells.extend(is_compared.then(|| compared(shown, base.copied(), row)));
+        cells.extend(bases.iter().map(|base| compared(shown, of(base), row)));
         cells.extend(also.iter().map(|figure| number(row.median(figure.name))));
         text += &line(&cells);
     }
@@ -55,7 +58,7 @@ pub(super) fn summary(results: &Results, shown: &Shown) -> Option<String> {
     })
 }
 
-/// The base's figure divided by the row's, beside what was aimed at.
+/// A base's figure divided by the row's, beside what was aimed at.
 fn compared(shown: &Shown, base: Option<&Measured>, row: &Measured) -> String {
     let Some(base) = base.filter(|base| base.subject != row.subject) else { return String::new() };
     let figures = base.figure(shown.by.name).zip(row.figure(shown.by.name));
@@ -125,6 +128,25 @@ mod tests {
              | 64 | steadfast | 28 000 | 20 000 to 30 000 |  | 4.25 |\n\
              | 64 | PostgreSQL | 10 000 | 10 000 to 16 000 | **2.00** (aim at least 1) |  |\n\
              | 256 | steadfast | 40 000 | 40 000 to 40 000 |  |  |\n"
+        );
+    }
+
+    #[test]
+    fn who_does_no_more_than_the_peers_is_compared_with_them_as_well() {
+        let shown = ALL.iter().find(|shown| shown.load == "asks").unwrap();
+        let text = r#"[
+            {"load": "asks", "subject": "steadfast", "at": 64, "rounds": {"rate": [90]}},
+            {"load": "asks", "subject": "steadfast, nothing follows", "at": 64, "rounds": {"rate": [300]}},
+            {"load": "asks", "subject": "Restate", "at": 64, "rounds": {"rate": [10]}}
+        ]"#;
+        let results = Results { measured: serde_json::from_str(text).unwrap(), ..some() };
+        assert_eq!(
+            markdown(&results, shown),
+            "| connections |  | a second | its rounds | steadfast, divided by it | steadfast, nothing follows, divided by it |\n\
+             |---:|---|---:|---:|---:|---:|\n\
+             | 64 | steadfast | 90 | 90 to 90 |  | 3.33 |\n\
+             | 64 | steadfast, nothing follows | 300 | 300 to 300 | 0.30 |  |\n\
+             | 64 | Restate | 10 | 10 to 10 | **9.00** (aim at least 10, **missed**) | **30.00** (aim at least 10) |\n"
         );
     }
 
