@@ -1,7 +1,7 @@
 //! `steadfast bench` in its short form: the loads of the old systems' demonstrations on a real server, and its books. How
 //! fast it is stays out of it, for that is the machine's.
 
-use std::{fs, io::Write as _, process::Command, time::Duration};
+use std::{env, fs, io::Write as _, process::Command, time::Duration};
 
 use serde_json::Value;
 
@@ -243,11 +243,13 @@ fn a_slow_disk_holds_syncs_back_whoever_calls_them() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "x").unwrap();
-    // Three processes, one after the other; the second syncs twice.
+    // Three syncs, of a program and of what another one starts.
     let syncs = format!("sync -d {0}; sh -c 'sync {0}; sync -d {0}; exit 7'", file.display());
     let output = Command::new("benches/slow-disk.sh").args(["1", "sh", "-c", &syncs]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    if said.contains("filtering calls") {
+    let no_compiler = said.contains("no C compiler");
+    if no_compiler || said.contains("filtering calls") {
+        assert!(!(no_compiler && env::var_os("CI").is_some()), "there is no C compiler on the PATH, and CI is set");
         writeln!(std::io::stderr(), "skipped: syncs held back: {said}").unwrap();
         return;
     }
