@@ -1,16 +1,9 @@
 //! Entities that ask counters, behind a resource as the five systems have them, and nothing else: what a peer's virtual object
 //! that asks another does, to the last event.
 
-use std::{
-    env,
-    io::{BufRead, BufReader, Write},
-    net::SocketAddr,
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{io::Write, net::SocketAddr, path::Path, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use steadfast::{
     Process as Supervised, Service, ServiceDeclaration, System,
     http::{self, Change, Commands, EntitySource, Field, HttpLimits, Listener, Readiness, Resource},
@@ -68,12 +61,7 @@ pub(crate) struct Askers {
 impl Askers {
     pub(crate) fn start(dir: &Path) -> Result<Self> {
         let directory = tempfile::tempdir_in(dir)?;
-        let mut command = Command::new(env::current_exe()?);
-        command.arg(ASKERS).arg("--dir").arg(directory.path()).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = Process::start(&mut command)?;
-        let mut line = String::new();
-        BufReader::new(process.output().context("it has an output")?).read_line(&mut line)?;
-        let public = line.trim().parse().context("the askers name no address")?;
+        let (process, public) = Process::serving(ASKERS, directory.path())?;
         Ok(Self { process, public, _directory: directory })
     }
 

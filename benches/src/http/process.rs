@@ -1,8 +1,11 @@
 //! Processes that are measured: ended with whoever started them, and how much of the processor they used.
 
 use std::{
-    fs,
-    process::{Child, ChildStdout, Command},
+    env, fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -28,13 +31,19 @@ impl Process {
         Ok(Self { child })
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    /// This program as the server `what`, which prints its address, with what it writes in `dir`.
+    pub(crate) fn serving(what: &str, dir: &Path) -> Result<(Self, SocketAddr)> {
+        let mut command = Command::new(env::current_exe()?);
+        command.arg(what).arg("--dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = Self::start(&mut command)?;
+        let mut line = String::new();
+        BufReader::new(process.child.stdout.take().context("it has an output")?).read_line(&mut line)?;
+        let address = line.trim().parse().with_context(|| format!("{what} names no address"))?;
+        Ok((process, address))
     }
 
-    /// What it writes to its standard output; once.
-    pub(crate) fn output(&mut self) -> Option<ChildStdout> {
-        self.child.stdout.take()
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// # Errors

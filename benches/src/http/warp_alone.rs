@@ -1,17 +1,9 @@
 //! Bare warp handlers: one answers what a product's `GET` answers, the least that a read over HTTP costs; the other appends
 //! to a file before it answers what a message's `PATCH` answers, the least that a durable command costs.
 
-use std::{
-    convert::Infallible,
-    env,
-    io::{BufRead, BufReader, Write},
-    net::SocketAddr,
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{convert::Infallible, io::Write, net::SocketAddr, path::Path, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use warp::{Filter, Reply, http::StatusCode};
 
@@ -102,11 +94,5 @@ pub(crate) fn serve(dir: &Path) -> Result<()> {
 
 /// The handlers in a process of their own.
 pub(crate) fn start(dir: &Path) -> Result<(Process, SocketAddr)> {
-    let mut command = Command::new(env::current_exe()?);
-    command.arg(ALONE).arg("--dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut process = Process::start(&mut command)?;
-    let mut line = String::new();
-    BufReader::new(process.output().context("it has an output")?).read_line(&mut line)?;
-    let address = line.trim().parse().context("the handler names no address")?;
-    Ok((process, address))
+    Process::serving(ALONE, dir)
 }
