@@ -21,13 +21,13 @@ fn post(admin: &Client, body: &Value) -> Response {
 
 /// Injects a fault for half a minute; its id.
 #[track_caller]
-fn inject(server: &Server, target: &str, fault: &Value) -> String {
+pub(crate) fn inject(server: &Server, target: &str, fault: &Value) -> String {
     let answer = post(&server.admin(), &json!({"target": target, "fault": fault, "for": "30s"})).is(201);
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
 #[track_caller]
-fn end(server: &Server, id: &str) -> Value {
+pub(crate) fn end(server: &Server, id: &str) -> Value {
     server.admin().send(&Request::new("DELETE", &format!("/admin/faults/{id}"))).is(200).json()
 }
 

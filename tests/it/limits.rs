@@ -3,7 +3,10 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    sync::Barrier,
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -11,7 +14,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    common::{AT_ONCE, Connection, Request, Response, SOON, Server, Setup, Watch},
+    common::{AT_ONCE, Connection, Request, Response, SOON, Server, Setup, Watch, eventually},
+    injection::{end, inject},
     shop::{buy, events, product, quiet, stock},
 };
 
@@ -81,13 +85,16 @@ fn timed(connection: &mut Connection, request: &Request) -> (Response, Duration)
 fn a_full_mailbox_is_503_at_once_and_what_was_accepted_is_done() {
     const SENDERS: i32 = 24;
     const ROUNDS: i32 = 10;
-    let server = Setup::default().config("[entity]\nmailbox = 1\n").start();
+    let server = Setup::default().config("[entity]\nmailbox = 1\n\n[admin]\nfaults = true\n").start();
     let client = server.client();
     let product = product(&client, 1000);
+    // Whoever comes first takes its time until somebody was refused, so that somebody is.
+    let slow = inject(&server, "product/1", &json!({"latency": "1m"}));
+    let refused = AtomicUsize::new(0);
     let together = Barrier::new(usize::try_from(SENDERS).unwrap());
     let answers: Vec<(i32, Response, Duration)> = thread::scope(|scope| {
         let send = |sender: i32| {
-            let (client, together) = (&client, &together);
+            let (client, together, refused) = (&client, &together, &refused);
             move || {
                 let mut connection = client.connect().unwrap();
                 let mut answers = Vec::new();
@@ -96,12 +103,15 @@ fn a_full_mailbox_is_503_at_once_and_what_was_accepted_is_done() {
                     let change = Request::new("PATCH", "/products/1").json(&json!({"price": price}));
                     together.wait();
                     let (answer, took) = timed(&mut connection, &change);
+                    refused.fetch_add(usize::from(answer.status == 503), Ordering::Relaxed);
                     answers.push((price, answer, took));
                 }
                 answers
             }
         };
         let senders: Vec<_> = (0..SENDERS).map(|sender| scope.spawn(send(sender))).collect();
+        eventually(SOON, "a full mailbox", || (refused.load(Ordering::Relaxed) > 0).then_some(()));
+        end(&server, &slow);
         // Purchases go through the same mailbox, as dispatches, which wait instead of failing.
         for _ in 0..10 {
             buy(&client, product, 3).created();
@@ -118,8 +128,8 @@ fn a_full_mailbox_is_503_at_once_and_what_was_accepted_is_done() {
             _ => panic!("{answer}"),
         }
     }
-    let refused = answers.iter().filter(|(_, answer, _)| answer.status == 503).count();
-    assert!(refused > 0 && refused < answers.len(), "{refused} of {} were refused", answers.len());
+    let refused = refused.into_inner();
+    assert!(refused < answers.len(), "all {refused} were refused");
     quiet(&server);
     assert_eq!(stock(&client, product), 1000 - 30);
     // Each accepted change is an event, and no refused one is.
