@@ -61,12 +61,12 @@ const fn at_most(blocks: f64, bytes: f64) -> Taken {
 
 /// None: the state is copied where it lies, and this one is a number.
 const GET: Taken = at_most(0.0, 0.0);
-/// 8 blocks and 1 968 bytes.
-const LOOK: Taken = at_most(8.2, 2_050.0);
-/// 23 blocks and some 4 250 bytes.
-const ADD_IN_MEMORY: Taken = at_most(24.0, 4_450.0);
-/// 33 blocks and some 6 430 bytes.
-const ADD_IN_SEGMENTS: Taken = at_most(34.5, 6_700.0);
+/// 8 blocks and 2 064 bytes. 96 of them, 8 in each place that it passes through, are for asks that go ahead.
+const LOOK: Taken = at_most(8.2, 2_140.0);
+/// 23 blocks and some 4 390 bytes.
+const ADD_IN_MEMORY: Taken = at_most(24.0, 4_550.0);
+/// 33 blocks and some 6 610 bytes.
+const ADD_IN_SEGMENTS: Taken = at_most(34.5, 6_850.0);
 
 #[test]
 fn a_command_takes_no_more_from_the_heap_than_it_did() -> Result<()> {
@@ -110,7 +110,7 @@ async fn what_is_added_is_seen(to: &Entities<Counter>, ids: &[Key]) -> Result<()
     .await?;
     drop(profiler);
     ensure!(!more.is_within(LOOK), "a hundred bytes more a command are within the bounds: {more}");
-    ensure!(more.blocks >= 9.0 && more.bytes >= 2_068.0, "not all of a command is counted: {more}");
+    ensure!(more.blocks >= 9.0 && more.bytes >= 2_164.0, "not all of a command is counted: {more}");
     Ok(())
 }
 

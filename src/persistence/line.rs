@@ -20,6 +20,11 @@ impl Line {
         self.0.store(true, Ordering::Release);
     }
 
+    /// Whether both are the same line.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether nothing more of it is written.
     pub fn is_cut(&self) -> bool {
         self.0.load(Ordering::Acquire)

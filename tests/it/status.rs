@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use ::http::HeaderMap;
 use serde_json::{Value, json};
 use steadfast::{
-    Clock, System, Timestamp,
+    Clock, SupervisionConfig, System, Timestamp,
     http::{self, HttpLimits, HttpServer, Listener, Readiness},
     library,
     persistence::{self, MemoryStore, Storage, StorageConfig},
@@ -14,7 +14,8 @@ use steadfast::{
 
 use crate::common::{Client, Request, SOON, Server, Setup, eventually};
 
-/// A store in memory, without a socket: its disk can be held, so that a partner is too slow.
+/// A store in memory, without a socket: its disks can be held, so that a partner is too slow. Deliveries have a journal of
+/// their own, so that an order waits for each append of what it leads to.
 struct Shop {
     storage: Storage,
     system: System,
@@ -28,6 +29,8 @@ struct Answer {
     headers: HeaderMap,
     body: Value,
 }
+
+const DELIVERIES: &str = "deliveries";
 
 impl Answer {
     fn header(&self, name: &str) -> String {
@@ -47,13 +50,16 @@ impl Answer {
 
 impl Shop {
     async fn open() -> Self {
-        Self::on(memory()).await
+        let units = vec![DELIVERIES.to_owned()];
+        Self::on(persistence::open(&StorageConfig { units, ..StorageConfig::memory() }).unwrap()).await
     }
 
     async fn on(storage: Storage) -> Self {
         let clock = Clock::starting_at(Timestamp::from_millis(1_600_000_000_000));
-        let builder = System::builder(storage.clone()).clock(clock).system(store::NAME, store::services());
-        let system = builder.start().await.unwrap();
+        let config = format!("[storage.unit.{DELIVERIES}]\nservices = [\"store/delivery\"]");
+        let config = SupervisionConfig::parse(&config, "test").unwrap();
+        let builder = System::builder(storage.clone()).supervision(config).clock(clock);
+        let system = builder.system(store::NAME, store::services()).start().await.unwrap();
         let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let (resources, limits) = (http::store(&system), HttpLimits::default());
         let server = http::public(listener, &system, resources, true, limits, Readiness::default());
@@ -67,8 +73,16 @@ impl Shop {
         Self::on(storage).await
     }
 
-    fn disk(&self) -> Arc<MemoryStore> {
-        self.storage.memory_unit("main").unwrap()
+    fn disks(&self) -> [Arc<MemoryStore>; 2] {
+        ["main", DELIVERIES].map(|unit| self.storage.memory_unit(unit).unwrap())
+    }
+
+    fn hold(&self) {
+        self.disks().iter().for_each(|disk| disk.hold());
+    }
+
+    fn release(&self) {
+        self.disks().iter().for_each(|disk| disk.release());
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
@@ -94,15 +108,15 @@ impl Shop {
 
     /// An order whose client gives up waiting for a slow disk: after `appends` of its appends were let through.
     async fn too_slow(&self, appends: usize, headers: &[(&str, &str)]) -> Answer {
-        let (disk, order) = (self.disk(), order());
-        disk.hold();
+        let order = order();
+        self.hold();
         let slowly = async {
             for _ in 0..appends {
-                while disk.waiting() == 0 {
+                while self.disks().iter().all(|disk| disk.waiting() == 0) {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                disk.release();
-                disk.hold();
+                self.release();
+                self.hold();
             }
         };
         tokio::join!(self.send("POST", "/orders", headers, &order), slowly).0
@@ -156,7 +170,7 @@ async fn a_504_leads_to_what_became_of_the_command_and_to_the_first_answer() {
             let again = shop.send("POST", "/orders", headers, &order()).await;
             assert_eq!((again.status, again.status_link()), (409, link.clone()), "a repeat leads there as well");
         }
-        shop.disk().release();
+        shop.release();
         let told = shop.ended(&link).await;
         assert_eq!((&told["status"], &told["_links"]["self"]["href"]), (&json!("done"), &json!(link)), "{told}");
         let answer = &told["answer"];
@@ -241,7 +255,7 @@ async fn a_preference_that_is_not_needed_is_not_applied() {
 async fn a_link_that_is_none_says_so() {
     let shop = Shop::open().await;
     let link = shop.too_slow(1, &[]).await.status_link();
-    shop.disk().release();
+    shop.release();
     let cut = &link[..link.len() - 3];
     for (path, status) in [
         (cut.to_owned(), 400),

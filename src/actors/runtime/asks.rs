@@ -7,12 +7,16 @@
 //!
 //! A patient step has no such time: its asker is told that it was accepted, and the partner is asked until it says
 //! yes or no. So nothing of it is ever taken back because the partner was away.
+//!
+//! Where the partner writes into the same journal, the first try of a step goes [`Ahead`] of what began it. An answer that is
+//! not early, and every later try, waits until that is durable.
 
 use std::{any::Any, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
+    ahead::{Ahead, IsBegun},
     cell::{Asked, Cell, Earlier, FollowUp, Phase},
     faults::{Subject, injected},
     host::Host,
@@ -43,6 +47,7 @@ struct Asking {
     within: Duration,
     earlier: Earlier,
     step: Step,
+    ahead: Option<(Arc<Ahead>, IsBegun)>,
 }
 
 /// What came of one try.
@@ -110,18 +115,19 @@ fn may_still_be_answered<R>(error: &AskError<R>) -> bool {
 }
 
 impl<E: Entity> Host<E> {
-    /// Begins the ask of an open step, once: whoever comes second joins it.
-    pub(crate) fn begin(self: &Arc<Self>, cell: &Arc<Cell<E>>, step: Step) {
+    /// Begins the ask of an open step, once: whoever comes second joins it. One that goes ahead is under way later, when
+    /// what began it is durable.
+    pub(crate) fn begin(self: &Arc<Self>, cell: &Arc<Cell<E>>, step: Step, ahead: Option<(Arc<Ahead>, IsBegun)>) {
         let stream = Self::stream_name(&cell.key);
         let taken = {
             let mut inner = cell.lock();
+            if ahead.is_none() {
+                inner.set_under_way(step);
+            }
             let ask = inner.asks.iter_mut().find(|ask| ask.step == step);
             ask.and_then(|ask| {
                 let continuation = ask.continuation.take()?.take_up();
-                if let Some(port) = &mut ask.port {
-                    port.leaves_its_place();
-                    port.claim.set_under_way(ask.opened.patient);
-                }
+                ask.ahead = ahead.as_ref().map(|(ahead, _)| ahead.clone());
                 let created = || Address::Key(continuation.step.creates(E::KIND, &cell.key));
                 let address = continuation.address.clone().unwrap_or_else(created);
                 let asked = Asked { kind: continuation.kind, address, command: step_command(&stream, step, "ask") };
@@ -135,9 +141,9 @@ impl<E: Entity> Host<E> {
         let (correlation, patient) = (opened.correlation, opened.patient);
         let (origin, causation) = (Origin::Repeatable { fingerprint: 0 }, Causation::Command(opened.origin));
         let is_inside = self.kinds.find(kind).is_some_and(|target| Arc::ptr_eq(target.service(), &self.service));
-        let meta = Meta { command, origin, correlation, causation, patient, is_inside };
+        let meta = Meta { command, origin, correlation, causation, patient, is_inside, ahead: None };
         let (question, within, next) = (taken.question, taken.within, taken.next);
-        let asking = Asking { kind, address, question, meta, within, earlier, step };
+        let asking = Asking { kind, address, question, meta, within, earlier, step, ahead };
         let (host, cell, stopping) = (self.clone(), cell.clone(), self.service.stop_token());
         self.service.spawn(async move {
             // What is only being repeated does not hold a stop up: the step is resumed at the next start.
@@ -145,28 +151,39 @@ impl<E: Entity> Host<E> {
                 answer = host.until_known(&cell, asking) => answer,
                 () = stopping.cancelled(), if patient || earlier != Earlier::Nothing => return,
             };
+            let Some((answer, stands_on)) = answer else { return };
             let in_doubt = answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown);
             // The constructor of the follow-up is the author's code.
             let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || next(answer)));
             // A panic fails the entity in its own turn, not here beside one that may be running.
             let command =
                 made.map_err(|panic| format!("the follow-up of {step} {}", panic_text(panic.as_ref())).into());
-            host.follow_up(&cell, FollowUp { step, command, in_doubt });
+            host.follow_up(&cell, FollowUp { step, command, in_doubt, stands_on });
         });
     }
 
     /// Asks until the outcome is known or the time is up. When it comes back without one, the time is up: an
-    /// entity that then goes on asking does not keep a core busy.
-    async fn until_known(&self, cell: &Cell<E>, asking: Asking) -> AskedAnswer {
-        let Asking { kind, address, question, meta, within, earlier, step } = asking;
+    /// entity that then goes on asking does not keep a core busy. With the answer, what it stands on when it is
+    /// early. `None` when what began the ask was not written.
+    async fn until_known(&self, cell: &Cell<E>, asking: Asking) -> Option<(AskedAnswer, Option<Arc<Ahead>>)> {
+        let Asking { kind, address, question, mut meta, within, earlier, step, ahead } = asking;
         if earlier != Earlier::Nothing {
             tokio::time::sleep(AGAIN).await;
         }
-        let mut deadline = Instant::now() + within;
         let mut in_doubt = earlier == Earlier::InDoubt;
         let mut pause = FIRST_PAUSE;
         let (link, mut tries) = (self.kinds.links().for_command(E::KIND, kind, question.name()), 0);
         let elsewhere = link.and_then(|link| link.elsewhere());
+        let is_beside = || self.kinds.find(kind).is_some_and(|target| Arc::ptr_eq(target.unit(), &self.unit));
+        let mut begun = match ahead {
+            Some((_, is_begun)) if elsewhere.is_some() || !is_beside() => {
+                is_begun.await.ok()?;
+                None
+            }
+            first => first,
+        };
+        meta.ahead = begun.as_ref().map(|(ahead, _)| ahead.clone());
+        let mut deadline = Instant::now() + within;
         loop {
             let entered = link.map(Link::enter).transpose();
             let is_made = entered.is_ok();
@@ -200,6 +217,16 @@ impl<E: Entity> Host<E> {
                 }
             };
             tries += 1;
+            if let Some((ahead, is_begun)) = begun.take() {
+                if answer.is_ok() && ahead.is_early() {
+                    return Some((answer, Some(ahead)));
+                }
+                // That wait is no part of the partner's time.
+                let answered = Instant::now();
+                is_begun.await.ok()?;
+                deadline += answered.elapsed();
+                meta.ahead = None;
+            }
             let is_not_done = answer.as_ref().is_err_and(|error| error.outcome() == Outcome::NotDone);
             if is_made
                 && is_not_done
@@ -216,7 +243,7 @@ impl<E: Entity> Host<E> {
                 Err(error) if meta.patient && may_still_be_answered(error) => Self::accepted(cell, step),
                 Err(error) if error.outcome() == Outcome::Unknown => in_doubt = true,
                 Err(error) if in_doubt && (!is_reached || is_only_of_this_try(error)) => {}
-                Ok(_) | Err(_) => return answer,
+                Ok(_) | Err(_) => return Some((answer, None)),
             }
             let again = Instant::now() + pause;
             if meta.patient {
@@ -225,7 +252,7 @@ impl<E: Entity> Host<E> {
             } else {
                 tokio::time::sleep_until(again.min(deadline)).await;
                 if again >= deadline {
-                    return Err(AskError::TimedOut(within));
+                    return Some((Err(AskError::TimedOut(within)), None));
                 }
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -17,6 +17,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    ahead::Ahead,
     book::{Book, OpenStep},
     gate::Gate,
     lane::Queue,
@@ -88,6 +89,8 @@ pub(crate) struct FollowUp<E: Entity> {
     pub(crate) command: Result<Box<dyn AnyCommand<E>>, Arc<str>>,
     /// Whether the answer leaves open what the other entity did.
     pub(crate) in_doubt: bool,
+    /// The answer came early: what it stands on may not be durable yet.
+    pub(crate) stands_on: Option<Arc<Ahead>>,
 }
 
 /// What is known of earlier asks of the same step.
@@ -108,6 +111,8 @@ pub(crate) struct OpenAsk<E: Entity> {
     /// The original asker; `None` when it went away in a crash.
     pub(crate) port: Option<ReplyPort<E>>,
     pub(crate) earlier: Earlier,
+    /// It goes ahead of the journal.
+    pub(crate) ahead: Option<Arc<Ahead>>,
     /// What to ask; taken when the asking begins.
     pub(crate) continuation: Option<AnyContinuation<E>>,
     /// Who is asked, once the asking began.
@@ -182,6 +187,27 @@ impl<E: Entity> Inner<E> {
         for command in std::mem::take(&mut self.forgettable) {
             active.book.dedup.forget(command.to_bits());
         }
+    }
+
+    /// What began the ask of this step is durable, and another entity is asked.
+    pub(crate) fn set_under_way(&mut self, step: Step) {
+        let ask = self.asks.iter_mut().find(|ask| ask.step == step);
+        if let Some((port, opened)) = ask.and_then(|ask| Some((ask.port.as_mut()?, &ask.opened))) {
+            port.leaves_its_place();
+            port.claim.set_under_way(opened.patient);
+        }
+    }
+
+    /// Takes the ask that this answers out of the table; `None` when it is not open. One with an early answer may be over
+    /// because what began it was not written, and the same step open again.
+    pub(crate) fn close_for(&mut self, answer: &FollowUp<E>) -> Option<OpenAsk<E>> {
+        let is_it = |ask: &OpenAsk<E>| match (&ask.ahead, &answer.stands_on) {
+            (Some(ahead), Some(stands_on)) => Arc::ptr_eq(ahead, stands_on),
+            (None, Some(_)) => false,
+            (_, None) => true,
+        };
+        self.asks.iter().find(|ask| ask.step == answer.step).filter(|ask| is_it(ask))?;
+        self.close(answer.step)
     }
 
     /// Takes the ask of this step out of the table; `None` when the step is not open.

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use super::{
-    cell::{Cell, Phase},
-    gate::{Effect, Gate, append_failure, failure_before},
+    ahead::Ahead,
+    cell::{Active, Cell, Phase},
+    gate::{Behind, Effect, Gate, append_failure, failure_before},
     host::Host,
     mailbox::{TurnReply, TurnResult, about},
     service::AnsweredAtLast,
 };
 use crate::{
-    actors::entity::{AskError, DomainEvent, Entity, EntityId, Key, Number, Position, Recorded, Timestamp},
+    actors::entity::{
+        AskError, DomainEvent, Entity, EntityId, Key, Number, Outcome, Position, Recorded, Step, Timestamp,
+    },
     persistence::{Append, AppendError, Appended, Line},
 };
 
@@ -97,16 +100,43 @@ impl<E: Entity> Host<E> {
                     }
                 }
                 cell.lock().lost = true;
-                let (told, told_behind) = (append_failure(&error), failure_before(&error));
+                let told = append_failure(&error);
                 for effect in commit.effects {
                     self.cancel(cell, effect, &told);
                 }
-                for effect in commit.gate.settle(Err(error)) {
-                    self.cancel(cell, effect, &told_behind);
-                }
+                self.break_gate(cell, &commit.gate, error);
             }
         }
         self.after_append(cell);
+    }
+
+    fn break_gate(self: &Arc<Self>, cell: &Arc<Cell<E>>, gate: &Gate<E>, error: AppendError) {
+        let told = failure_before(&error);
+        for effect in gate.settle(Err(error)) {
+            self.cancel(cell, effect, &told);
+        }
+    }
+
+    /// What this turn leads to waits until what it stands on is durable, since it has written nothing itself.
+    pub(crate) fn stand_on(self: &Arc<Self>, cell: &Arc<Cell<E>>, active: &mut Active<E>, ahead: &Ahead) {
+        let gate = Arc::new(Gate::new());
+        let before = active.gate.replace(gate.clone());
+        cell.lock().in_flight += 1;
+        self.service.append_begun();
+        let (host, cell) = (self.clone(), cell.clone());
+        ahead.when_settled(move |is_durable| {
+            let _answered = AnsweredAtLast(&host.service);
+            if is_durable {
+                let behind =
+                    before.map_or(Behind::Now(Effect::Open(gate.clone())), |before| before.hold(Effect::Open(gate)));
+                host.let_happen(&cell, behind);
+            } else {
+                cell.lock().lost = true;
+                let reason = "what the answer of another entity stands on was not written, or nobody knows";
+                host.break_gate(&cell, &gate, AppendError::Unknown(reason.into()));
+            }
+            host.after_append(&cell);
+        });
     }
 
     /// The last answer of a cell whose state was lost lets it recover.
@@ -143,8 +173,18 @@ impl<E: Entity> Host<E> {
     pub(crate) fn perform(self: &Arc<Self>, cell: &Arc<Cell<E>>, effect: Effect<E>) {
         match effect {
             Effect::Answer(port, result) => port.send(result),
-            Effect::Begin(step) => self.begin(cell, step),
+            Effect::Begin(step) => self.begin(cell, step, None),
+            Effect::Begun(step, ahead) => {
+                cell.lock().set_under_way(step);
+                ahead.durable();
+            }
             Effect::Save(snapshot) => self.unit.save_later(self.stream(&cell.key), snapshot),
+            Effect::Early(answer) => answer.durable(),
+            Effect::Open(gate) => {
+                for effect in gate.settle(Ok(())) {
+                    self.perform(cell, effect);
+                }
+            }
             Effect::Forget(asked) => {
                 if let Some(target) = self.kinds.find(asked.kind) {
                     target.forget(&asked.address, asked.command);
@@ -157,16 +197,31 @@ impl<E: Entity> Host<E> {
     pub(crate) fn cancel(&self, cell: &Arc<Cell<E>>, effect: Effect<E>, why: &AskError<E::Rejection>) {
         match effect {
             Effect::Answer(port, held) => port.fail(instead_of::<E>(&held, why)),
-            Effect::Begin(step) => {
-                let ask = cell.lock().close(step);
-                if let Some(ask) = ask {
-                    self.service.ask_closed();
-                    if let Some(port) = ask.port {
-                        port.fail(why.clone());
-                    }
+            Effect::Begin(step) => self.is_not_begun(cell, step, why),
+            Effect::Begun(step, ahead) => {
+                if why.outcome() != Outcome::Unknown {
+                    ahead.not_written();
+                }
+                self.is_not_begun(cell, step, why);
+            }
+            Effect::Early(answer) => answer.failed(|held| instead_of::<E>(held, why)),
+            Effect::Open(gate) => {
+                let error = AppendError::Unknown("what is before it was not written, or nobody knows".into());
+                for effect in gate.settle(Err(error)) {
+                    self.cancel(cell, effect, why);
                 }
             }
             Effect::Save(_) | Effect::Forget(_) => {}
+        }
+    }
+
+    fn is_not_begun(&self, cell: &Cell<E>, step: Step, why: &AskError<E::Rejection>) {
+        let ask = cell.lock().close(step);
+        if let Some(ask) = ask {
+            self.service.ask_closed();
+            if let Some(port) = ask.port {
+                port.fail(why.clone());
+            }
         }
     }
 

@@ -173,7 +173,7 @@ impl<E: Entity, C: Command<E>> AskRequest<E, C> {
         let command = self.id.unwrap_or_else(|| CommandId::from_bits(fresh_bits()));
         let correlation = self.correlation.unwrap_or_else(|| made_up(command));
         let (causation, patient) = (Causation::Request, self.patient);
-        let meta = Meta { command, origin, correlation, causation, patient, is_inside: false };
+        let meta = Meta { command, origin, correlation, causation, patient, is_inside: false, ahead: None };
         let body = Body::Command(Box::new(self.command));
         let reply = self.host.ask(&key, body, meta, deadline, self.expecting).await?;
         let (replayed, number, sequence) = (reply.replayed, reply.number, reply.sequence);

@@ -1,11 +1,12 @@
 //! What waits for an append: nothing is seen before the events behind it are durable.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use super::{
+    ahead::{EarlyAnswer, TellBegun},
     cell::Asked,
     mailbox::{ReplyPort, TurnResult},
 };
@@ -20,10 +21,16 @@ pub(crate) enum Effect<E: Entity> {
     Answer(ReplyPort<E>, TurnResult<E>),
     /// The ask of this step begins.
     Begin(Step),
+    /// The ask of this step goes ahead: from now on what began it is durable.
+    Begun(Step, TellBegun),
     /// The state is saved.
     Save(StoredSnapshot),
     /// An entity that was asked need not remember it any more.
     Forget(Asked),
+    /// An asker that goes ahead gets its answer, if it did not get it early.
+    Early(Arc<EarlyAnswer<E>>),
+    /// What waits behind another gate as well may happen.
+    Open(Arc<Gate<E>>),
 }
 
 /// Holds back effects until one append is answered.

@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
+    ahead::Way,
     book::{OpenStep, Tail, save},
     cell::{Active, Cell, Earlier, OpenAsk, Phase},
     commit::Commit,
     gate::{Behind, Effect, Gate, failure_before},
     host::Host,
-    mailbox::ReplyPort,
     outcome::{Outcome, panic_text},
     series::Nth,
     turn::{Asker, IN_PROGRESS_RETRY, reply},
@@ -77,8 +77,9 @@ impl<E: Entity> Host<E> {
         append.open_asks = !active.book.open.is_empty();
 
         let done = asker.is_done_with(&outcome);
-        let line = asker.port.as_ref().and_then(ReplyPort::nth).map(|nth| nth.line());
-        let mut effects = self.effects(cell, active, asker, outcome, Some(&append));
+        let mut way = Way::of(&asker, append.begun.as_ref());
+        let effects = self.effects(cell, active, asker, outcome, Some(&append));
+        let mut effects = way.take_ahead(effects);
         // Once this is durable the step is never asked again, so whoever was asked need not remember it.
         let is_over = |closed: &OpenStep| !active.book.open.iter().any(|open| open.is_same(closed));
         let forgotten = closes.filter(|(_, closed)| is_over(closed)).map(|(of, _)| Effect::Forget(of));
@@ -89,8 +90,10 @@ impl<E: Entity> Host<E> {
         let gate = Arc::new(Gate::new());
         active.gate = Some(gate.clone());
         cell.lock().in_flight += 1;
+        let line = way.line.clone();
         self.commit(cell.clone(), append, Commit { events, effects, gate, line });
         done.inspect(Nth::done);
+        self.go_ahead(cell, way);
     }
 
     /// What the outcome of a decision leads to, besides its events. Opens the ask of a step.
@@ -150,7 +153,16 @@ impl<E: Entity> Host<E> {
                 self.service.ask_opened();
                 let patience = opened.patient.then(|| self.service.patience.clone().take());
                 let (port, continuation) = (asker.port, Some(continuation));
-                inner.asks.push(OpenAsk { step, opened, port, earlier, continuation, asked: None, patience });
+                inner.asks.push(OpenAsk {
+                    step,
+                    opened,
+                    port,
+                    earlier,
+                    ahead: None,
+                    continuation,
+                    asked: None,
+                    patience,
+                });
                 vec![Effect::Begin(step)]
             }
         }
@@ -162,6 +174,10 @@ impl<E: Entity> Host<E> {
             Some(gate) => gate.hold(effect),
             None => Behind::Now(effect),
         };
+        self.let_happen(cell, behind);
+    }
+
+    pub(super) fn let_happen(self: &Arc<Self>, cell: &Arc<Cell<E>>, behind: Behind<E>) {
         match behind {
             Behind::Waits => {}
             Behind::Now(effect) => self.perform(cell, effect),

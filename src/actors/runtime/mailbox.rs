@@ -11,7 +11,9 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 use tracing::Span;
 
-use super::{budget::Room, bulkhead::Permit as WorkPermit, entities::fresh_bits, faults::FaultId, series::Nth};
+use super::{
+    ahead::Ahead, budget::Room, bulkhead::Permit as WorkPermit, entities::fresh_bits, faults::FaultId, series::Nth,
+};
 use crate::{
     actors::entity::{AnyCommand, AskError, CommandId, Entity, Number, Outcome, ReplyValue},
     persistence::{Causation, Origin},
@@ -72,6 +74,8 @@ pub(crate) struct Meta {
     pub(crate) patient: bool,
     /// Whether an entity of the same service asks: that finishes first what it has begun, before it is replaced.
     pub(crate) is_inside: bool,
+    /// The ask that it is of goes ahead of the journal.
+    pub(crate) ahead: Option<Arc<Ahead>>,
 }
 
 impl Meta {
@@ -96,6 +100,7 @@ impl Meta {
             causation: Causation::Request,
             patient: false,
             is_inside: false,
+            ahead: None,
         }
     }
 }
@@ -155,6 +160,12 @@ impl Claim {
         self.stands.store(if patient { Self::ACCEPTED } else { Self::UNDER_WAY }, Ordering::Release);
     }
 
+    /// What was taken to be under way was not written.
+    pub(crate) fn unset_under_way(&self) {
+        let _as_it_was =
+            self.stands.compare_exchange(Self::UNDER_WAY, Self::BEGUN, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     /// Whether a step was begun.
     pub(crate) fn has_begun(&self) -> bool {
         matches!(self.stands.load(Ordering::Acquire), Self::BEGUN | Self::UNDER_WAY | Self::ACCEPTED)
@@ -193,13 +204,21 @@ pub(crate) struct ReplyPort<E: Entity> {
     pub(crate) room: Room,
     /// The message's place in a series, if it is of one.
     nth: Option<Nth>,
+    /// The ask that it is of, if that goes ahead of the journal.
+    pub(crate) ahead: Option<Arc<Ahead>>,
+}
+
+/// What a message holds of its service until what it wrote is answered.
+pub(crate) struct Work {
+    _place: WorkPermit,
+    _room: Room,
 }
 
 impl<E: Entity> ReplyPort<E> {
     pub(crate) fn new(room: Room) -> (Self, oneshot::Receiver<TurnResult<E>>, Arc<Claim>) {
         let (tx, rx) = oneshot::channel();
         let (claim, work) = (Arc::new(Claim::default()), WorkPermit::default());
-        (Self { tx, claim: claim.clone(), work, room, nth: None }, rx, claim)
+        (Self { tx, claim: claim.clone(), work, room, nth: None, ahead: None }, rx, claim)
     }
 
     /// Gives the message its place in a series.
@@ -234,6 +253,13 @@ impl<E: Entity> ReplyPort<E> {
             nth.failed();
         }
         drop(self.tx.send(result));
+    }
+
+    /// Answers before what the message wrote is durable. An asker that has gone away needs no answer.
+    pub(crate) fn send_early(self, result: TurnResult<E>) -> Work {
+        let Self { tx, work, room, .. } = self;
+        let _gone = tx.send(result).is_err();
+        Work { _place: work, _room: room }
     }
 
     /// Answers that the turn came to nothing. Once a step is under way that does not mean that nothing was

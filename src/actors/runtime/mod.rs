@@ -8,6 +8,7 @@
 //!                                                                 -> projector (views) -> Views
 //! ```
 
+mod ahead;
 mod answers;
 mod asker;
 mod asks;

@@ -168,12 +168,13 @@ impl<E: Entity> Host<E> {
             // It may have been asked before the crash.
             let (earlier, continuation) = (Earlier::InDoubt, Some(continuation));
             let patience = opened.patient.then(|| self.service.patience.clone().take());
-            inner.asks.push(OpenAsk { step, opened, port: None, earlier, continuation, asked: None, patience });
+            let (port, ahead, asked) = (None, None, None);
+            inner.asks.push(OpenAsk { step, opened, port, earlier, ahead, continuation, asked, patience });
             begin.push(step);
         }
         drop(inner);
         for step in begin {
-            self.begin(cell, step);
+            self.begin(cell, step, None);
         }
         Ok(())
     }

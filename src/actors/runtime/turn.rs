@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    ahead::Ahead,
     book::OpenStep,
     cell::{Active, Asked, Cell, FollowUp},
     dedup::Seen,
@@ -60,9 +61,16 @@ pub(super) struct Asker<E: Entity> {
     pub(super) asked: Option<Asked>,
     /// Whether the answer to that step leaves open what the other entity did.
     pub(super) in_doubt: bool,
+    /// That answer came early: what it stands on may not be durable yet.
+    pub(super) stands_on: Option<Arc<Ahead>>,
 }
 
 impl<E: Entity> Asker<E> {
+    fn of_message(mut port: ReplyPort<E>, mut meta: Meta) -> Self {
+        port.ahead = meta.ahead.take();
+        Self { port: Some(port), meta, closes: None, asked: None, in_doubt: false, stands_on: None }
+    }
+
     pub(super) fn answer(self, result: TurnResult<E>) -> Option<Effect<E>> {
         self.port.map(|port| Effect::Answer(port, result))
     }
@@ -94,7 +102,7 @@ impl<E: Entity> Host<E> {
             }
             Work::FollowUp(follow_up) => {
                 // An answer to a step that is not open changes nothing.
-                let Some(ask) = cell.lock().close(follow_up.step) else { return Ok(()) };
+                let Some(ask) = cell.lock().close_for(&follow_up) else { return Ok(()) };
                 let meta = Meta {
                     command: step_command(&Self::stream_name(&cell.key), follow_up.step, "follow-up"),
                     origin: Origin::Fresh,
@@ -102,9 +110,15 @@ impl<E: Entity> Host<E> {
                     causation: Causation::Command(ask.opened.origin),
                     patient: ask.opened.patient,
                     is_inside: true,
+                    ahead: None,
                 };
                 let in_doubt = follow_up.in_doubt;
-                let asker = Asker { port: ask.port, meta, closes: Some(ask.opened), asked: ask.asked, in_doubt };
+                let (closes, stands_on) = (Some(ask.opened), follow_up.stands_on);
+                if let Some(port) = ask.port.as_ref().filter(|_| stands_on.is_some()) {
+                    // From now on nobody knows what comes of it, until that is durable.
+                    port.claim.set_under_way(false);
+                }
+                let asker = Asker { port: ask.port, meta, closes, asked: ask.asked, in_doubt, stands_on };
                 let done = match follow_up.command {
                     Ok(command) => self.command(cell, active, command, asker, Some(follow_up.step)),
                     Err(reason) => self.panicked(None, asker, "follow-up", &reason),
@@ -217,8 +231,7 @@ impl<E: Entity> Host<E> {
                 // What another entity asks goes with the request that it belongs to.
                 let is_request = matches!(meta.causation, Causation::Request);
                 meta.patient &= !is_request || self.service.patience.has_room();
-                let asker = Asker { port: Some(port), meta, closes: None, asked: None, in_doubt: false };
-                return self.command(cell, active, command, asker, None);
+                return self.command(cell, active, command, Asker::of_message(port, meta), None);
             }
             Seen::Done(bytes) => Ok(first_answer(active, &port, &bytes)),
             Seen::Reused => Err(AskError::Reused),
@@ -271,6 +284,9 @@ impl<E: Entity> Host<E> {
             Ok(Ok(Err(why))) => {
                 self.unused(drawn);
                 active.book.close(asker.closes.as_ref());
+                if let Some(ahead) = &asker.stands_on {
+                    self.stand_on(cell, active, ahead);
+                }
                 if let Some(effect) = asker.answer(Err(why)) {
                     self.effect(cell, active, effect);
                 }
@@ -293,6 +309,9 @@ impl<E: Entity> Host<E> {
                     active.book.close(closed.as_ref());
                 }
                 (None, Outcome::Then(_)) => {}
+            }
+            if let Some(ahead) = &asker.stands_on {
+                self.stand_on(cell, active, ahead);
             }
             let done = asker.is_done_with(&outcome);
             for effect in self.effects(cell, active, asker, outcome, None) {

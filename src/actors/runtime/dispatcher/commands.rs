@@ -253,7 +253,8 @@ fn meta<P: Policy>(event: &Recorded<P::Source>, index: u16, origin: Origin, purp
         offset: position.offset,
     };
     let command = with_identity::<P, _>(event, index, |parts| CommandId::derived(purpose, parts));
-    Meta { command, origin, correlation: event.correlation.clone(), causation, patient: false, is_inside: false }
+    let correlation = event.correlation.clone();
+    Meta { command, origin, correlation, causation, patient: false, is_inside: false, ahead: None }
 }
 
 /// The key of the entity that this dispatch creates. On disk: never change.

@@ -77,6 +77,7 @@ impl<E: Entity, C: Command<E>> Answering for Answers<E, C> {
                 causation: Causation::Request,
                 patient: false,
                 is_inside: false,
+                ahead: None,
             };
             let deadline = Instant::now() + Duration::from_millis(ask.within_ms).min(LONGEST);
             let asked = async {

@@ -1,6 +1,8 @@
 //! The runtime on the memory storage: real entities, real supervision, no disk.
 
+mod ahead;
 mod asking;
+mod boss;
 mod bounds;
 mod cells;
 mod costs;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{super::System, fixture::*, walker::*};
 use crate::{
     actors::entity::{AskError, CommandId, NumberedId, Outcome, Unavailable},
-    persistence::{PartitionId, Storage, StreamId, ViewName},
+    persistence::{PartitionId, Storage, StorageConfig, StreamId, ViewName, open},
 };
 
 async fn with_tallies(storage: &Storage, count: u64) -> System {
@@ -88,11 +88,12 @@ async fn who_comes_second_to_a_step_is_told_to_ask_again() {
 }
 
 /// The partner has done it when the asker comes back, and is stopped: "not done" would be a lie. Errands
-/// used to give up here, although the tally had been added to.
+/// used to give up here, although the tally had been added to. The two have a journal each, so that the answer waits for one.
 #[tokio::test(start_paused = true)]
 async fn a_partner_that_is_stopped_takes_nothing_back() {
-    let storage = memory();
-    let system = start(&storage).await;
+    let units = vec!["main".to_owned(), "other".to_owned()];
+    let storage = open(&StorageConfig { units, ..StorageConfig::memory() }).expect("memory opens");
+    let system = start_with(&storage, "[storage.unit.other]\nservices = [\"t/tally\"]").await;
     system.entities::<Tally>().ask(&key("a"), Add { n: 1 }).await.expect("added");
     // The tally is away for a moment: the errand's step is open, and what it asks waits.
     system.entities::<Tally>().ask(&key("a"), Boom).await.expect_err("panics");
@@ -105,7 +106,7 @@ async fn a_partner_that_is_stopped_takes_nothing_back() {
         tokio::task::yield_now().await;
     }
     // From now on nothing is durable: the errand is stopped before its answer can be.
-    let memory = storage.memory_unit("main").expect("in memory");
+    let memory = storage.memory_unit("other").expect("in memory");
     memory.hold();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(memory.waiting(), 1, "the tally's append");
@@ -135,7 +136,7 @@ async fn a_service_starts_with_all_that_it_wrote_before_it_was_stopped() {
     disk.hold();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(errands.ask(&key("e"), RunErrand { to: 1, n: 4 }).into_future());
-    wait_for(|| async { disk.waiting() == 1 }).await;
+    wait_for(|| async { disk.waiting() == 3 }).await; // begun, added, finished
     system.stop_service("t/errand").await.expect("stopped, when its time is up");
     let told = tasks.join_next().await.expect("a task").expect("no panic").expect_err("stopped");
     assert_eq!(told.outcome(), Outcome::Unknown);
