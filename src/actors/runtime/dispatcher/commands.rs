@@ -31,8 +31,12 @@ use crate::{
 /// count, so that one target that is away does not hold up the others; they are bounded by the windows.
 const IN_FLIGHT: usize = 256;
 
-/// Commands of one lane that are sent together: so many share a sync, and their target has room for others.
+/// Commands for one target that are sent together: so many share a sync, and their target has room for others.
 const TOGETHER: usize = 64;
+
+/// Commands that each create an entity, in the order of one source, and are sent together: as many as may be on their way,
+/// since each has a mailbox of its own.
+const CREATED_TOGETHER: usize = IN_FLIGHT;
 
 /// How long one try may take.
 const TRY_LIMIT: Duration = Duration::from_secs(30);
@@ -93,7 +97,7 @@ impl<P: Policy> Carrier for Commands<P> {
         match lane {
             // What would have no room in the mailbox is not sent in vain.
             Lane::Target(Address::Key(_)) => TOGETHER.min(self.target.config.mailbox),
-            Lane::Source(_) => TOGETHER,
+            Lane::Source(_) => CREATED_TOGETHER,
             Lane::Target(Address::Number(_)) | Lane::Partition(_) | Lane::Alone(..) => 1,
         }
     }
