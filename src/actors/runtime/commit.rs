@@ -197,12 +197,12 @@ impl<E: Entity> Host<E> {
     pub(crate) fn cancel(&self, cell: &Arc<Cell<E>>, effect: Effect<E>, why: &AskError<E::Rejection>) {
         match effect {
             Effect::Answer(port, held) => port.fail(instead_of::<E>(&held, why)),
-            Effect::Begin(step) => self.is_not_begun(cell, step, why),
+            Effect::Begin(step) => self.give_up_ask(cell, step, why),
             Effect::Begun(step, ahead) => {
                 if why.outcome() != Outcome::Unknown {
                     ahead.not_written();
                 }
-                self.is_not_begun(cell, step, why);
+                self.give_up_ask(cell, step, why);
             }
             Effect::Early(answer) => answer.failed(|held| instead_of::<E>(held, why)),
             Effect::Open(gate) => {
@@ -215,7 +215,8 @@ impl<E: Entity> Host<E> {
         }
     }
 
-    fn is_not_begun(&self, cell: &Cell<E>, step: Step, why: &AskError<E::Rejection>) {
+    /// What was to begin it is not durable: it is over, and its asker told so.
+    fn give_up_ask(&self, cell: &Cell<E>, step: Step, why: &AskError<E::Rejection>) {
         let ask = cell.lock().close(step);
         if let Some(ask) = ask {
             self.service.ask_closed();
