@@ -135,8 +135,9 @@ pub trait Projections: Send + Sync + 'static {
     fn clear_others(&self, view: ViewName) -> Result<bool, StoreError>;
 }
 
-/// The most that one `commit` takes: sled's memory follows the size of a batch.
-pub const MAX_ROWS: usize = 256;
+/// The most that one `commit` takes: sled's memory follows the size of a batch. Many at once, because rows whose keys are
+/// near each other cost little together.
+pub const MAX_ROWS: usize = 4096;
 
 /// The most that one `clear_others` drops: nobody should wait long for it when the store is closed.
-pub const MAX_CLEARED: usize = 16 * MAX_ROWS;
+pub const MAX_CLEARED: usize = 4096;

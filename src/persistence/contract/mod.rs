@@ -8,6 +8,7 @@ mod concurrency;
 mod journal;
 mod lines;
 mod model;
+mod rows;
 mod tables;
 mod truncation;
 
@@ -124,6 +125,16 @@ fn sled_store() -> impl FnMut() -> Arc<SledStore> {
     move || Arc::new(SledStore::open(&SledConfig { dir: dir.path().join("sled"), cache_bytes: 1 << 20 }).unwrap())
 }
 
+fn memory_rows() -> Reopen<dyn Projections> {
+    let mut open = memory();
+    Box::new(move || open())
+}
+
+fn sled_rows() -> Reopen<dyn Projections> {
+    let mut open = sled_store();
+    Box::new(move || open())
+}
+
 /// Appends and waits for what became of it.
 pub(super) fn wait(journal: &dyn Journal, append: Append) -> Result<Appended, AppendError> {
     let (sender, receiver) = mpsc::channel();
@@ -206,6 +217,10 @@ suite! {
     memory_equals_the_model: super::memory_journal => model [every_history_is_as_the_model_says];
     segments_equal_the_model: super::segments_journal => model [every_history_is_as_the_model_says];
     sled_equals_the_model: super::sled_journal => model [every_history_is_as_the_model_says];
+    memory_has_the_rows_of_the_model: super::memory_rows => rows [rows_are_what_the_changes_made_them];
+    memory_has_rows_for_readers: super::memory_rows() => rows [readers_miss_no_row_while_others_are_written];
+    sled_has_the_rows_of_the_model: super::sled_rows => rows [rows_are_what_the_changes_made_them];
+    sled_has_rows_for_readers: super::sled_rows() => rows [readers_miss_no_row_while_others_are_written];
     memory_keeps_the_snapshots_contract: { let mut open = super::memory(); Box::new(move || -> std::sync::Arc<dyn super::Snapshots> { open() }) } => tables [
         two_snapshots_are_kept_newest_first, a_big_snapshot_comes_back, a_snapshot_survives_reopening,
         too_many_snapshots_are_refused,
@@ -214,12 +229,12 @@ suite! {
         two_snapshots_are_kept_newest_first, a_big_snapshot_comes_back, a_snapshot_survives_reopening,
         too_many_snapshots_are_refused,
     ];
-    memory_keeps_the_projections_contract: { let mut open = super::memory(); Box::new(move || -> std::sync::Arc<dyn super::Projections> { open() }) } => tables [
+    memory_keeps_the_projections_contract: super::memory_rows() => tables [
         rows_and_progress_come_back_together, a_scan_goes_by_key_prefix_and_page, rows_of_another_version_are_not_seen,
         clearing_a_view_leaves_the_others, a_deleted_row_is_gone, the_last_row_is_known, big_rows_come_back, too_many_rows_are_refused,
         rows_are_built_beside_those_in_use, rows_that_are_not_in_use_are_cleared_piece_by_piece,
     ];
-    sled_keeps_the_projections_contract: { let mut open = super::sled_store(); Box::new(move || -> std::sync::Arc<dyn super::Projections> { open() }) } => tables [
+    sled_keeps_the_projections_contract: super::sled_rows() => tables [
         rows_and_progress_come_back_together, a_scan_goes_by_key_prefix_and_page, rows_of_another_version_are_not_seen,
         clearing_a_view_leaves_the_others, a_deleted_row_is_gone, the_last_row_is_known, big_rows_come_back, too_many_rows_are_refused,
         rows_are_built_beside_those_in_use, rows_that_are_not_in_use_are_cleared_piece_by_piece,

@@ -6,7 +6,8 @@
 //! | format | `f` | `FORMAT` |
 //! | snapshot | `s`, kind, key of the stream, sequence turned around | shape u32, state |
 //! | progress | `p`, view, generation u16, version u16 | number of rows, cursors |
-//! | row | `r`, view, generation u16, version u16, key of the row | the row |
+//! | row that stands alone | `r`, view, generation u16, version u16, key of the row | the row |
+//! | rows that stand together | `k`, the same, a key that none of them is less than | see `packs`; never in chunks |
 //! | generation in use | `g`, view, version u16 | u16; 0 when there is none |
 //! | chunk | `c`, key of the value it is part of, generation u8, index u16 | a part of a big value |
 //!
@@ -25,7 +26,10 @@ use crate::persistence::{
 };
 
 pub(super) const FORMAT_KEY: &[u8] = b"f";
-pub(super) const FORMAT: &[u8] = b"1";
+pub(super) const FORMAT: &[u8] = b"2";
+
+/// Of stores in which every row stands alone. What reads the present format reads them as well.
+pub(super) const FORMAT_WITHOUT_PACKS: &[u8] = b"1";
 
 pub(super) const HEADS_TREE: &str = "heads";
 pub(super) const CHECKPOINT: &[u8] = b"m";
@@ -117,12 +121,24 @@ pub(super) fn row(name: ViewName, key: &[u8]) -> Vec<u8> {
     row
 }
 
+/// What the keys of all packs of a view begin with.
+pub(super) fn packs(name: ViewName) -> Vec<u8> {
+    view(b'k', name)
+}
+
+/// The pack that holds this row and greater ones.
+pub(super) fn pack(name: ViewName, key: &[u8]) -> Vec<u8> {
+    let mut pack = packs(name);
+    pack.extend_from_slice(key);
+    pack
+}
+
 /// What the keys of everything of a view begin with, in all versions: its progress, which rows are in use, its rows,
-/// their chunks.
-pub(super) fn all_of_view(name: ViewName) -> [Vec<u8>; 4] {
+/// their chunks, its packs.
+pub(super) fn all_of_view(name: ViewName) -> [Vec<u8>; 5] {
     let rows = view_in_all_versions(b'r', name);
     let chunks = chunks(&rows);
-    [all_progress(name), view_in_all_versions(b'g', name), rows, chunks]
+    [all_progress(name), view_in_all_versions(b'g', name), rows, chunks, view_in_all_versions(b'k', name)]
 }
 
 /// What the keys of a view's progress begin with, in all versions and generations.
@@ -130,11 +146,12 @@ pub(super) fn all_progress(name: ViewName) -> Vec<u8> {
     view_in_all_versions(b'p', name)
 }
 
-/// What the keys of the rows and of their chunks begin with, of the version and generation with this progress.
-pub(super) fn rows_beside(progress: &[u8]) -> [Vec<u8>; 2] {
-    let rows = [b"r", progress.get(1..).unwrap_or_default()].concat();
+/// What the keys of the rows, of their chunks and of the packs begin with, of the version and generation with this progress.
+pub(super) fn rows_beside(progress: &[u8]) -> [Vec<u8>; 3] {
+    let name = progress.get(1..).unwrap_or_default();
+    let rows = [b"r", name].concat();
     let chunks = chunks(&rows);
-    [rows, chunks]
+    [rows, chunks, [b"k", name].concat()]
 }
 
 /// Which generation of a version is in use.

@@ -7,6 +7,7 @@
 mod heads;
 pub(super) mod journal;
 mod keys;
+mod packs;
 mod projections;
 mod snapshots;
 #[cfg(test)]
@@ -179,7 +180,8 @@ fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
         let db = ::sled::Config::new().path(&config.dir).cache_capacity(config.cache_bytes).open()?;
         match values::get(&db, keys::FORMAT_KEY)? {
             Some(format) if format == keys::FORMAT => {}
-            None if db.is_empty() => {
+            // A release that knows no packs must not take what stands alone for everything.
+            format if format.as_ref().map_or(db.is_empty(), |format| format == keys::FORMAT_WITHOUT_PACKS) => {
                 let mut batch = ::sled::Batch::default();
                 values::insert(&db, &mut batch, keys::FORMAT_KEY, keys::FORMAT)?;
                 db.apply_batch(batch)?;

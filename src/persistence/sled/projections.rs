@@ -1,10 +1,10 @@
-use std::{ops::Bound, sync::Arc};
+use std::sync::Arc;
 
 use ::sled::{Batch, Tree};
 use bytes::Bytes;
 
 use super::{
-    SledStore, failed, keys,
+    SledStore, failed, keys, packs,
     values::{self, ValueError},
 };
 use crate::persistence::{
@@ -28,7 +28,8 @@ impl Projections for SledStore {
         const DOING: &str = "committing rows";
         check_count(DOING, &rows)?;
         self.change(DOING, |opened| {
-            let mut batch = changes(&opened.db, view, &rows)?;
+            let mut batch = Batch::default();
+            packs::change(&opened.db, &mut batch, view, &rows)?;
             values::insert(&opened.db, &mut batch, &keys::progress(view), &encode(progress))?;
             Ok(opened.db.apply_batch(batch)?)
         })
@@ -39,15 +40,11 @@ impl Projections for SledStore {
     }
 
     fn get(&self, view: ViewName, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.with("reading a row", |tree| values::get(tree, &keys::row(view, key)))
+        self.with("reading a row", |tree| packs::get(tree, view, key))
     }
 
     fn last(&self, view: ViewName) -> Result<Option<Vec<u8>>, StoreError> {
-        self.with("looking for the last row", |tree| {
-            let rows = keys::rows(view);
-            let last = tree.scan_prefix(&rows).keys().next_back().transpose()?;
-            Ok(last.and_then(|key| key.get(rows.len()..).map(<[u8]>::to_vec)))
-        })
+        self.with("looking for the last row", |tree| packs::last(tree, view))
     }
 
     fn scan(
@@ -57,26 +54,7 @@ impl Projections for SledStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Bytes)>, StoreError> {
-        self.with("scanning rows", |tree| {
-            let rows = keys::rows(view);
-            let begin = keys::row(view, prefix);
-            let from = match after {
-                Some(after) if after >= prefix => Bound::Excluded(keys::row(view, after)),
-                Some(_) | None => Bound::Included(begin.clone()),
-            };
-            let mut found = Vec::new();
-            for key in tree.range((from, Bound::Unbounded)).keys() {
-                let key = key?;
-                if found.len() >= limit || !key.starts_with(&begin) {
-                    break;
-                }
-                // It may have been deleted just now.
-                if let (Some(row), Some(name)) = (values::get(tree, &key)?, key.get(rows.len()..)) {
-                    found.push((name.to_vec(), row));
-                }
-            }
-            Ok(found)
-        })
+        self.with("scanning rows", |tree| packs::scan(tree, view, prefix, after, limit))
     }
 
     fn clear(&self, view: ViewName) -> Result<(), StoreError> {
@@ -93,7 +71,11 @@ impl Projections for SledStore {
     fn stage(&self, view: ViewName, rows: Vec<RowChange>) -> Result<(), StoreError> {
         const DOING: &str = "writing rows beside those in use";
         check_count(DOING, &rows)?;
-        self.with(DOING, |tree| Ok(tree.apply_batch(changes(tree, view, &rows)?)?))
+        self.with(DOING, |tree| {
+            let mut batch = Batch::default();
+            packs::change(tree, &mut batch, view, &rows)?;
+            Ok(tree.apply_batch(batch)?)
+        })
     }
 
     fn switch(&self, view: ViewName) -> Result<(), StoreError> {
@@ -142,23 +124,6 @@ fn check_count(doing: &'static str, rows: &[RowChange]) -> Result<(), StoreError
         return Err(failed(doing, format!("{} rows are more than one batch may have", rows.len())));
     }
     Ok(())
-}
-
-fn changes(tree: &Tree, view: ViewName, rows: &[RowChange]) -> Result<Batch, ValueError> {
-    let prefix = keys::rows(view);
-    // One look for all: rows are rarely so big, and without big ones nothing that a row was before has to be known.
-    let has_chunks = values::has_chunks(tree, &prefix)?;
-    let mut batch = Batch::default();
-    for (name, row) in rows {
-        let key = [prefix.as_slice(), name].concat();
-        match row {
-            Some(row) if has_chunks => values::insert(tree, &mut batch, &key, row)?,
-            Some(row) => values::add(tree, &mut batch, &key, row)?,
-            None if has_chunks => drop(values::remove(tree, &mut batch, &key)?),
-            None => batch.remove(key),
-        }
-    }
-    Ok(batch)
 }
 
 fn generation(tree: &Tree, view: ViewName) -> Result<u16, ValueError> {

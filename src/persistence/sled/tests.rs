@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::persistence::{
-    Projections, Snapshots, StoredSnapshot, StreamId, ViewName, ViewProgress,
+    Projections, RowChange, Snapshots, StoredSnapshot, StreamId, ViewName, ViewProgress,
     codec::Names,
     heads::{Checkpoint, HeadStore, MAX_HEADS, Tip},
     record::Location,
@@ -149,6 +149,82 @@ fn a_store_of_another_format_is_moved_aside() {
     drop(db);
     SledStore::open(&config(dir.path())).unwrap();
     assert!(dir.path().join("sled.damaged-1").exists());
+}
+
+/// How many values there are whose keys begin with this.
+fn count(store: &SledStore, tag: &[u8]) -> usize {
+    read(&store.opened).as_ref().unwrap().db.scan_prefix(tag).count()
+}
+
+/// Rows with these numbers for keys, of a hundred bytes.
+fn rows(numbers: impl IntoIterator<Item = u64>) -> Vec<RowChange> {
+    numbers.into_iter().map(|n| (n.to_be_bytes().to_vec(), Some(vec![7; 100].into()))).collect()
+}
+
+#[test]
+fn rows_that_change_with_their_neighbours_stand_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    let commit = |rows| store.commit(VIEW, rows, &ViewProgress::default()).unwrap();
+    commit(rows(0..1000));
+    commit(rows(1000..2000));
+    let packs = count(&store, b"k");
+    assert_eq!(count(&store, b"r"), 0);
+    assert!((90..150).contains(&packs), "{packs} packs of 2 KiB for 2 000 rows of 116 bytes");
+    // One row of each pack: each for itself, and they are given up when the pack is written.
+    commit(rows((0..2000).step_by(50)));
+    assert_eq!((count(&store, b"r"), count(&store, b"k")), (40, packs));
+    commit(rows(0..1000));
+    assert_eq!((count(&store, b"r"), count(&store, b"k")), (20, packs));
+    // What is put in between is cut where it is too much.
+    let between = |n: u64| ([&n.to_be_bytes()[..], b"+"].concat(), Some(vec![8; 100].into()));
+    commit((500..600).map(between).collect());
+    assert_eq!(store.scan(VIEW, b"", None, 9999).unwrap().len(), 2100);
+    commit((0..2000u64).map(|n| (n.to_be_bytes().to_vec(), None)).collect());
+    assert_eq!(store.scan(VIEW, b"", None, 9999).unwrap().len(), 100);
+    store.clear(VIEW).unwrap();
+    assert_eq!((count(&store, b"r"), count(&store, b"k")), (0, 0));
+}
+
+#[test]
+fn a_damaged_pack_is_an_error_until_the_view_is_cleared() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    store.commit(VIEW, rows(0..9), &ViewProgress::default()).unwrap();
+    damage(&store, &keys::pack(VIEW, &0u64.to_be_bytes()));
+    store.get(VIEW, &4u64.to_be_bytes()).unwrap_err();
+    store.scan(VIEW, b"", None, 9).unwrap_err();
+    store.commit(VIEW, rows(0..9), &ViewProgress::default()).unwrap_err();
+    store.clear(VIEW).unwrap();
+    assert_eq!(store.get(VIEW, &4u64.to_be_bytes()).unwrap(), None);
+}
+
+/// What releases wrote that knew no packs: every row alone, and a format that says so.
+#[test]
+fn a_store_without_packs_goes_on_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    for n in 0..600 {
+        store.commit(VIEW, rows([n]), &ViewProgress::default()).unwrap();
+    }
+    store.close();
+    let db = raw(&dir.path().join("sled"));
+    assert_eq!(db.scan_prefix(b"r").count(), 600);
+    db.insert(keys::FORMAT_KEY, values::seal(keys::FORMAT_KEY, b"\x001")).unwrap();
+    db.flush().unwrap();
+    drop(db);
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    assert!(!dir.path().join("sled.damaged-1").exists());
+    let format = values::get(&read(&store.opened).as_ref().unwrap().db, keys::FORMAT_KEY).unwrap();
+    assert_eq!(format.as_deref(), Some(keys::FORMAT), "a release that knows no packs must not read it");
+    // Among rows that all stand alone, some here and there go on doing so; new ones behind them do not.
+    store.commit(VIEW, rows((0..600).step_by(3)), &ViewProgress::default()).unwrap();
+    assert_eq!((count(&store, b"r"), count(&store, b"k")), (600, 0));
+    store.commit(VIEW, rows(600..900), &ViewProgress::default()).unwrap();
+    assert_eq!(count(&store, b"r"), 600);
+    store.commit(VIEW, rows(100..300), &ViewProgress::default()).unwrap();
+    assert_eq!(count(&store, b"r"), 400);
+    assert_eq!(store.scan(VIEW, b"", None, 9999).unwrap().len(), 900);
 }
 
 #[test]

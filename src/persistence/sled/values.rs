@@ -14,16 +14,16 @@ use ::sled::{Batch, Tree};
 use bytes::Bytes;
 
 use super::keys;
-use crate::persistence::{
-    MAX_ROWS,
-    codec::{Decoder, Encoder, Malformed},
-};
+use crate::persistence::codec::{Decoder, Encoder, Malformed};
 
 /// 20 of them, with their keys, make a node below 128 KiB.
 const CHUNK: usize = 4 << 10;
 
 /// The longest value: what a record may take, payloads and names. A greater state is recovered from its events.
 pub(super) const MAX_VALUE: usize = 8 << 20;
+
+/// Keys that are removed in one batch.
+const MAX_REMOVED: usize = 256;
 
 /// Chunks in one batch: sled's memory follows the size of a batch.
 const MAX_CHUNKS: usize = 64;
@@ -175,7 +175,7 @@ pub(super) fn remove_all(tree: &Tree, prefix: &[u8]) -> Result<(), ValueError> {
 pub(super) fn remove_some(tree: &Tree, prefix: &[u8]) -> Result<usize, ValueError> {
     let mut batch = Batch::default();
     let mut count = 0;
-    for key in tree.scan_prefix(prefix).keys().take(MAX_ROWS) {
+    for key in tree.scan_prefix(prefix).keys().take(MAX_REMOVED) {
         batch.remove(key?);
         count += 1;
     }

@@ -7,10 +7,14 @@
 use futures::{future::FutureExt, stream::StreamExt};
 use tokio::time::{Duration, Instant};
 
-use super::{Projecting, blocking, progress_of};
+use super::{
+    Projecting, blocking,
+    overlay::{Changed, encode},
+    progress_of,
+};
 use crate::{
     actors::{entity::View, supervision::Failure},
-    persistence::{MAX_ROWS, RowChange, StoreError, ViewProgress},
+    persistence::{MAX_ROWS, StoreError, ViewProgress},
 };
 
 /// How long rows that are in storage may wait to be synced. A power cut takes them back with their cursors, and they are
@@ -18,11 +22,11 @@ use crate::{
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// Pieces that may wait for the commit under way, which then go with one journey to another thread. Above, events wait.
-const SEALED: usize = 8;
+const SEALED: usize = 2;
 
 /// What is stored all at once: rows, and the cursors that they stand for.
-pub(super) struct Sealed {
-    changes: Vec<RowChange>,
+pub(super) struct Sealed<V> {
+    changes: Vec<Changed<V>>,
     /// One per lane.
     cursors: Vec<u64>,
     progress: ViewProgress,
@@ -38,39 +42,36 @@ pub(super) struct Committed {
 
 impl<V: View> Projecting<V> {
     /// Whether another row may change. When there are as many as one commit takes, they are sealed, so that others can.
-    pub(super) fn has_room(&mut self) -> Result<bool, StoreError> {
+    pub(super) fn has_room(&mut self) -> bool {
         if self.used.dirty() < MAX_ROWS {
-            return Ok(true);
+            return true;
         }
         if self.sealed.len() >= SEALED {
-            return Ok(false);
+            return false;
         }
-        self.seal()?;
-        Ok(true)
+        self.seal();
+        true
     }
 
-    fn seal(&mut self) -> Result<(), StoreError> {
-        let changes = self.used.take_changes()?;
+    fn seal(&mut self) {
+        let changes = self.used.take_changes();
         let cursors = self.applied.clone();
         let progress = progress_of(&self.consumer, &cursors, self.used.listed());
         self.sealed.push(Sealed { changes, cursors, progress });
-        Ok(())
     }
 
     /// Has what has changed written, and synced when it is time for that.
     pub(super) fn begin_commit(&mut self) {
         self.commit_at = None;
         let is_synced = self.sync_at.take_if(|at| *at <= Instant::now()).is_some();
-        if let Err(error) = self.seal() {
-            self.commit.push(std::future::ready(Err(error)).boxed());
-            return;
-        }
+        self.seal();
         let sealed = std::mem::take(&mut self.sealed);
         let (run, rows, projections, name) =
             (self.run, self.rows.clone(), self.unit.projections.clone(), self.used.name);
         let write = blocking(move || {
             let mut committed = Committed { cursors: Vec::new(), pieces: sealed.len(), is_synced };
             for Sealed { changes, cursors, progress } in sealed {
+                let changes = encode(changes)?;
                 rows.during(run, || projections.commit(name, changes, &progress))?;
                 committed.cursors = cursors;
             }
@@ -82,10 +83,10 @@ impl<V: View> Projecting<V> {
         self.commit.push(write.boxed());
     }
 
-    pub(super) fn committed(&mut self, committed: Result<Committed, StoreError>) -> Result<(), StoreError> {
+    pub(super) async fn committed(&mut self, committed: Result<Committed, StoreError>) -> Result<(), StoreError> {
         let Committed { cursors, pieces, is_synced } = committed?;
         self.stored = cursors;
-        self.used.changes_are_stored(pieces);
+        self.used.changes_are_stored(pieces).await;
         if is_synced {
             self.is_kept();
         } else {
@@ -114,7 +115,7 @@ impl<V: View> Projecting<V> {
     /// Waits for the commit under way.
     pub(super) async fn see_commit_through(&mut self) -> Result<(), StoreError> {
         while let Some(committed) = self.commit.next().await {
-            self.committed(committed)?;
+            self.committed(committed).await?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::{
         kinds::Kinds,
         unit::UnitRuntime,
     },
-    overlay::{Generation, Known, ViewRows, decode},
+    overlay::{Generation, Known, ViewRows, decode, encode},
     progress_of,
     rebuild::{Rebuild, RebuildState},
     view_name,
@@ -141,9 +141,9 @@ impl<V: View> Beside<V> {
 
     /// Writes all rows that have changed, and keeps none in memory.
     fn spill(&mut self) -> Result<(), StoreError> {
-        let mut changes = self.built.take_changes()?.into_iter();
+        let mut changes = self.built.take_changes().into_iter();
         loop {
-            let rows: Vec<_> = changes.by_ref().take(MAX_ROWS).collect();
+            let rows = encode(changes.by_ref().take(MAX_ROWS))?;
             if rows.is_empty() {
                 break;
             }

@@ -87,7 +87,7 @@ struct Projecting<V: View> {
     /// Per lane, the cursor in storage.
     stored: Vec<u64>,
     /// Rows that wait for the commit under way, each piece with its cursors.
-    sealed: Vec<Sealed>,
+    sealed: Vec<Sealed<V>>,
     /// The commit or sync under way.
     commit: Working<Committed>,
     commit_at: Option<Instant>,
@@ -225,7 +225,7 @@ impl<V: View> Projecting<V> {
                 biased;
                 () = stop.requested() => break Ok(()),
                 Some(committed) = self.commit.next() => {
-                    if let Err(error) = self.committed(committed) {
+                    if let Err(error) = self.committed(committed).await {
                         break Err(Failure::new(error.to_string()));
                     }
                 }
@@ -261,10 +261,10 @@ impl<V: View> Projecting<V> {
         let (first, lanes) = (self.first, self.consumer.lanes.len());
         let order = (0..lanes).map(|turn| (first + turn) % lanes);
         let mut order: VecDeque<usize> = order.filter(|index| self.has_news(*index)).collect();
-        while !order.is_empty() && self.has_room().map_err(|error| error.to_string())? {
+        while !order.is_empty() && self.has_room() {
             let mut pieces = self.pieces(&mut order).await?.into_iter();
             self.bring_rows(pieces.as_slice()).await.map_err(|error| error.to_string())?;
-            while self.has_room().map_err(|error| error.to_string())?
+            while self.has_room()
                 && let Some((index, batch)) = pieces.next()
             {
                 more |= self.take(index, batch).await.map_err(|error| error.to_string())?;
@@ -302,7 +302,7 @@ impl<V: View> Projecting<V> {
         for item in &batch.items {
             // Should the rows so far be sealed here: their cursor goes with them.
             self.advance(index, item.offset - 1);
-            if !self.has_room()? {
+            if !self.has_room() {
                 upto = item.offset - 1;
                 break;
             }

@@ -1,5 +1,8 @@
 //! A view's rows in memory: what is not yet in storage, and a cache of what is.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeSet, VecDeque},
     ops::Bound,
@@ -17,6 +20,12 @@ use crate::{
 
 /// Rows kept although storage has them: those that were stored last. A row is some hundred bytes.
 const CACHED: usize = 16_384;
+
+/// Rows that are seen to at once: who reads waits for no more.
+const PIECE: usize = 256;
+
+/// What is to be stored: a row's key, and the row unless it is to go.
+pub(super) type Changed<V> = (Vec<u8>, Option<V>);
 
 /// The rows of a view that are in use, and the fence around its storage.
 #[derive(Debug)]
@@ -45,7 +54,7 @@ struct Overlay<V> {
     /// The keys of rows that are neither in storage nor on their way there, each once.
     dirty: Vec<Arc<[u8]>>,
     /// The keys of rows that were taken and are not known to be stored, take by take.
-    on_their_way: VecDeque<Vec<Arc<[u8]>>>,
+    on_their_way: VecDeque<(u64, Vec<Arc<[u8]>>)>,
     /// What was stored, the first first: with which take, and the row's key. At most [`CACHED`]; some have been taken again
     /// since.
     stored: VecDeque<(u64, Arc<[u8]>)>,
@@ -190,22 +199,18 @@ impl<V: View> Generation<V> {
     }
 
     /// What has to go to storage, by key.
-    pub(super) fn take_changes(&self) -> Result<Vec<RowChange>, StoreError> {
-        let mut overlay = self.lock();
-        let overlay = &mut *overlay;
-        let mut dirty = std::mem::take(&mut overlay.dirty);
+    pub(super) fn take_changes(&self) -> Vec<Changed<V>> {
+        let mut dirty = std::mem::take(&mut self.lock().dirty);
         dirty.sort_unstable();
-        overlay.takes += 1;
         let mut changes = Vec::with_capacity(dirty.len());
-        for key in &dirty {
-            let Some(entry) = overlay.rows.get_mut(key) else { continue };
-            let row = entry.row.as_ref().map(serde_json::to_vec).transpose();
-            let row = row.map_err(|error| StoreError { doing: "writing a row", reason: error.to_string() })?;
-            changes.push((key.to_vec(), row.map(Bytes::from)));
-            entry.state = EntryState::OnItsWay(overlay.takes);
+        for keys in dirty.chunks(PIECE) {
+            self.lock().take(keys, &mut changes);
         }
-        overlay.on_their_way.push_back(dirty);
-        Ok(changes)
+        let mut overlay = self.lock();
+        let take = overlay.takes;
+        overlay.takes += 1;
+        overlay.on_their_way.push_back((take, dirty));
+        changes
     }
 
     /// All changes that were taken are in storage, and no row need stay in memory.
@@ -221,28 +226,14 @@ impl<V: View> Generation<V> {
         keys.retain(|key| rows.contains_key(key));
     }
 
-    /// The changes of the first `takes` that were not yet known to be stored are.
-    pub(super) fn changes_are_stored(&self, takes: usize) {
-        let mut overlay = self.lock();
-        let overlay = &mut *overlay;
-        let first = overlay.takes + 1 - overlay.on_their_way.len() as u64;
-        let takes = takes.min(overlay.on_their_way.len());
-        for (take, keys) in (first..).zip(overlay.on_their_way.drain(..takes)) {
-            for key in keys {
-                // A row that was taken again since is on its way once more.
-                let own = |entry: &&mut Entry<V>| entry.state == EntryState::OnItsWay(take);
-                if let Some(entry) = overlay.rows.get_mut(&key).filter(own) {
-                    entry.state = EntryState::Stored(Some(take));
-                    overlay.stored.push_back((take, key));
-                }
-            }
-        }
-        let beyond = overlay.stored.len().saturating_sub(CACHED);
-        for (take, key) in overlay.stored.drain(..beyond) {
-            if overlay.rows.get(&key).is_some_and(|entry| entry.state == EntryState::Stored(Some(take))) {
-                overlay.rows.remove(&key);
-                overlay.keys.remove(&key);
-                raise(&mut overlay.whole_above, &key);
+    /// The changes of the first `takes` that were not yet known to be stored are. Others have their turn in between; all of it
+    /// has to be seen through.
+    pub(super) async fn changes_are_stored(&self, takes: usize) {
+        for _ in 0..takes {
+            let Some((take, keys)) = self.lock().on_their_way.pop_front() else { return };
+            for keys in keys.chunks(PIECE) {
+                self.lock().are_stored(take, keys);
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -280,6 +271,39 @@ impl<V> Overlay<V> {
         self.rows.insert(key, Entry { row, state: EntryState::Stored(None) });
     }
 
+    /// Has these rows go to storage with the take that is being made.
+    fn take(&mut self, keys: &[Arc<[u8]>], changes: &mut Vec<Changed<V>>)
+    where
+        V: Clone,
+    {
+        for key in keys {
+            if let Some(entry) = self.rows.get_mut(key) {
+                changes.push((key.to_vec(), entry.row.clone()));
+                entry.state = EntryState::OnItsWay(self.takes);
+            }
+        }
+    }
+
+    /// These rows are in storage, as they were taken. Those that were stored first leave if there are too many.
+    fn are_stored(&mut self, take: u64, keys: &[Arc<[u8]>]) {
+        for key in keys {
+            // A row that was taken again since is on its way once more.
+            let own = |entry: &&mut Entry<V>| entry.state == EntryState::OnItsWay(take);
+            if let Some(entry) = self.rows.get_mut(key).filter(own) {
+                entry.state = EntryState::Stored(Some(take));
+                self.stored.push_back((take, key.clone()));
+            }
+        }
+        let beyond = self.stored.len().saturating_sub(CACHED);
+        for (take, key) in self.stored.drain(..beyond) {
+            if self.rows.get(&key).is_some_and(|entry| entry.state == EntryState::Stored(Some(take))) {
+                self.rows.remove(&key);
+                self.keys.remove(&key);
+                raise(&mut self.whole_above, &key);
+            }
+        }
+    }
+
     /// Whether a row with this key is here if there is one.
     fn is_whole_at(&self, key: &[u8]) -> bool {
         self.whole_above.as_deref().is_some_and(|above| key > above)
@@ -293,128 +317,13 @@ fn raise(whole_above: &mut Option<Arc<[u8]>>, key: &Arc<[u8]>) {
     }
 }
 
-pub(super) fn decode<V: View>(bytes: &[u8]) -> Result<V, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| StoreError { doing: "reading a row", reason: error.to_string() })
+/// Rows as they are stored.
+pub(super) fn encode<V: View>(changes: impl IntoIterator<Item = Changed<V>>) -> Result<Vec<RowChange>, StoreError> {
+    let encode = |(key, row): Changed<V>| Ok((key, row.as_ref().map(serde_json::to_vec).transpose()?.map(Bytes::from)));
+    let rows = changes.into_iter().map(encode).collect::<serde_json::Result<_>>();
+    rows.map_err(|error| StoreError { doing: "writing a row", reason: error.to_string() })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::actors::entity::Sources;
-
-    #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-    struct Row;
-
-    impl View for Row {
-        const NAME: &'static str = "t.rows";
-        const VERSION: u32 = 1;
-        type Key = u64;
-        fn sources() -> Sources<Self> {
-            unreachable!("nothing is followed here")
-        }
-    }
-
-    #[test]
-    fn what_an_earlier_run_has_on_its_way_never_happens() {
-        let rows = ViewRows::<Row>::new();
-        let first = rows.begin_run();
-        assert_eq!(rows.during(first, || Ok(1)).expect("current"), 1);
-        let second = rows.begin_run();
-        let late = rows.during::<()>(first, || unreachable!("it would write under the cursors of the second"));
-        assert!(late.is_err());
-        assert_eq!(rows.during(second, || Ok(2)).expect("current"), 2);
-    }
-
-    #[test]
-    fn of_the_rows_that_are_stored_those_stored_last_are_kept() {
-        let rows = Generation::<Row>::new(view_name::<Row>(0), 0, None);
-        let store = |number: usize| {
-            rows.change(key(number), |row| *row = Some(Row));
-            rows.take_changes().expect("rows");
-            rows.changes_are_stored(1);
-        };
-        (0..CACHED).for_each(store);
-        assert_eq!(rows.held(), CACHED);
-        store(1);
-        rows.change(key(3), |row| *row = None);
-        assert_eq!(rows.take_changes().expect("rows").len(), 1);
-        rows.change(key(CACHED), |row| *row = Some(Row));
-        assert_eq!(rows.take_changes().expect("rows").len(), 1);
-        let known = |number: usize| !matches!(rows.get(&key(number)), Known::Elsewhere);
-        assert_eq!([0, 1, 2].map(known), [false, true, true]);
-        rows.changes_are_stored(2);
-        assert_eq!([0, 1, 2, 3, 4].map(known), [false, true, false, true, true]);
-        assert_eq!([1, 2, CACHED + 9].map(|number| rows.knows(&key(number))), [true, false, true]);
-        assert_eq!((rows.held(), rows.range(b"", None, usize::MAX).len()), (CACHED - 1, CACHED - 1));
-        (0..2 * CACHED).for_each(|_| store(7));
-        assert!(known(7), "what is stored again and again stays");
-        assert_eq!((rows.held(), rows.range(b"", None, 9).len()), (1, 1));
-    }
-
-    #[test]
-    fn a_row_is_looked_for_in_storage_only_where_one_may_be_that_is_not_here() {
-        let rows = Generation::<Row>::new(view_name::<Row>(0), 0, Some(key(10)));
-        let change = |number: usize| rows.change(key(number), |row| *row = Some(Row));
-        let known = |numbers: [usize; 4]| numbers.map(|number| rows.knows(&key(number)));
-        assert_eq!(known([9, 10, 11, 12]), [false, false, true, true]);
-        assert!(matches!((rows.get(&key(10)), rows.get(&key(11))), (Known::Elsewhere, Known::Absent)));
-        change(20);
-        change(5);
-        assert_eq!(known([5, 10, 11, 20]), [true, false, true, true]);
-        // One that came late leaves with those of its time, though greater ones are here.
-        change(15);
-        assert_eq!(rows.take_changes().expect("rows").len(), 3);
-        change(20);
-        rows.changes_are_stored(1);
-        rows.drop_stored();
-        assert_eq!(known([11, 15, 16, 20]), [false, false, true, true]);
-        assert!(!Generation::<Row>::unknown().knows(&key(1)), "before anybody has looked");
-    }
-
-    fn key(number: usize) -> Vec<u8> {
-        number.to_be_bytes().to_vec()
-    }
-
-    fn keys(taken: Vec<RowChange>) -> Vec<Vec<u8>> {
-        taken.into_iter().map(|(key, _)| key).collect()
-    }
-
-    #[test]
-    fn each_row_that_changed_goes_to_storage_once_and_one_that_changed_meanwhile_again() {
-        let rows = Generation::<Row>::new(view_name::<Row>(0), 0, None);
-        for key in [b"b", b"a", b"b"] {
-            rows.change(key.to_vec(), |row| *row = Some(Row));
-        }
-        assert_eq!(rows.dirty(), 2);
-        assert_eq!(keys(rows.take_changes().expect("rows")), [b"a".to_vec(), b"b".to_vec()]);
-        rows.change(b"b".to_vec(), |row| *row = None);
-        rows.changes_are_stored(1);
-        rows.drop_stored();
-        assert!(matches!(rows.get(b"b"), Known::Absent), "it is newer than what is in storage");
-        assert_eq!((rows.held(), rows.dirty()), (1, 1));
-        assert_eq!(keys(rows.take_changes().expect("rows")), [b"b".to_vec()]);
-        assert!(rows.take_changes().expect("rows").is_empty());
-    }
-
-    #[test]
-    fn a_row_that_was_taken_twice_is_stored_with_the_second_take() {
-        let rows = Generation::<Row>::new(view_name::<Row>(0), 0, None);
-        let is_stored = |key: &[u8]| matches!(rows.lock().rows.get(key).unwrap().state, EntryState::Stored(Some(_)));
-        let change = |key: &[u8]| rows.change(key.to_vec(), |row| *row = Some(Row));
-        change(b"a");
-        change(b"b");
-        assert_eq!(rows.take_changes().expect("rows").len(), 2);
-        change(b"a");
-        assert_eq!(keys(rows.take_changes().expect("rows")), [b"a".to_vec()]);
-        change(b"c");
-        assert_eq!(rows.take_changes().expect("rows").len(), 1);
-        rows.changes_are_stored(1);
-        assert_eq!((is_stored(b"a"), is_stored(b"b"), is_stored(b"c")), (false, true, false));
-        rows.changes_are_stored(2);
-        assert_eq!((is_stored(b"a"), is_stored(b"c")), (true, true));
-        change(b"c");
-        assert_eq!(keys(rows.take_changes().expect("rows")), [b"c".to_vec()]);
-        rows.changes_are_stored(1);
-        assert!(is_stored(b"c"), "the takes are counted on");
-    }
+pub(super) fn decode<V: View>(bytes: &[u8]) -> Result<V, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| StoreError { doing: "reading a row", reason: error.to_string() })
 }

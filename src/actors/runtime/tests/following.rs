@@ -148,7 +148,7 @@ async fn a_view_goes_on_when_one_pass_is_more_than_one_commit_takes() {
 async fn a_partition_with_a_long_backlog_does_not_keep_a_view_from_the_others() {
     // In so many that a pass over them has more rows than may wait for storage.
     const FULL: u16 = 10;
-    const LONG: usize = 24 * MAX_ROWS;
+    const LONG: usize = 6 * MAX_ROWS;
     let storage = memory();
     let tally = Service::new("tally").entity::<Tally>();
     let without_view = System::builder(storage.clone()).service("t", tally).start().await.expect("starts");
