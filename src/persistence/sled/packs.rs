@@ -98,10 +98,7 @@ pub(super) fn scan(
     let from = keys::row(view, start);
     let from = if is_behind { Bound::Excluded(from) } else { Bound::Included(from) };
     let alone = alone_from(tree, view, prefix, from, limit)?;
-    // What is behind a full page of those that stand alone is behind this page.
-    let upto = alone.last().filter(|_| alone.len() >= limit).map(|(key, _)| key.clone());
     let begins = |key: &[u8]| key > start || key == start && !is_behind;
-    let ends = |key: &[u8]| !key.starts_with(prefix) || upto.as_deref().is_some_and(|upto| key > upto);
     let mut found: BTreeMap<Vec<u8>, Bytes> = BTreeMap::new();
     let (first, packs) = (pack_of(tree, view, start)?, keys::packs(view));
     let first = first.map_or_else(|| packs.clone(), |(pack, _)| pack.to_vec());
@@ -114,7 +111,7 @@ pub(super) fn scan(
             if !begins(&key) {
                 continue;
             }
-            if ends(&key) {
+            if !key.starts_with(prefix) {
                 break 'packs;
             }
             found.insert(key.into(), row);
