@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicU16, Ordering},
     thread,
 };
 
@@ -121,39 +118,38 @@ fn apply(model: &mut BTreeMap<Vec<u8>, Bytes>, changes: Vec<RowChange>) {
 
 /// Rows that are there all the time are seen all the time, wherever a commit has them stand from then on.
 pub(super) fn readers_miss_no_row_while_others_are_written(mut open: Reopen<dyn Projections>) {
-    const ROWS: u16 = 300;
-    const ROUNDS: u16 = 150;
+    const ROUNDS: u16 = 200;
+    const EACH: u16 = 12;
     let store = open();
-    let all = |length: usize| (0..ROWS).map(|n| row(n, length)).collect::<Vec<_>>();
-    let progress = ViewProgress::default();
-    store.commit(VIEW, all(100), &progress).unwrap();
-    let done = Arc::new(AtomicBool::new(false));
+    let commit = |rows: Vec<RowChange>| store.commit(VIEW, rows, &ViewProgress::default()).unwrap();
+    // So many rows there are.
+    let there = AtomicU16::new(0);
+    let is_done = || there.load(Ordering::Acquire) == ROUNDS * EACH;
     thread::scope(|scope| {
-        let readers: Vec<_> = (0..2u16)
-            .map(|reader| {
-                let (store, done) = (Arc::clone(&store), Arc::clone(&done));
-                scope.spawn(move || {
-                    let mut looks = 0u32;
-                    while !done.load(Ordering::Acquire) || looks < 10 {
-                        assert_eq!(store.scan(VIEW, b"", None, 1000).unwrap().len(), usize::from(ROWS));
-                        for n in (reader..ROWS).step_by(11) {
-                            assert!(store.get(VIEW, &key(n)).unwrap().is_some(), "row {n}");
-                        }
-                        looks += 1;
+        for reader in 0..2 {
+            let (store, there, is_done) = (&store, &there, &is_done);
+            scope.spawn(move || {
+                loop {
+                    let (ends, upto) = (is_done(), there.load(Ordering::Acquire));
+                    let mut seen = store.scan(VIEW, b"", None, usize::MAX).unwrap();
+                    seen.retain(|(name, _)| *name < key(upto));
+                    assert_eq!(seen.len(), usize::from(upto));
+                    for n in (reader..upto).rev().step_by(7).take(40) {
+                        assert!(store.get(VIEW, &key(n)).unwrap().is_some(), "row {n} of {upto}");
                     }
-                })
-            })
-            .collect();
-        for round in 0..ROUNDS {
-            // One at a time, many together, some of them long; and others that come and go between them.
-            let some = (0..3).map(|n| row((round * 37 + n * 101) % ROWS, 90 + usize::from(round % 20))).collect();
-            store.commit(VIEW, some, &progress).unwrap();
-            let many = (0..60).map(|n| row((round * 13 + n) % ROWS, if n == 30 { 700 } else { 80 })).collect();
-            store.commit(VIEW, many, &progress).unwrap();
+                    if ends {
+                        break;
+                    }
+                }
+            });
         }
-        done.store(true, Ordering::Release);
-        for reader in readers {
-            reader.join().unwrap();
+        for round in 0..ROUNDS {
+            let own = |from: u16, count: u16| (from..from + count).map(|n| row(n, if n % 10 == 3 { 700 } else { 80 }));
+            // A few at a time, then all of them again, and then many of those that were there before.
+            (0..EACH).step_by(3).for_each(|n| commit(own(round * EACH + n, 3).collect()));
+            there.store((round + 1) * EACH, Ordering::Release);
+            commit(own(round * EACH, EACH).collect());
+            commit(own(round / 2 * EACH, EACH * 2).collect());
         }
     });
 }
