@@ -134,13 +134,16 @@ async fn a_list_is_in_the_order_of_numbers_and_without_what_is_removed() {
 async fn a_view_goes_on_when_one_pass_is_more_than_one_commit_takes() {
     let system = start(&memory()).await;
     let tallies = system.entities::<Tally>();
-    // All of them before the view has its first turn.
-    let added = (1..=400u64).map(|n| {
-        let add = tallies.ask(&key(&format!("t{n}")), Add { n: 1 });
-        async move { add.await.expect("added") }
-    });
-    futures::future::join_all(added).await;
-    check_list(&system, &(1..=400).collect::<Vec<u64>>()).await;
+    // As many as may wait, and then the others: the view has a turn between at most.
+    let names: Vec<String> = (1..=MAX_ROWS + 144).map(|n| format!("t{n}")).collect();
+    for names in names.chunks(MAX_ROWS / 2) {
+        let added = names.iter().map(|name| {
+            let add = tallies.ask(&key(name), Add { n: 1 });
+            async move { add.await.expect("added") }
+        });
+        futures::future::join_all(added).await;
+    }
+    check_list(&system, &(1..=MAX_ROWS as u64 + 144).collect::<Vec<u64>>()).await;
 }
 
 /// Rows of the first partitions that filled one commit after the other once kept the last ones from being read.
@@ -148,7 +151,7 @@ async fn a_view_goes_on_when_one_pass_is_more_than_one_commit_takes() {
 async fn a_partition_with_a_long_backlog_does_not_keep_a_view_from_the_others() {
     // In so many that a pass over them has more rows than may wait for storage.
     const FULL: u16 = 10;
-    const LONG: usize = 6 * MAX_ROWS;
+    const LONG: usize = 14 * MAX_ROWS;
     let storage = memory();
     let tally = Service::new("tally").entity::<Tally>();
     let without_view = System::builder(storage.clone()).service("t", tally).start().await.expect("starts");
