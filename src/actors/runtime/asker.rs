@@ -63,9 +63,9 @@ impl<E: Entity> Host<E> {
     ) -> Vec<TurnResult<E>> {
         let watch = if self.unit.faults.any() { Watch::Arrived } else { Watch::No };
         let mut on_their_way = Vec::with_capacity(commands.len());
-        let mut places = Series::of(commands.len());
+        let mut series = Series::of(commands.len());
         let mut commands = commands.into_iter().peekable();
-        while let Some((nth, (key, command, meta))) = places.next().zip(commands.next()) {
+        while let Some((nth, (key, command, meta))) = series.next().zip(commands.next()) {
             let meter = (self.meter.command(), meta.span(E::KIND));
             let terms = Terms { nth: Some(nth.clone()), watch, ..Terms::default() };
             let sent = self.send(&key, Body::Command(command), meta, deadline, terms).await;
