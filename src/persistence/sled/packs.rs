@@ -12,7 +12,7 @@
 //! alone is the newer one. It moves into a pack, or is removed from both, in one batch, and a row never leaves a pack
 //! for a place of its own: so whoever looks for what stands alone first and into the packs then misses none.
 
-use std::{collections::BTreeMap, iter, ops::Bound};
+use std::{collections::BTreeMap, iter, ops::Bound, thread};
 
 use ::sled::{Batch, IVec, Tree};
 use bytes::Bytes;
@@ -39,6 +39,10 @@ const FULL: usize = 2 << 10;
 /// The most bytes of a row that stands in a pack, with its key.
 const SHORT: usize = 512;
 
+/// Packs that are changed at once, in some tenths of a millisecond: then other threads have a turn, since a commit of
+/// thousands of rows would keep a processor from those whom somebody waits for.
+const AT_ONCE: usize = 64;
+
 /// A pack's rows by key.
 type Rows = BTreeMap<Bytes, Bytes>;
 
@@ -51,7 +55,12 @@ pub(super) fn change(tree: &Tree, batch: &mut Batch, view: ViewName, rows: &[Row
     let alone = Alone::of(tree, view)?;
     let has_packs = tree.scan_prefix(keys::packs(view)).keys().next().transpose()?.is_some();
     let mut changes = changes.into_iter().peekable();
+    let mut places = 0usize;
     while let Some(first) = changes.next() {
+        places += 1;
+        if places.is_multiple_of(AT_ONCE) {
+            thread::yield_now();
+        }
         let place = if has_packs { Place::of(&alone, first.0)? } else { Place::default() };
         let here = |change: &Change<'_>| place.end.as_deref().is_none_or(|end| change.0 < end);
         let own: Vec<_> = iter::once(first).chain(iter::from_fn(|| changes.next_if(here))).collect();

@@ -317,10 +317,15 @@ fn raise(whole_above: &mut Option<Arc<[u8]>>, key: &Arc<[u8]>) {
     }
 }
 
-/// Rows as they are stored.
+/// Rows as they are stored. May take milliseconds, and gives way to other threads meanwhile.
 pub(super) fn encode<V: View>(changes: impl IntoIterator<Item = Changed<V>>) -> Result<Vec<RowChange>, StoreError> {
-    let encode = |(key, row): Changed<V>| Ok((key, row.as_ref().map(serde_json::to_vec).transpose()?.map(Bytes::from)));
-    let rows = changes.into_iter().map(encode).collect::<serde_json::Result<_>>();
+    let encode = |(nth, (key, row)): (usize, Changed<V>)| {
+        if (nth + 1).is_multiple_of(PIECE) {
+            std::thread::yield_now();
+        }
+        Ok((key, row.as_ref().map(serde_json::to_vec).transpose()?.map(Bytes::from)))
+    };
+    let rows = changes.into_iter().enumerate().map(encode).collect::<serde_json::Result<_>>();
     rows.map_err(|error| StoreError { doing: "writing a row", reason: error.to_string() })
 }
 
