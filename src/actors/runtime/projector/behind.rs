@@ -60,16 +60,20 @@ impl<V: View> Projecting<V> {
         self.sealed.push(Sealed { changes, cursors, progress });
     }
 
-    /// Has what has changed written, and synced when it is time for that.
+    /// Has written what is due, and has it synced when that is due or will be before long.
     pub(super) fn begin_commit(&mut self) {
-        self.commit_at = None;
-        let is_synced = self.sync_at.take_if(|at| *at <= Instant::now()).is_some();
-        self.seal();
+        let now = Instant::now();
+        let is_due = self.commit_at.take_if(|at| *at <= now).is_some();
+        let is_synced = self.sync_at.take_if(|at| *at <= now + SYNC_EVERY / 2).is_some();
+        // A few that changed after full pieces were sealed wait for more.
+        if is_due && self.sealed.is_empty() {
+            self.seal();
+        }
         let sealed = std::mem::take(&mut self.sealed);
+        let mut committed = Committed { cursors: self.stored.clone(), pieces: sealed.len(), is_synced };
         let (run, rows, projections, name) =
             (self.run, self.rows.clone(), self.unit.projections.clone(), self.used.name);
         let write = blocking(move || {
-            let mut committed = Committed { cursors: Vec::new(), pieces: sealed.len(), is_synced };
             for Sealed { changes, cursors, progress } in sealed {
                 let changes = encode(changes)?;
                 rows.during(run, || projections.commit(name, changes, &progress))?;
@@ -107,6 +111,7 @@ impl<V: View> Projecting<V> {
         self.see_commit_through().await.map_err(|error| Failure::new(error.to_string()))?;
         if self.applied != self.stored || self.sync_at.is_some() {
             self.sync_at = Some(Instant::now());
+            self.seal();
             self.begin_commit();
         }
         self.see_commit_through().await.map_err(|error| Failure::new(error.to_string()))

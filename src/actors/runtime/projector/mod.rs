@@ -47,8 +47,9 @@ use crate::{
     persistence::{Cursor, MAX_ROWS, PartitionId, StoreError, ViewName, ViewProgress},
 };
 
-/// How long changed rows wait for more before they go to storage. Readers do not wait for it.
-const COALESCE: Duration = Duration::from_millis(250);
+/// How long changed rows wait for more before they go to storage: the more there are, the more neighbours are written with
+/// each. Readers do not wait for it.
+const COALESCE: Duration = Duration::from_secs(1);
 
 /// Records read at once from one partition.
 const BATCH: usize = 256;
