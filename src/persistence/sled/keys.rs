@@ -32,6 +32,8 @@ pub(super) const FORMAT: &[u8] = b"2";
 pub(super) const FORMAT_WITHOUT_PACKS: &[u8] = b"1";
 
 pub(super) const HEADS_TREE: &str = "heads";
+/// There for moments, and always empty.
+pub(super) const WAKING_TREE: &str = "waking";
 pub(super) const CHECKPOINT: &[u8] = b"m";
 
 /// What the keys of all heads begin with.

@@ -199,17 +199,23 @@ fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
         Err(_) => return Err(Unopened::Damaged("sled panicked".to_owned())),
     };
     let file = sync_new(&config.dir).map_err(Unopened::Io)?;
-    let waking = wake_with_a_flush(&db).map_err(Unopened::Io)?;
+    let waking = keep_awake(&db).map_err(Unopened::Io)?;
     Ok(Opened { waking, db, heads, file })
 }
 
 /// Keeps calls of `db` from waiting for ever.
-fn wake_with_a_flush(db: &Db) -> io::Result<Waking> {
+fn keep_awake(db: &Db) -> io::Result<Waking> {
     let db = db.clone();
-    Waking::start(move || {
-        // What it answers, those hear who wait.
-        drop(catch_unwind(AssertUnwindSafe(|| db.flush())));
-    })
+    // What it answers, those hear who wait.
+    Waking::start(move || drop(catch_unwind(AssertUnwindSafe(|| come_to_the_log(&db)))))
+}
+
+/// Writes to sled's log, whatever waits for a lock: makes a tree and removes it. Dropping what is left of that flushes, and
+/// may wait.
+fn come_to_the_log(db: &Db) -> ::sled::Result<Tree> {
+    let tree = db.open_tree(keys::WAKING_TREE)?;
+    db.drop_tree(keys::WAKING_TREE)?;
+    Ok(tree)
 }
 
 /// A store that was closed just now is still locked while a thread of sled writes its last bytes.

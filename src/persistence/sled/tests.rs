@@ -1,6 +1,6 @@
 //! What only sled does: damage, and being made anew.
 
-use std::fs;
+use std::{fs, sync::mpsc::channel};
 
 use bytes::Bytes;
 
@@ -326,4 +326,20 @@ fn what_was_changed_before_a_sync_of_others_failed_is_not_told_to_be_synced() {
     });
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("an earlier write failed"), "{error}");
+}
+
+/// As a flush does: the batch may wait for one who is to be woken.
+#[test]
+fn who_is_to_wake_others_waits_for_no_batch() {
+    let db = ::sled::Config::new().temporary(true).open().unwrap();
+    let trees = db.tree_names();
+    let (tell, told) = channel();
+    let came = db.transaction(|_| {
+        let (db, tell) = (db.clone(), tell.clone());
+        thread::spawn(move || drop(tell.send(come_to_the_log(&db))));
+        Ok::<_, ::sled::transaction::ConflictableTransactionError<()>>(told.recv_timeout(Duration::from_secs(10)))
+    });
+    let left = came.unwrap().expect("it waits for no lock").unwrap();
+    drop(left);
+    assert_eq!(db.tree_names(), trees);
 }

@@ -2,8 +2,11 @@
 //!
 //! A thread that waits in sled 0.34 until what it wrote is on the disk is not told when that write fails on certain
 //! threads of sled (`pagecache/logger.rs`, `exit_reservation`: the error is stored, and nobody is notified). Any later call
-//! sees the error and notifies all. So when a call takes long, a flush is asked for beside it. One that comes before the
-//! error waits as well; hence there is another, later and later, until nobody waits.
+//! that comes to the log sees the error and notifies all. So when a call takes long, another is made beside it. It must not
+//! be one that takes sled's lock between batches and everything else (`concurrency_control.rs`), as a flush or a read does: a
+//! batch that waits for that lock behind one who waits in vain keeps all others from it. Making and removing a tree takes
+//! none and writes to the log each time. One that comes before the error wakes nobody; hence there is another, later and
+//! later, until nobody waits.
 
 use std::{
     io,
@@ -19,7 +22,7 @@ use std::{
 /// A call that takes longer is taken for one that may wait in vain: a write takes milliseconds.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Flushes beside one that waits. The time between them doubles: the last comes after more than an hour.
+/// Calls beside one that waits. The time between them doubles: the last comes after more than an hour.
 const MOST: u32 = 12;
 
 /// The calls under way, as far as it matters whether one takes long: those of two generations. A new one begins when the
@@ -71,29 +74,29 @@ pub(super) struct Waking {
 }
 
 impl Waking {
-    /// `flush` is called, each time on a thread of its own, while a call takes long.
+    /// `wake` is called, each time on a thread of its own, while a call takes long.
     ///
     /// # Errors
     /// The thread could not be started.
-    pub(super) fn start(flush: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
-        Self::start_with(LONG, flush)
+    pub(super) fn start(wake: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
+        Self::start_with(LONG, wake)
     }
 
-    fn start_with(long: Duration, flush: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
+    fn start_with(long: Duration, wake: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
         let calls = Arc::<Calls>::default();
         let (stop, stopped) = channel::<()>();
         let watched = Arc::clone(&calls);
         let look = move || {
-            let (mut looks, mut flushes) = (0_u32, 0);
+            let (mut looks, mut wakes) = (0_u32, 0);
             while stopped.recv_timeout(long) == Err(RecvTimeoutError::Timeout) {
                 if !watched.takes_long() {
-                    (looks, flushes) = (0, 0);
+                    (looks, wakes) = (0, 0);
                     continue;
                 }
                 looks += 1;
-                if looks >> flushes == 1 && flushes < MOST {
-                    flushes += 1;
-                    let spawned = thread::Builder::new().name("sled-wake".into()).spawn(flush.clone());
+                if looks >> wakes == 1 && wakes < MOST {
+                    wakes += 1;
+                    let spawned = thread::Builder::new().name("sled-wake".into()).spawn(wake.clone());
                     if let Err(error) = spawned {
                         tracing::warn!(%error, "nothing wakes who may wait in sled");
                     }
@@ -147,25 +150,25 @@ mod tests {
     }
 
     #[test]
-    fn one_that_waits_is_woken_also_when_the_first_flush_waits_with_it() {
-        let (wake, woken) = channel();
+    fn one_that_waits_is_woken_also_when_the_first_wake_waits_with_it() {
+        let (tell, woken) = channel();
         let (stay, stays) = channel::<()>();
-        let flushes = Arc::new(Mutex::new((0, Some(stays))));
-        let counted = Arc::clone(&flushes);
-        let flush = move || {
+        let wakes = Arc::new(Mutex::new((0, Some(stays))));
+        let counted = Arc::clone(&wakes);
+        let wake = move || {
             let first = {
-                let mut flushes = counted.lock().expect("nobody panics");
-                flushes.0 += 1;
-                flushes.1.take()
+                let mut wakes = counted.lock().expect("nobody panics");
+                wakes.0 += 1;
+                wakes.1.take()
             };
             match first {
                 Some(stays) => drop(stays.recv()),
-                None => drop(wake.send(())),
+                None => drop(tell.send(())),
             }
         };
-        let waking = Waking::start_with(Duration::from_millis(1), flush).expect("a thread");
+        let waking = Waking::start_with(Duration::from_millis(1), wake).expect("a thread");
         waking.during(|| woken.recv()).expect("woken");
         drop((waking, stay));
-        assert!(flushes.lock().expect("nobody panics").0 > 1);
+        assert!(wakes.lock().expect("nobody panics").0 > 1);
     }
 }

@@ -13,9 +13,8 @@ use super::keys;
 use crate::persistence::{
     OpenError, ReadError,
     sled::{
-        is_damage, remove_unfinished, sync_new,
+        is_damage, keep_awake, remove_unfinished, sync_new,
         values::{self, ValueError},
-        wake_with_a_flush,
         waking::Waking,
         when_free,
     },
@@ -98,7 +97,7 @@ impl Store {
             Err(_) => return Err(damaged("sled panicked when it was opened".to_owned())),
         };
         let file = sync_new(dir).map_err(io)?;
-        let waking = wake_with_a_flush(&db).map_err(io)?;
+        let waking = keep_awake(&db).map_err(io)?;
         let store = Self {
             opened: RwLock::new(Some(Opened { waking, db, file })),
             not_synced: Mutex::default(),
