@@ -23,6 +23,18 @@ async fn two_tallies(system: &System) {
     }
 }
 
+/// Adds one to each of these tallies, to so many at once.
+async fn add_to(system: &System, names: &[String], at_once: usize) {
+    let tallies = system.entities::<Tally>();
+    for names in names.chunks(at_once) {
+        let added = names.iter().map(|name| {
+            let add = tallies.ask(&key(name), Add { n: 1 });
+            async move { add.await.expect("added") }
+        });
+        futures::future::join_all(added).await;
+    }
+}
+
 #[tokio::test]
 async fn a_policy_reacts_to_every_event_once_also_across_crashes() {
     let mut storage = memory();
@@ -133,16 +145,9 @@ async fn a_list_is_in_the_order_of_numbers_and_without_what_is_removed() {
 #[tokio::test]
 async fn a_view_goes_on_when_one_pass_is_more_than_one_commit_takes() {
     let system = start(&memory()).await;
-    let tallies = system.entities::<Tally>();
-    // As many as may wait, and then the others: the view has a turn between at most.
     let names: Vec<String> = (1..=MAX_ROWS + 144).map(|n| format!("t{n}")).collect();
-    for names in names.chunks(MAX_ROWS / 2) {
-        let added = names.iter().map(|name| {
-            let add = tallies.ask(&key(name), Add { n: 1 });
-            async move { add.await.expect("added") }
-        });
-        futures::future::join_all(added).await;
-    }
+    // The view has a turn between at most.
+    add_to(&system, &names, MAX_ROWS / 2).await;
     check_list(&system, &(1..=MAX_ROWS as u64 + 144).collect::<Vec<u64>>()).await;
 }
 
@@ -159,16 +164,8 @@ async fn a_partition_with_a_long_backlog_does_not_keep_a_view_from_the_others() 
     let names = || (0..).map(|n| format!("t{n}"));
     let before: Vec<String> = names().filter(|name| !is_in_last(name)).take(LONG).collect();
     let last = names().find(is_in_last).expect("one of them");
-    let tallies = without_view.entities::<Tally>();
-    for names in before.chunks(1024) {
-        let added = names.iter().map(|name| {
-            let add = tallies.ask(&key(name), Add { n: 1 });
-            async move { add.await.expect("added") }
-        });
-        futures::future::join_all(added).await;
-    }
-    tallies.ask(&key(&last), Add { n: 1 }).await.expect("added");
-    drop(tallies);
+    add_to(&without_view, &before, 1024).await;
+    add_to(&without_view, &[last], 1).await;
     let (_storage, system) = crash_and_restart(storage, without_view).await;
     let counts = system.views::<AddCount>();
     let all = LONG as u64;
