@@ -221,6 +221,7 @@ impl<E: Entity> Way<E> {
                 Effect::Early(early)
             }
             waits @ (Effect::Answer(_, Err(_))
+            | Effect::Show(..)
             | Effect::Begun(..)
             | Effect::Save(_)
             | Effect::Forget(_)

@@ -173,6 +173,7 @@ impl<E: Entity> Host<E> {
     pub(crate) fn perform(self: &Arc<Self>, cell: &Arc<Cell<E>>, effect: Effect<E>) {
         match effect {
             Effect::Answer(port, result) => port.send(result),
+            Effect::Show(looked, reply) => looked.port.send(Ok(reply)),
             Effect::Begin(step) => self.begin(cell, step, None),
             Effect::Begun(step, ahead) => {
                 cell.lock().set_under_way(step);
@@ -197,6 +198,7 @@ impl<E: Entity> Host<E> {
     pub(crate) fn cancel(&self, cell: &Arc<Cell<E>>, effect: Effect<E>, why: &AskError<E::Rejection>) {
         match effect {
             Effect::Answer(port, held) => port.fail(instead_of::<E>(&held, why)),
+            Effect::Show(looked, _) => self.look_again(cell, *looked),
             Effect::Begin(step) => self.give_up_ask(cell, step, why),
             Effect::Begun(step, ahead) => {
                 if why.outcome() != Outcome::Unknown {

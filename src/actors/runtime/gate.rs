@@ -8,7 +8,7 @@ use std::{
 use super::{
     ahead::{EarlyAnswer, TellBegun},
     cell::Asked,
-    mailbox::{ReplyPort, TurnResult},
+    mailbox::{Envelope, ReplyPort, TurnReply, TurnResult},
 };
 use crate::{
     actors::entity::{AskError, Entity, Step, Unavailable},
@@ -19,6 +19,8 @@ use crate::{
 pub(crate) enum Effect<E: Entity> {
     /// An asker gets its answer.
     Answer(ReplyPort<E>, TurnResult<E>),
+    /// Who only looked is shown this. When the append fails, he looks again instead.
+    Show(Box<Envelope<E>>, TurnReply),
     /// The ask of this step begins.
     Begin(Step),
     /// The ask of this step goes ahead: from now on what began it is durable.

@@ -122,7 +122,7 @@ pub(crate) struct TurnReply {
 
 pub(crate) type TurnResult<E> = Result<TurnReply, AskError<<E as Entity>::Rejection>>;
 
-/// Where a message stands, shared by the asker and the cell. It only moves forward.
+/// Where a message stands, shared by the asker and the cell. It only moves forward; who only looks may have to wait again.
 #[derive(Debug, Default)]
 pub(crate) struct Claim {
     stands: AtomicU8,
@@ -141,6 +141,12 @@ impl Claim {
     /// The cell takes the message to decide it; false when the asker has withdrawn it.
     pub(crate) fn take(&self) -> bool {
         self.stands.compare_exchange(Self::QUEUED, Self::TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// What was taken changed nothing and waits again.
+    pub(crate) fn put_back(&self) {
+        let taken = self.stands.compare_exchange(Self::TAKEN, Self::QUEUED, Ordering::AcqRel, Ordering::Acquire);
+        debug_assert!(taken.is_ok(), "only what was taken is put back");
     }
 
     /// The decision began a step: the answer will come from another entity. A later step changes nothing: what an earlier

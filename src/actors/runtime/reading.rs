@@ -1,6 +1,8 @@
-//! Reads of one entity: one that rests in memory is copied where it lies, every other is asked by way of its mailbox.
+//! Reads of one entity: one that rests in memory is copied where it lies, every other is asked by way of its mailbox. There
+//! a read waits, like every answer, until what was decided before it is durable; if that fails, it is read again.
 
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -8,12 +10,15 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    cell::{Cell, Phase},
-    entities::Current,
+    cell::{Active, Cell, Phase},
+    entities::{Current, stopped},
+    gate::Effect,
     host::Host,
-    mailbox::{Body, Meta},
+    mailbox::{Body, Envelope, Meta},
+    outcome::panic_text,
+    turn::{Panicked, reply},
 };
-use crate::actors::entity::{AskError, Entity, Key, Number, ReplyValue};
+use crate::actors::entity::{AskError, Entity, Key, Number, ReplyValue, Unavailable};
 
 impl<E: Entity> Host<E> {
     /// The durable state; `None` for a key without events.
@@ -43,6 +48,54 @@ impl<E: Entity> Host<E> {
             }
             ReplyValue::Recorded(_) => Ok(None), // a read is never kept
         }
+    }
+
+    /// Answers what changes nothing, once everything before it is durable.
+    ///
+    /// # Errors
+    /// [`Panicked`] when the state cannot be copied; the asker has been told.
+    pub(super) fn show(
+        self: &Arc<Self>,
+        cell: &Arc<Cell<E>>,
+        active: &mut Active<E>,
+        looking: Envelope<E>,
+    ) -> Result<(), Panicked> {
+        let seen: Box<dyn Any + Send> = match &looking.body {
+            Body::Read => match catch_unwind(AssertUnwindSafe(|| active.state.clone())) {
+                Ok(state) => Box::new(Current {
+                    state,
+                    number: Number::new(active.book.number),
+                    sequence: active.book.sequence,
+                    key: cell.key.clone(),
+                }),
+                Err(panic) => {
+                    looking.port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
+                    return Err(Panicked::without_command(panic_text(panic.as_ref())));
+                }
+            },
+            Body::Outcome(command) => Box::new(self.told(cell, active, *command)),
+            Body::Probe | Body::Command(_) | Body::Kill => Box::new(()),
+        };
+        let reply = reply(active, ReplyValue::Fresh(seen), false);
+        self.effect(cell, active, Effect::Show(Box::new(looking), reply));
+        Ok(())
+    }
+
+    /// What it saw was not written, or nobody knows: it waits until the entity has recovered.
+    pub(super) fn look_again(&self, cell: &Cell<E>, looking: Envelope<E>) {
+        let mut inner = cell.lock();
+        let why = match (&inner.phase, self.service.intake()) {
+            (Phase::Gone, _) => stopped(&self.service.full_name),
+            (Phase::Quarantined(reason), _) => Unavailable::Quarantined { reason: reason.to_string() },
+            // A service that is being stopped empties each queue once.
+            (_, Err(why)) => why,
+            (Phase::Idle | Phase::Running | Phase::Backoff | Phase::Draining, Ok(())) => {
+                looking.port.claim.put_back();
+                return inner.queue.push_back(looking);
+            }
+        };
+        drop(inner);
+        looking.port.send(Err(AskError::Unavailable(why)));
     }
 
     /// The state of an entity that is in memory with nothing under way: everything that it decided is durable. `None` for

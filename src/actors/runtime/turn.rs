@@ -137,7 +137,7 @@ impl<E: Entity> Host<E> {
         envelope: Envelope<E>,
         is_in_time: bool,
     ) -> Result<(), Panicked> {
-        let Envelope { body, mut meta, mut port, deadline: _, expecting, watch } = envelope;
+        let Envelope { body, mut meta, mut port, deadline, expecting, watch } = envelope;
         // Given back when the turn is over, so that there is no moment at which nothing seems to be under way.
         let _turn = port.room.turn(&self.service.budget);
         if !port.take() {
@@ -149,35 +149,8 @@ impl<E: Entity> Host<E> {
         }
         let command = match body {
             Body::Command(command) => command,
-            Body::Read => {
-                let copied = catch_unwind(AssertUnwindSafe(|| active.state.clone()));
-                let state = match copied {
-                    Ok(state) => state,
-                    Err(panic) => {
-                        port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
-                        return Err(Panicked::without_command(panic_text(panic.as_ref())));
-                    }
-                };
-                let current = super::entities::Current {
-                    state,
-                    number: Number::new(active.book.number),
-                    sequence: active.book.sequence,
-                    key: cell.key.clone(),
-                };
-                let reply = reply(active, ReplyValue::Fresh(Box::new(current)), false);
-                self.effect(cell, active, Effect::Answer(port, Ok(reply)));
-                return Ok(());
-            }
-            Body::Probe => {
-                let reply = reply(active, ReplyValue::Fresh(Box::new(())), false);
-                self.effect(cell, active, Effect::Answer(port, Ok(reply)));
-                return Ok(());
-            }
-            Body::Outcome(command) => {
-                let told = self.told(cell, active, command);
-                let reply = reply(active, ReplyValue::Fresh(Box::new(told)), false);
-                self.effect(cell, active, Effect::Answer(port, Ok(reply)));
-                return Ok(());
+            body @ (Body::Read | Body::Outcome(_) | Body::Probe) => {
+                return self.show(cell, active, Envelope { body, meta, port, deadline, expecting, watch });
             }
             Body::Kill => {
                 port.send(Err(AskError::Unavailable(Unavailable::Panicked)));
@@ -269,7 +242,7 @@ impl<E: Entity> Host<E> {
             if let Some(why) = is_begun.then(|| self.kinds.links().refuse(E::KIND, E::ASKS)).flatten() {
                 return Ok(Err(AskError::Unavailable(why)));
             }
-            // A state that cannot be written would take the reads behind it along. An answer to a step goes on: the
+            // A state that cannot be written would have to be recovered, and reads to wait for that. An answer to a step goes on: the
             // step is resumed when its append is refused.
             if asker.closes.is_none()
                 && !effects.events.is_empty()

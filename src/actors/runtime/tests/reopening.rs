@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::{join_all, poll_immediate};
+
 use super::{super::System, fixture::*};
 use crate::{
     actors::entity::{AskError, CommandId, NumberedId, Outcome},
@@ -106,6 +108,36 @@ async fn until_then_writes_are_refused_and_reads_go_on() {
     assert!(!system.not_ready().is_empty());
     reopened(&system).await;
     assert_eq!(tallies.ask(&key("a"), Add { n: 1 }).await, Ok(2));
+}
+
+/// A read that waits for a write is not what fails with it: it is answered from what is durable.
+#[tokio::test(start_paused = true)]
+async fn a_read_behind_a_write_that_fails_is_read_again() {
+    for left in [Left::There, Left::Lost] {
+        let storage = memory();
+        let system = start(&storage).await;
+        let tallies = system.entities::<Tally>();
+        assert_eq!(tallies.ask(&key("a"), Add { n: 1 }).await, Ok(1));
+        let disk = unit(&storage);
+        disk.hold();
+        let (a, many) = (key("a"), 100);
+        let mut add = Box::pin(tallies.ask(&a, Add { n: 10 }).into_future());
+        assert!(poll_immediate(&mut add).await.is_none());
+        let mut reads = Box::pin(join_all((0..many).map(|_| tallies.get(&a))));
+        assert!(poll_immediate(&mut reads).await.is_none(), "they wait for the write");
+        match left {
+            Left::There => disk.poison_after_write("no"),
+            Left::Lost => disk.poison("no"),
+        }
+        disk.release();
+        assert_eq!(add.await.expect_err("nobody knows").outcome(), Outcome::Unknown);
+        for read in reads.await {
+            assert_eq!(read.expect("readable").expect("there").state.total, 1, "{left:?}");
+        }
+        assert!(!system.not_ready().is_empty(), "and did not wait for the journal");
+        reopened(&system).await;
+        assert_eq!(total(&system, "a").await, if left == Left::There { 11 } else { 1 });
+    }
 }
 
 /// An errand began its step in the write that failed: the tally is asked once the journal is back.
