@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    BulkheadError, BulkheadStatus, ThreadLimits,
+    BulkheadError, BulkheadStatus, LOOK_EVERY, ThreadLimits,
     slots::{Books, Job, Phase, Slot, Wake},
 };
 
@@ -39,10 +39,17 @@ pub(super) enum Next {
     Leave,
 }
 
+/// Whether jobs wait for a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    None,
+    Some,
+}
+
 pub(super) struct Pool {
     pub(super) name: Arc<str>,
     begun: Instant,
-    /// Wakes the supervisor: a job was begun, a worker ended, or there should be more of them.
+    /// Wakes the supervisor: a job was begun that may be stuck before it looks, a worker ended, or there should be more.
     pub(super) changed: Notify,
     books: Mutex<Books>,
 }
@@ -187,9 +194,11 @@ impl Pool {
 
     /// What `worker`, which has done what it had, does next. A job whose caller has gone is left out.
     pub(super) fn next(&self, worker: WorkerId, now: Instant) -> Next {
-        let next = {
+        let (next, is_too_late) = {
             let mut books = self.books();
             let (open, desired) = (books.open, books.sizer.desired());
+            let stuck_at = now + books.limits.hard_limit;
+            let is_too_late = books.looks_at.is_none_or(|at| stuck_at < at);
             let Books { queue, slots, .. } = &mut *books;
             let Some(slot) = slots.get_mut(worker.slot).filter(|slot| slot.generation == worker.generation) else {
                 return Next::Leave;
@@ -206,19 +215,21 @@ impl Pool {
                 if open { Next::Wait } else { Next::Leave }
             };
             self.measure(&mut books);
-            next
+            (next, is_too_late)
         };
-        if let Next::Work(_) = next {
+        if is_too_late && matches!(next, Next::Work(_)) {
             self.changed.notify_one();
         }
         next
     }
 
-    /// A worker has done a job without dying.
-    pub(super) fn survived(&self, worker: WorkerId) {
-        if let Some(slot) = self.books().of(worker) {
+    /// A worker has done a job without dying. Whether another waits.
+    pub(super) fn survived(&self, worker: WorkerId) -> Waiting {
+        let mut books = self.books();
+        if let Some(slot) = books.of(worker) {
             slot.deaths = 0;
         }
+        if books.queue.is_empty() { Waiting::None } else { Waiting::Some }
     }
 
     /// A worker has ended, however. Called exactly once for each.
@@ -259,7 +270,7 @@ impl Pool {
             tracing::error!(bulkhead = %self.name, "every thread is stuck; what waits is refused");
         }
         drop(waiting);
-        let books = self.books();
+        let mut books = self.books();
         let (mut wanted, mut again) = (Vec::new(), None::<Instant>);
         for (index, slot) in books.slots.iter().enumerate() {
             let at = match slot.phase {
@@ -276,6 +287,8 @@ impl Pool {
             };
             again = [again, at].into_iter().flatten().min();
         }
+        let at_the_latest = now + LOOK_EVERY;
+        books.looks_at = Some(again.map_or(at_the_latest, |again| again.min(at_the_latest)));
         (wanted, again)
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Books {
     pub(super) leaked: usize,
     pub(super) replaced: u64,
     pub(super) refused: u64,
+    /// When the supervisor looks again by itself, at the latest; `None` before it has looked.
+    pub(super) looks_at: Option<Instant>,
 }
 
 pub(super) struct Slot {
@@ -58,7 +60,8 @@ impl Books {
     pub(super) fn new(limits: ThreadLimits) -> Self {
         let sizer = Sizer::new(limits.threads);
         let (queue, slots) = (VecDeque::new(), Vec::new());
-        let mut books = Self { open: false, limits, sizer, queue, slots, leaked: 0, replaced: 0, refused: 0 };
+        let (leaked, replaced, refused, looks_at) = (0, 0, 0, None);
+        let mut books = Self { open: false, limits, sizer, queue, slots, leaked, replaced, refused, looks_at };
         books.fit();
         books
     }

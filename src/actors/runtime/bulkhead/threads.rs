@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::pool::{Next, Pool, WorkerId};
+use super::pool::{Next, Pool, Waiting, WorkerId};
 
 /// The actix system that arbiters belong to, on a thread of its own beside the tokio runtime. Shared by the
 /// bulkheads of one system; dropping it ends it.
@@ -125,7 +125,10 @@ impl Handler<Wake> for Worker {
             match self.pool.next(self.sentinel.worker, Instant::now()) {
                 Next::Work(work) => {
                     work();
-                    self.pool.survived(self.sentinel.worker);
+                    if self.pool.survived(self.sentinel.worker) == Waiting::None {
+                        // Who was answered may have more: it comes together, and nobody sleeps and is woken for each.
+                        std::thread::yield_now();
+                    }
                 }
                 Next::Wait => return,
                 Next::Leave => return context.stop(),

@@ -5,10 +5,11 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::super::{
-    pool::{Next, Pool, WorkerId},
+    pool::{Next, Pool, Waiting, WorkerId},
     slots::{Job, Wake},
     *,
 };
@@ -80,4 +81,46 @@ fn a_job_wakes_somebody_who_can_be_woken() {
     let (job, _caller) = job();
     pool.submit(job).expect("taken");
     assert_eq!(woken.load(Ordering::Acquire), before + 1);
+}
+
+/// A wake-up for each job cost as much as the job.
+#[tokio::test(start_paused = true)]
+async fn the_supervisor_is_woken_for_a_job_only_when_it_would_look_too_late() {
+    let woken = |pool: &Pool| pool.changed.notified().now_or_never().is_some();
+    for (hard_limit, too_late) in [(LOOK_EVERY * 2, false), (LOOK_EVERY, false), (LOOK_EVERY / 2, true)] {
+        let limits = ThreadLimits { threads: Size::Fixed(1), queue: 8, hard_limit, max_leaked: 2 };
+        let pool = Pool::new("b", limits);
+        pool.open();
+        let worker = pool.hire(0).expect("wanted");
+        let begin = || {
+            let (job, caller) = job();
+            pool.submit(job).expect("taken");
+            assert!(matches!(pool.next(worker, Instant::now()), Next::Work(_)));
+            (woken(&pool), caller)
+        };
+        assert!(begin().0, "nobody has looked yet");
+        assert_eq!(pool.look(Instant::now()).1, Some(Instant::now() + hard_limit));
+        tokio::time::advance(hard_limit / 4).await;
+        assert!(!begin().0, "it looks when the one before would be stuck, which is sooner");
+        tokio::time::advance(hard_limit).await;
+        assert!(waits(&pool, worker));
+        assert_eq!(pool.look(Instant::now()).1, None);
+        let (is_woken, caller) = begin();
+        assert_eq!(is_woken, too_late, "{hard_limit:?}");
+        tokio::time::advance(hard_limit).await;
+        pool.look(Instant::now());
+        assert_eq!(caller.await, Ok(hard_limit), "given up in time");
+    }
+}
+
+#[test]
+fn who_has_done_a_job_is_told_whether_another_waits() {
+    let pool = pool(1);
+    let worker = pool.hire(0).expect("wanted");
+    let callers: Vec<_> = [job(), job()].map(|(job, caller)| (pool.submit(job).expect("taken"), caller)).into();
+    for waiting in [Waiting::Some, Waiting::None] {
+        assert!(matches!(pool.next(worker, Instant::now()), Next::Work(_)));
+        assert_eq!(pool.survived(worker), waiting);
+    }
+    drop(callers);
 }
