@@ -53,7 +53,12 @@ pub(crate) fn print(dir: &Path, events: usize) -> Result<()> {
         let mut measured: Vec<Vec<f64>> = Vec::new();
         for _ in 0..ROUNDS {
             if !with_heads {
-                std::fs::remove_dir_all(data.path().join("main").join("sled"))?;
+                let unit = data.path().join("main");
+                let heads = unit.join("journal").join("heads");
+                if heads.try_exists()? {
+                    std::fs::remove_file(heads)?;
+                }
+                std::fs::remove_dir_all(unit.join("sled"))?;
             }
             let words = alone("start", data.path(), events)?;
             measured.push(words.iter().map(|word| word.parse().context("a number")).collect::<Result<_>>()?);

@@ -107,6 +107,11 @@ impl Decoder {
         std::str::from_utf8(&bytes).map(Arc::from).map_err(|_| Malformed("a text is not UTF-8"))
     }
 
+    /// Whether everything was taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Everything was taken.
     pub(super) fn end(self) -> Result<(), Malformed> {
         if self.rest.is_empty() { Ok(()) } else { Err(Malformed("goes on after its end")) }

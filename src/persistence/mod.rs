@@ -9,7 +9,6 @@ mod codec;
 mod contract;
 mod faults;
 mod glance;
-mod heads;
 mod history;
 mod journal;
 mod line;
@@ -28,6 +27,7 @@ mod snapshots;
 mod space;
 mod survey;
 mod sync;
+mod tip;
 
 pub use append::{Append, Appended, Begun, Causation, DispatchMark, Lease, NewEvent, Origin, Record, Settled};
 pub use faults::{Fault, Faults, Operation};

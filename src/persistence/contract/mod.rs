@@ -47,13 +47,11 @@ fn memory_journal() -> Reopen<dyn Journal> {
 fn segments_journal() -> Reopen<dyn Journal> {
     let dir = tempfile::tempdir().unwrap();
     Box::new(move || {
-        let tables = SledStore::open(&SledConfig { dir: dir.path().join("sled"), cache_bytes: 1 << 20 }).unwrap();
         let config = SegmentsConfig {
             dir: dir.path().join("journal"),
             partitions: 4,
             segment_bytes: 8 << 10,
             queue: 8192,
-            heads: Some(Arc::new(tables)),
             room: Room::endless(),
         };
         Arc::new(SegmentsJournal::open(&config).unwrap())
@@ -85,7 +83,6 @@ fn failing_segments() -> Failing {
         partitions: 4,
         segment_bytes: 8 << 10,
         queue: 8192,
-        heads: None,
         room: Room::endless(),
     };
     let journal = Arc::new(super::segments::tests::failing(&config, 2));

@@ -36,7 +36,7 @@ pub(super) use self::{
 };
 use super::{
     Faults, Journal, MemoryStore, Projections, Snapshots, faults,
-    segments::{SegmentsConfig, SegmentsJournal},
+    segments::{Scanned, SegmentsConfig, SegmentsJournal},
     sled::{
         SledConfig, SledStore,
         journal::{SledJournal, SledJournalConfig},
@@ -96,17 +96,19 @@ pub fn open(config: &StorageConfig) -> Result<Storage, OpenError> {
     directory::check_format(&config.data, config.partitions, config.deletes_history)?;
     let space = SpaceConfig { dir: config.data.clone(), mark: config.low_space_bytes, ballast: config.ballast_bytes };
     // Before anything is changed, the tables included: opening those after a kill writes to them.
+    let mut scanned = Vec::with_capacity(names.len());
     for name in &names {
         place::check_backend(&config.data, name, config.backend(name))?;
-        if config.backend(name) == Backend::Segments {
-            SegmentsJournal::check(&place::segments(&config.data, name), config.partitions)?;
-        }
+        scanned.push(match config.backend(name) {
+            Backend::Segments => Scanned::of(&place::segments(&config.data, name), config.partitions)?,
+            Backend::Sled | Backend::Memory => None,
+        });
     }
     let watch = SpaceWatch::start(&space, Arc::new(FileSystem))?;
     let room = watch.room();
     *lock(&opened.space) = Some(watch);
-    for name in names {
-        opened.open_unit(config, name, &room)?;
+    for (name, scanned) in names.into_iter().zip(scanned) {
+        opened.open_unit(config, name, scanned, &room)?;
     }
     Ok(Storage { opened: Arc::new(opened) })
 }
@@ -213,7 +215,13 @@ impl Unit {
 }
 
 impl Opened {
-    fn open_unit(&mut self, config: &StorageConfig, name: String, room: &Arc<Room>) -> Result<(), OpenError> {
+    fn open_unit(
+        &mut self,
+        config: &StorageConfig,
+        name: String,
+        scanned: Option<Scanned>,
+        room: &Arc<Room>,
+    ) -> Result<(), OpenError> {
         if config.backend(&name) == Backend::Memory {
             let store = memory(config);
             self.units.insert(name.clone(), Unit { forgetful: true, ..Unit::of_memory(&store) });
@@ -226,7 +234,7 @@ impl Opened {
         let tables = Arc::new(tables?);
         let (journal, report): (Arc<dyn Journal>, _) = match config.backend(&name) {
             Backend::Sled => open_sled(config, &name, room)?,
-            Backend::Segments | Backend::Memory => open_segments(config, &name, &tables, room)?,
+            Backend::Segments | Backend::Memory => open_segments(config, &name, scanned, room)?,
         };
         self.report.push(report);
         self.tables.push(Arc::clone(&tables));
@@ -253,17 +261,17 @@ impl Opened {
 fn open_segments(
     config: &StorageConfig,
     name: &str,
-    tables: &Arc<SledStore>,
+    scanned: Option<Scanned>,
     room: &Arc<Room>,
 ) -> Result<(Arc<dyn Journal>, OpenReport), OpenError> {
-    let journal = SegmentsJournal::open(&SegmentsConfig {
+    let config = SegmentsConfig {
         dir: place::segments(&config.data, name),
         partitions: config.partitions,
         segment_bytes: config.segment_bytes,
         queue: config.queue,
-        heads: Some(tables.clone()),
         room: Arc::clone(room),
-    })?;
+    };
+    let journal = SegmentsJournal::open_scanned(&config, scanned)?;
     let report = OpenReport {
         unit: name.to_owned(),
         streams: journal.streams(),

@@ -7,14 +7,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::{
     bases::Beginning,
     frame::{FrameHeader, JournalId},
+    heads::Checkpoint,
 };
 use crate::{
     maps::Map,
-    persistence::{
-        PartitionId, StreamId,
-        heads::{Checkpoint, Tip},
-        record::Location,
-    },
+    persistence::{PartitionId, StreamId, record::Location, tip::Tip},
 };
 
 /// Everything that readers look up. Holds only what is durable.
@@ -30,8 +27,8 @@ pub(super) struct Index {
     ends: BTreeMap<u32, u32>,
     /// The last deleted segment; 0 when nothing was deleted.
     cut: u32,
-    /// `None` when heads are not saved.
-    unsaved: Option<Unsaved>,
+    /// How many records came one by one: without those that saved heads, or base records, stand for.
+    records: u64,
 }
 
 /// The tips of all streams, in parts that are looked through one at a time, so that nobody waits for all of it.
@@ -72,6 +69,13 @@ impl Streams {
     pub(super) fn part(&self, number: usize) -> Option<Vec<(StreamId, Tip)>> {
         Some(self.0.get(number)?.iter().map(|(stream, tip)| (stream.clone(), *tip)).collect())
     }
+
+    /// Shows one of the parts; false behind the last.
+    pub(super) fn visit(&self, number: usize, mut show: impl FnMut(&StreamId, &Tip)) -> bool {
+        let part = self.0.get(number);
+        part.into_iter().flatten().for_each(|(stream, tip)| show(stream, tip));
+        part.is_some()
+    }
 }
 
 /// How far the journal goes.
@@ -91,13 +95,6 @@ impl End {
     pub(super) fn after(self, frame: FrameHeader, id: JournalId, place: Location) -> Self {
         Self { frame: frame.number, place, chain: xxh3_64_with_seed(&frame.encode(id), self.chain) }
     }
-}
-
-/// The streams that are to be saved: those whose tip stands at `since` or behind it, each once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Unsaved {
-    since: Location,
-    streams: Vec<StreamId>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,7 +135,7 @@ impl Index {
         let partitions = start.positions.iter().map(partition).collect();
         let mut index = Self { partitions, end, cut: start.segment, ..Self::default() };
         for (stream, tip) in tips {
-            index.publish(stream.clone(), *tip);
+            index.restore(stream.clone(), *tip);
         }
         index
     }
@@ -163,67 +160,42 @@ impl Index {
         self.partitions.get(usize::from(partition.0)).map_or(1, |partition| partition.cut + 1)
     }
 
-    /// Remembers from now on which streams change.
-    pub(super) fn track(&mut self) {
-        // What stands before the beginning is kept with the base records.
-        let since = Location { segment: self.cut + 1, byte: 0 };
-        self.unsaved = Some(Unsaved { since, streams: Vec::new() });
-    }
-
-    /// As if heads were never saved, for comparisons.
+    /// For comparisons of what was read in different ways.
     #[cfg(test)]
-    pub(super) fn untrack(&mut self) {
-        self.unsaved = None;
+    pub(super) fn forget_records(&mut self) {
+        self.records = 0;
     }
 
-    /// Sets a stream's tip.
+    /// Sets a stream's tip to the record that came.
     pub(super) fn publish(&mut self, stream: StreamId, tip: Tip) {
-        let unsaved = self.unsaved.as_mut();
-        match self.streams.entry(stream) {
-            Entry::Occupied(mut entry) => {
-                let before = entry.insert(tip);
-                let is_news = |unsaved: &&mut Unsaved| before.location < unsaved.since && tip.location >= unsaved.since;
-                if let Some(unsaved) = unsaved.filter(is_news) {
-                    unsaved.streams.push(entry.key().clone());
-                }
-            }
-            Entry::Vacant(entry) => {
-                if let Some(unsaved) = unsaved.filter(|unsaved| tip.location >= unsaved.since) {
-                    unsaved.streams.push(entry.key().clone());
-                }
-                entry.insert(tip);
-            }
-        }
+        self.records += 1;
+        self.restore(stream, tip);
     }
 
-    /// Goes on from `saved`, whose frames were all noted: a saved tip is published and counts as saved if it stands
-    /// before the checkpoint's end. False when it says less than what was noted.
+    /// Sets a stream's tip, which was kept.
+    pub(super) fn restore(&mut self, stream: StreamId, tip: Tip) {
+        *self.streams.entry(stream).or_insert(tip) = tip;
+    }
+
+    /// How many records have come one by one.
+    pub(super) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Goes on from `saved`, whose frames were all noted. False when it says less than what was noted.
     pub(super) fn resume(&mut self, saved: &Checkpoint) -> bool {
         let fits = self.partitions.len() == saved.positions.len()
             && self.partitions.iter().zip(&saved.positions).all(|(partition, last)| partition.last <= *last);
         for (partition, last) in self.partitions.iter_mut().zip(&saved.positions) {
             partition.last = *last;
         }
-        if let Some(unsaved) = &mut self.unsaved {
-            unsaved.since = saved.end;
-        }
         fits
     }
 
-    /// How many streams are to be saved.
-    pub(super) fn unsaved(&self) -> usize {
-        self.unsaved.as_ref().map_or(0, |unsaved| unsaved.streams.len())
-    }
-
-    /// The streams to be saved, which now count as saved, and what is in all rows once they are written.
-    pub(super) fn take_unsaved(&mut self, id: JournalId) -> (Vec<StreamId>, Checkpoint) {
+    /// What is in all tips from now on.
+    pub(super) fn checkpoint(&self, id: JournalId) -> Checkpoint {
         let End { frame, place, chain } = self.end;
-        let streams = self.unsaved.as_mut().map(|unsaved| {
-            unsaved.since = place;
-            std::mem::take(&mut unsaved.streams)
-        });
-        let positions = self.positions();
-        (streams.unwrap_or_default(), Checkpoint { journal: id.0, frame, end: place, chain, positions })
+        Checkpoint { journal: id.0, frame, end: place, chain, positions: self.positions() }
     }
 
     /// The segment's last frame ends here: the journal goes on in another one.

@@ -14,6 +14,7 @@ pub(super) mod bases;
 pub(super) mod copying;
 mod epoch;
 mod frame;
+mod heads;
 mod index;
 pub(super) mod queue;
 mod reader;
@@ -46,7 +47,9 @@ use std::{
 use self::{
     bases::Bases,
     frame::JournalId,
+    heads::SavedHeads,
     queue::Queued,
+    recovery::Recovered,
     run::Run,
     segment::{SEGMENT_HEADER, SegmentHeader},
     writer::{Disk, OsDisk},
@@ -56,7 +59,6 @@ use super::{
     Record, Refusal, ReopenError, StoreError, StoredSnapshot, StreamHead, StreamId, TornTail, TruncateError, Truncated,
     Truncation,
     codec::Names,
-    heads::HeadStore,
     metrics::Counters,
     space::{Room, bytes_below},
     sync::{lock, read, write},
@@ -75,8 +77,6 @@ pub(super) struct SegmentsConfig {
     pub(super) partitions: u16,
     pub(super) segment_bytes: u64,
     pub(super) queue: usize,
-    /// Where heads are saved, so that the next opening need not decode all records.
-    pub(super) heads: Option<Arc<dyn HeadStore>>,
     /// Whether the disk has room for writes.
     pub(super) room: Arc<Room>,
 }
@@ -101,22 +101,25 @@ pub(super) struct SegmentsJournal {
 }
 
 impl SegmentsJournal {
-    /// Opens the journal in `config.dir`, making it when it is not there.
+    /// Scans and opens the journal in `config.dir`, making it when it is not there.
+    #[cfg(test)]
     pub(super) fn open(config: &SegmentsConfig) -> Result<Self, OpenError> {
         Self::open_on(config, Box::new(|| Box::new(OsDisk)))
     }
 
-    /// Checks every frame in `dir`, if there are any, and changes nothing.
-    pub(super) fn check(dir: &Path, partitions: u16) -> Result<(), OpenError> {
-        if !dir.try_exists().map_err(|error| OpenError::io(dir, error))? {
-            return Ok(());
-        }
-        recovery::check(dir, &listed(dir)?, partitions)
+    /// Opens the journal in `config.dir`, which was scanned, and nobody has changed it since; makes it when it is not there.
+    pub(super) fn open_scanned(config: &SegmentsConfig, scanned: Option<Scanned>) -> Result<Self, OpenError> {
+        Self::start(config, Box::new(|| Box::new(OsDisk)), scanned)
     }
 
+    #[cfg(test)]
     fn open_on(config: &SegmentsConfig, disks: Disks) -> Result<Self, OpenError> {
+        Self::start(config, disks, Scanned::of(&config.dir, config.partitions)?)
+    }
+
+    fn start(config: &SegmentsConfig, disks: Disks, scanned: Option<Scanned>) -> Result<Self, OpenError> {
         let counters = Arc::new(Counters::default());
-        let run = Run::open(config, disks(), &counters)?;
+        let run = Run::open(config, disks(), &counters, scanned)?;
         let (epoch, present) = (AtomicU64::new(run.epoch), RwLock::new(Arc::new(run)));
         let (config, closed) = (config.clone(), AtomicBool::new(false));
         Ok(Self {
@@ -176,36 +179,65 @@ impl SegmentsJournal {
     }
 }
 
-/// The numbers of the segments, the first of which is made when nothing is there yet. The last one is synced before
-/// anything is read: what a process before this one wrote is perhaps only in the system's memory.
-fn prepare(config: &SegmentsConfig) -> Result<Vec<u32>, OpenError> {
+/// A journal that was read and found whole.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    found: Recovered,
+    bases: Option<Bases>,
+    names: Arc<Names>,
+}
+
+impl Scanned {
+    /// Reads the journal in `dir` and checks every frame; `None` when there is none. Changes nothing.
+    pub(super) fn of(dir: &Path, partitions: u16) -> Result<Option<Self>, OpenError> {
+        let io = |error: io::Error| OpenError::io(dir, error);
+        if !dir.try_exists().map_err(io)? {
+            return Ok(None);
+        }
+        let segments = listed(dir)?;
+        let names = Arc::new(Names::default());
+        let (bases, beginning) = Bases::begin(dir, partitions, &names)?.unzip();
+        let deleted = bases.as_ref().map_or(0, |bases| bases.start.segment);
+        if deleted > 0 && segments.last().is_none_or(|last| *last <= deleted) {
+            let what = format!("the segment is missing; those up to {deleted} were deleted on purpose");
+            return Err(OpenError::Damaged { file: segment::path(dir, deleted + 1), at: 0, what });
+        }
+        let Some(last) = segments.last() else {
+            let witness = witness::last(dir, partitions).map_err(io)?.filter(|witness| witness.frame > 0);
+            let Some(witness) = witness else { return Ok(None) };
+            let what = format!("the segment is missing; everything up to frame {} was acknowledged", witness.frame);
+            return Err(OpenError::Damaged { file: segment::path(dir, 1), at: 0, what });
+        };
+        // Before anything is read: what a process before this one wrote is perhaps only in the system's memory.
+        let path = segment::place(dir, *last);
+        let synced = fs::File::open(&path).and_then(|file| file.sync_all());
+        synced.map_err(|error| OpenError::io(path, error))?;
+        let found = recovery::scan(dir, &segments, partitions, &names, saved_in(dir), beginning.as_ref())?;
+        Ok(Some(Self { found, bases, names }))
+    }
+}
+
+/// The heads that were saved, if they can be read.
+fn saved_in(dir: &Path) -> Option<SavedHeads> {
+    SavedHeads::open(dir).unwrap_or_else(|error| {
+        tracing::warn!(%error, "saved stream heads cannot be read; all records are decoded");
+        None
+    })
+}
+
+/// Makes a journal with one empty segment.
+fn make(config: &SegmentsConfig) -> Result<(), OpenError> {
     let SegmentsConfig { dir, partitions, segment_bytes, .. } = config;
     let io = |error: io::Error| OpenError::io(dir, error);
     fs::create_dir_all(dir).map_err(io)?;
     if let Some(parent) = dir.parent() {
         segment::sync_dir(parent).map_err(|error| OpenError::io(parent, error))?;
     }
-    let segments = listed(dir)?;
-    let deleted = Bases::open(dir, &Names::default(), &mut |_, _| ())?.map_or(0, |bases| bases.start.segment);
-    if deleted > 0 && segments.last().is_none_or(|last| *last <= deleted) {
-        let what = format!("the segment is missing; those up to {deleted} were deleted on purpose");
-        return Err(OpenError::Damaged { file: segment::path(dir, deleted + 1), at: 0, what });
-    }
-    if let Some(last) = segments.last() {
-        let path = segment::place(dir, *last);
-        let synced = fs::File::open(&path).and_then(|file| file.sync_all());
-        synced.map_err(|error| OpenError::io(path, error))?;
-        return Ok(segments);
-    }
-    if let Some(witness) = witness::last(dir, *partitions).map_err(io)?.filter(|witness| witness.frame > 0) {
-        let what = format!("the segment is missing; everything up to frame {} was acknowledged", witness.frame);
-        return Err(OpenError::Damaged { file: segment::path(dir, 1), at: 0, what });
-    }
     let id = JournalId(fastrand::u128(..));
     let header = SegmentHeader { segment: 1, partitions: *partitions, id, first_frame: 1 };
     let bytes = (*segment_bytes).max(SEGMENT_HEADER as u64);
     segment::create(dir, header, bytes, &[]).map_err(|error| io(error.into()))?;
-    Ok(vec![1])
+    Ok(())
 }
 
 /// The numbers of the segments; none when there was never one.

@@ -20,9 +20,9 @@ use crate::persistence::{
     Append, PartitionId, ReadError, Record, StreamId,
     codec::{Malformed, Names},
     glance::Glance,
-    heads::Tip,
     record::{self, Location, RECORD_HEADER},
     sync::read,
+    tip::Tip,
 };
 
 /// A record of a few events with small payloads is read at once.

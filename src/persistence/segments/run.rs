@@ -9,15 +9,15 @@ use std::{
 };
 
 use super::{
-    Counters, SegmentsConfig,
+    Counters, Scanned, SegmentsConfig,
     bases::Bases,
     epoch::{self, Opening},
-    listed, prepare,
+    make,
     queue::{Done, NotQueued, Queue, Queued},
     reader::Reader,
     recovery::{self, Recovered},
     salvage,
-    saver::{MAX_AT_CLOSE, Saver},
+    saver::{FEW, MAX_AT_CLOSE, Saver},
     segment::{OpenFiles, SegmentHeader},
     spare::Spare,
     witness::Witness,
@@ -25,7 +25,6 @@ use super::{
 };
 use crate::persistence::{
     OpenError, Refusal, TornTail,
-    codec::Names,
     sync::{lock, read},
 };
 
@@ -43,19 +42,22 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Opens what is in `config.dir`.
+    /// Opens what was scanned in `config.dir`, or makes a journal there.
     pub(super) fn open(
         config: &SegmentsConfig,
         mut disk: Box<dyn Disk>,
         counters: &Arc<Counters>,
+        scanned: Option<Scanned>,
     ) -> Result<Self, OpenError> {
-        let SegmentsConfig { dir, partitions, segment_bytes, queue, heads, room } = config;
+        let SegmentsConfig { dir, partitions, segment_bytes, queue, room } = config;
         let io = |error| OpenError::io(dir, error);
-        let segments = prepare(config)?;
-        let names = Arc::new(Names::default());
-        let (bases, beginning) = Bases::begin(dir, *partitions, &names)?.unzip();
-        let found = recovery::scan(dir, &segments, *partitions, &names, heads.as_deref(), beginning.as_ref())?;
-        drop(beginning);
+        let scanned = if scanned.is_none() {
+            make(config)?;
+            Scanned::of(dir, *partitions)?
+        } else {
+            scanned
+        };
+        let Scanned { found, bases, names } = scanned.expect("it is there, or was made");
         let before = epoch::read(dir).map_err(io)?.map_or(0, |opening| opening.epoch).max(found.epoch);
         let file = recovery::settle(dir, &found, *segment_bytes, &mut *disk).map_err(io)?;
         if let Some(TornTail { file, at, bytes }) = &found.torn {
@@ -67,6 +69,7 @@ impl Run {
         let mut witness = Witness::open(dir, *partitions).map_err(io)?;
         let capacity = file.metadata().map_err(io)?.len().min(super::MAX_CAPACITY);
         let tail = Tail { file, segment: found.segment, at: found.end, capacity };
+        let streams = found.index.streams.len();
         let shared = Arc::new(Shared {
             queue: Queue::new(*queue),
             index: RwLock::new(found.index),
@@ -93,24 +96,24 @@ impl Run {
             told,
             running: [running, witnessing],
         };
-        let saver = heads.as_ref().map(|heads| Saver {
+        let saver = Saver {
             shared: Arc::clone(&shared),
-            heads: Arc::clone(heads),
+            dir: dir.clone(),
             id: found.id,
-            anew: found.skimmed_to == 0,
+            room: Arc::clone(room),
+            few: FEW,
             at_close: MAX_AT_CLOSE,
-            pending: Vec::new(),
+            saved: (0, if found.skimmed_to > 0 { streams } else { 0 }),
             complained: false,
-        });
+        };
         let spawn = |name: &str| thread::Builder::new().name(name.into());
         let teller = spawn("journal-teller").spawn(move || tell(&groups)).map_err(io)?;
-        let saver = saver.map(|saver| spawn("journal-heads").spawn(move || saver.run(&stopped)));
-        let saver = saver.transpose().map_err(io)?;
+        let saver = spawn("journal-heads").spawn(move || saver.run(&stopped)).map_err(io)?;
         let (watched, id) = (Arc::clone(&shared), found.id);
         let witness = spawn("journal-witness").spawn(move || witness.run(&watched, id, &unwatched)).map_err(io)?;
         let writer = spawn("journal-writer").spawn(move || writer.run()).map_err(io)?;
         let reader = Reader::new(OpenFiles::new(dir.clone()), names, found.id);
-        let threads = Mutex::new([writer, teller, witness].into_iter().chain(saver).collect());
+        let threads = Mutex::new(vec![writer, teller, witness, saver]);
         let Recovered { skimmed_to, torn, .. } = found;
         let bases = RwLock::new(bases.map(Arc::new));
         Ok(Self { shared, reader, epoch, skimmed_to, torn, bases, threads })
@@ -132,8 +135,10 @@ impl Run {
         let kept = kept.map_err(|error| OpenError::io(dir, error))?;
         let records = kept;
         tracing::warn!(records, "what was written and not acknowledged was copied to a fresh segment");
-        recovery::check(dir, &listed(dir)?, *partitions)?;
-        Self::open(config, disk, counters)
+        let gone =
+            || OpenError::Damaged { file: dir.clone(), at: 0, what: "the journal is no longer there".to_owned() };
+        let scanned = Scanned::of(dir, *partitions)?.ok_or_else(gone)?;
+        Self::open(config, disk, counters, Some(scanned))
     }
 
     /// Hands an append to the writer. Never waits.

@@ -1,10 +1,14 @@
-//! Heads are written behind: a thread of its own saves, now and then, those of the streams that have changed.
+//! Heads are written behind: a thread of its own saves those of all streams, now and then.
 //!
-//! The writer only notes which streams change. The checkpoint is taken first and the rows are read afterwards, so that
-//! a row is never older than the checkpoint that is written with the last of them.
+//! The checkpoint is taken first and the tips are read afterwards, part by part, so that none is older than the
+//! checkpoint. A save costs less a stream than decoding costs a record at opening. So all are saved when as many records
+//! have come as heads were saved: whatever the load, that is a small part of what the appends take, and an opening decodes
+//! about as many records as it loads heads.
 
 use std::{
     convert::Infallible,
+    io,
+    path::PathBuf,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -12,61 +16,83 @@ use std::{
     time::Duration,
 };
 
-use super::{frame::JournalId, writer::Shared};
-use crate::persistence::{
-    StoreError, StreamId,
-    heads::{HeadStore, MAX_HEADS, Tip},
-    metrics::timed,
-    sync::{read, write},
+use super::{
+    frame::JournalId,
+    heads::{Checkpoint, Saving},
+    writer::Shared,
 };
+use crate::persistence::{metrics::timed, space::Room, sync::read};
 
-/// A save costs a sync, beside those of the writer.
+/// How often it is looked whether a save is due.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// So many changed streams are saved at the next interval.
-const MANY: usize = 1024;
+/// After a save that failed, the next waits longer.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// Fewer are saved after so many intervals: opening decodes what five seconds with little to do have written.
-const FEW_INTERVALS: u32 = 10;
+/// Fewer records are not worth a save: they are decoded in about 50 ms.
+pub(super) const FEW: u64 = 64 << 10;
 
-/// The saver rests this many times as long as it took, after every batch: it takes at most a twentieth of one core, and never
+/// The saver rests this many times as long as it took, after every piece: it takes at most a twentieth of one core, and never
 /// long at a time, or whoever waits for an answer would wait for it.
 const REST: u32 = 19;
 
-/// Rows that closing waits for: some seconds. More are left out, and the next opening decodes instead.
-pub(super) const MAX_AT_CLOSE: usize = 100_000;
+/// Streams that closing saves: some tens of megabytes. With more, the next opening decodes instead.
+pub(super) const MAX_AT_CLOSE: usize = 250_000;
+
+/// Bytes of a stream, for a guess whether there is room: its names are mostly short.
+const ABOUT: u64 = 160;
 
 pub(super) struct Saver {
     pub(super) shared: Arc<Shared>,
-    pub(super) heads: Arc<dyn HeadStore>,
+    pub(super) dir: PathBuf,
     pub(super) id: JournalId,
-    /// Nothing that is saved may stay.
-    pub(super) anew: bool,
+    pub(super) room: Arc<Room>,
+    /// Normally [`FEW`].
+    pub(super) few: u64,
     /// Normally [`MAX_AT_CLOSE`].
     pub(super) at_close: usize,
-    /// Taken from the index and not known to be saved, from a save that failed.
-    pub(super) pending: Vec<StreamId>,
+    /// What the index had taken in when heads were last saved, and of how many streams those were.
+    pub(super) saved: (u64, usize),
     pub(super) complained: bool,
 }
 
 impl Saver {
-    /// Saves until the writer is gone, and then once more.
+    /// Saves until the writer is gone, and then once more if that spares the next opening more than it costs now.
     pub(super) fn run(mut self, writer: &Receiver<Infallible>) {
-        let mut waited = 0;
-        while writer.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            waited += 1;
-            if read(&self.shared.index).unsaved() < MANY && waited < FEW_INTERVALS {
-                continue;
+        let mut pause = INTERVAL;
+        while writer.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            pause = INTERVAL;
+            if self.is_due()
+                && !self.save(&|took| writer.recv_timeout(took * REST) == Err(RecvTimeoutError::Disconnected))
+            {
+                pause = AFTER_FAILURE;
             }
-            waited = 0;
-            self.save(&|took| writer.recv_timeout(took * REST) == Err(RecvTimeoutError::Disconnected));
         }
-        self.save(&|_| true);
+        if self.is_worth_it_at_close() {
+            self.save(&|_| true);
+        }
     }
 
-    /// Saves what has changed, batch by batch. After each, `rests` is told how long it took, and says whether the journal
-    /// closes; then this gives up, for this time, if there is too much left.
-    pub(super) fn save(&mut self, rests: &dyn Fn(Duration) -> bool) {
+    pub(super) fn is_due(&self) -> bool {
+        // Not as many as there are streams now: where each stream has one record, that is never so.
+        let (records, _) = self.behind();
+        records >= self.few.max(self.saved.1 as u64)
+    }
+
+    fn is_worth_it_at_close(&self) -> bool {
+        let (records, streams) = self.behind();
+        records > streams as u64 / 2
+    }
+
+    /// Records that an opening would decode, and streams.
+    fn behind(&self) -> (u64, usize) {
+        let index = read(&self.shared.index);
+        (index.records().saturating_sub(self.saved.0), index.streams.len())
+    }
+
+    /// Saves all heads, piece by piece; false when that failed. After each piece, `rests` is told how long it took, and says
+    /// whether the journal closes; then this gives up, for this time, if there are too many.
+    pub(super) fn save(&mut self, rests: &dyn Fn(Duration) -> bool) -> bool {
         match self.try_save(rests) {
             Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
@@ -75,45 +101,44 @@ impl Saver {
             }
             Err(_) => {}
         }
+        !self.complained
     }
 
-    fn try_save(&mut self, rests: &dyn Fn(Duration) -> bool) -> Result<(), StoreError> {
-        let (changed, checkpoint) = write(&self.shared.index).take_unsaved(self.id);
-        let again = !self.pending.is_empty();
-        self.pending.extend(changed);
-        if again {
-            // What changed since the save that failed is there twice: with each stream once there is a limit.
-            self.pending.sort_unstable();
-            self.pending.dedup();
+    fn try_save(&mut self, rests: &dyn Fn(Duration) -> bool) -> io::Result<()> {
+        let (checkpoint, records, streams) = self.checkpoint();
+        // It is not worth the last of the disk.
+        if self.room.refusal_of(2 * ABOUT * streams as u64).is_some() {
+            return Err(io::ErrorKind::StorageFull.into());
         }
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        if self.anew {
-            self.heads.clear_heads()?;
-            self.anew = false;
-        }
-        let mut left = self.pending.len();
         let mut closing = rests(Duration::ZERO);
-        let mut batches = self.pending.chunks(MAX_HEADS).peekable();
-        while let Some(batch) = batches.next() {
-            if closing && left > self.at_close {
+        let mut saving = Saving::begin(&self.dir, &checkpoint)?;
+        let (mut part, mut goes_on) = (0, true);
+        while goes_on {
+            if closing && streams > self.at_close {
                 return Ok(());
             }
-            let last = batches.peek().is_none();
-            let (saved, took) = timed(|| self.heads.save_heads(&self.rows(batch), last.then_some(&checkpoint)));
-            closing = rests(took);
-            saved?;
-            left -= batch.len();
+            let (written, took) = timed(|| {
+                while goes_on && !saving.is_due() {
+                    goes_on = self.take(part, &mut saving);
+                    part += 1;
+                }
+                saving.write_piece()
+            });
+            written?;
+            closing = closing || rests(took);
         }
-        self.pending = Vec::new();
+        saving.end()?;
+        self.saved = (records, streams);
         Ok(())
     }
 
-    /// The tips as they are now: perhaps newer than the checkpoint.
-    fn rows(&self, streams: &[StreamId]) -> Vec<(StreamId, Tip)> {
+    fn checkpoint(&self) -> (Checkpoint, u64, usize) {
         let index = read(&self.shared.index);
-        let row = |stream: &StreamId| index.streams.get(stream).map(|tip| (stream.clone(), *tip));
-        streams.iter().filter_map(row).collect()
+        (index.checkpoint(self.id), index.records(), index.streams.len())
+    }
+
+    /// Takes the tips of one part of the streams, as they are now; false behind the last part.
+    fn take(&self, part: usize, saving: &mut Saving) -> bool {
+        read(&self.shared.index).streams.visit(part, |stream, tip| saving.add(stream, tip))
     }
 }

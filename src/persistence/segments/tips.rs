@@ -5,7 +5,7 @@
 //! heads of which one is missing, old or too many have another sum: the fence of a stream never hangs on what a cache
 //! has lost.
 
-use crate::persistence::{heads::Tip, record::Location};
+use crate::persistence::{record::Location, tip::Tip};
 
 /// The number of streams, and a sum over the places of their last records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

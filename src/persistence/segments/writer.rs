@@ -33,12 +33,12 @@ use crate::{
     maps::Map,
     persistence::{
         AppendError, Appended, Lease, PartitionId, Refusal, StreamId,
-        heads::Tip,
         metrics::{Counters, timed},
         ready::Ready,
         record::{self, Location},
         space::Room,
         sync::{read, write},
+        tip::Tip,
     },
 };
 

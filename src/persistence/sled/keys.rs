@@ -10,20 +10,8 @@
 //! | rows that stand together | `k`, the same, a key that none of them is less than | see `packs`; never in chunks |
 //! | generation in use | `g`, view, version u16 | u16; 0 when there is none |
 //! | chunk | `c`, key of the value it is part of, generation u8, index u16 | a part of a big value |
-//!
-//! And of the tree `heads`, which has chunks too:
-//!
-//! | what | key | value, sealed |
-//! |---|---|---|
-//! | checkpoint | `m` | see `heads` |
-//! | head | `h`, kind, key of the stream | see `heads`; never in chunks |
 
-use std::sync::Arc;
-
-use crate::persistence::{
-    StreamId, ViewName,
-    codec::{Malformed, Names},
-};
+use crate::persistence::{StreamId, ViewName};
 
 pub(super) const FORMAT_KEY: &[u8] = b"f";
 pub(super) const FORMAT: &[u8] = b"2";
@@ -31,25 +19,15 @@ pub(super) const FORMAT: &[u8] = b"2";
 /// Of stores in which every row stands alone. What reads the present format reads them as well.
 pub(super) const FORMAT_WITHOUT_PACKS: &[u8] = b"1";
 
+/// Of earlier releases, which kept a journal's heads there.
 pub(super) const HEADS_TREE: &str = "heads";
 /// There for moments, and always empty.
 pub(super) const WAKING_TREE: &str = "waking";
-pub(super) const CHECKPOINT: &[u8] = b"m";
-
-/// What the keys of all heads begin with.
-pub(super) const HEADS: &[u8] = b"h";
 
 fn part(name: &str, key: &mut Vec<u8>) {
     let length = u32::try_from(name.len()).expect("a name is shorter than 4 GiB");
     key.extend_from_slice(&length.to_be_bytes());
     key.extend_from_slice(name.as_bytes());
-}
-
-/// The part that the key begins with, and what comes behind it.
-fn split_part(key: &[u8]) -> Option<(&str, &[u8])> {
-    let (length, rest) = key.split_first_chunk()?;
-    let (part, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-    Some((std::str::from_utf8(part).ok()?, rest))
 }
 
 /// Room for what a key ends with; mostly more is not needed.
@@ -61,20 +39,6 @@ fn of_stream(tag: &[u8], stream: &StreamId) -> Vec<u8> {
     part(&stream.kind, &mut key);
     part(&stream.key, &mut key);
     key
-}
-
-pub(super) fn head(stream: &StreamId) -> Vec<u8> {
-    of_stream(HEADS, stream)
-}
-
-/// The stream in a head's key.
-pub(super) fn stream(key: &[u8], names: &Names) -> Result<StreamId, Malformed> {
-    let parts = key.strip_prefix(HEADS).and_then(split_part);
-    let parts = parts.and_then(|(kind, rest)| Some((kind, split_part(rest)?)));
-    match parts {
-        Some((kind, (key, []))) => Ok(StreamId { kind: names.share(kind), key: Arc::from(key) }),
-        Some(_) | None => Err(Malformed("has a key that names no stream")),
-    }
 }
 
 /// What the keys of all snapshots of a stream begin with.

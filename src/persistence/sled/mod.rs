@@ -1,10 +1,9 @@
-//! Snapshots, projections and a journal's heads in sled 0.34; and, in `journal`, a whole journal.
+//! Snapshots and projections in sled 0.34; and, in `journal`, a whole journal.
 //!
 //! Keeps true: what `save` or `sync` answered is synced by a sync of our own, since sled's flush is none; every
 //! value has a checksum of ours; a store that cannot be opened is moved aside and made anew, since all of it can be
 //! derived from the journal. sled panics on damage, so every call of it is guarded.
 
-mod heads;
 pub(super) mod journal;
 mod keys;
 mod packs;
@@ -55,8 +54,6 @@ struct Opened {
     /// Ends before what it looks after.
     waking: Waking,
     db: Db,
-    /// Of the journal. A tree of their own: opening goes through all of them, and through nothing else.
-    heads: Tree,
     /// sled's only data file, to sync it.
     file: File,
 }
@@ -176,7 +173,7 @@ fn guarded<T>(doing: &'static str, act: impl FnOnce() -> Result<T, ValueError>) 
 
 fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
     fs::create_dir_all(&config.dir).and_then(|()| remove_unfinished(&config.dir)).map_err(Unopened::Io)?;
-    let open = || -> Result<(Db, Tree), ValueError> {
+    let open = || -> Result<Db, ValueError> {
         let db = ::sled::Config::new().path(&config.dir).cache_capacity(config.cache_bytes).open()?;
         match values::get(&db, keys::FORMAT_KEY)? {
             Some(format) if format == keys::FORMAT => {}
@@ -189,10 +186,13 @@ fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
             }
             Some(_) | None => return Err(super::codec::Malformed("does not have a known format").into()),
         }
-        let heads = db.open_tree(keys::HEADS_TREE)?;
-        Ok((db, heads))
+        // Of an earlier release.
+        if db.tree_names().iter().any(|name| *name == keys::HEADS_TREE.as_bytes()) {
+            db.drop_tree(keys::HEADS_TREE)?;
+        }
+        Ok(db)
     };
-    let (db, heads) = match catch_unwind(AssertUnwindSafe(|| when_free(&open))) {
+    let db = match catch_unwind(AssertUnwindSafe(|| when_free(&open))) {
         Ok(Ok(opened)) => opened,
         Ok(Err(ValueError::Sled(::sled::Error::Io(error)))) if !is_damage(&error) => return Err(Unopened::Io(error)),
         Ok(Err(error)) => return Err(Unopened::Damaged(error.to_string())),
@@ -200,7 +200,7 @@ fn open_db(config: &SledConfig) -> Result<Opened, Unopened> {
     };
     let file = sync_new(&config.dir).map_err(Unopened::Io)?;
     let waking = keep_awake(&db).map_err(Unopened::Io)?;
-    Ok(Opened { waking, db, heads, file })
+    Ok(Opened { waking, db, file })
 }
 
 /// Keeps calls of `db` from waiting for ever.

@@ -5,14 +5,7 @@ use std::{fs, sync::mpsc::channel};
 use bytes::Bytes;
 
 use super::*;
-use crate::persistence::{
-    Projections, RowChange, Snapshots, StoredSnapshot, StreamId, ViewName, ViewProgress,
-    codec::Names,
-    heads::{Checkpoint, HeadStore, MAX_HEADS, Tip},
-    record::Location,
-    rules::Head,
-    sample::stream,
-};
+use crate::persistence::{Projections, RowChange, Snapshots, StoredSnapshot, ViewName, ViewProgress, sample::stream};
 
 fn config(dir: &Path) -> SledConfig {
     SledConfig { dir: dir.join("sled"), cache_bytes: 1 << 20 }
@@ -244,75 +237,26 @@ fn a_closed_store_says_so() {
     SledStore::open(&config(dir.path())).unwrap();
 }
 
-fn tip(n: u64) -> Tip {
-    let head = Head {
-        sequence: n,
-        number: n + 1,
-        epoch: n + 2,
-        incarnation: n + 3,
-        command: u128::MAX - u128::from(n),
-        offset: n + 4,
-        events: 5,
-        open_asks: n.is_multiple_of(2),
-    };
-    Tip { head, location: Location { segment: 6, byte: u32::try_from(n).unwrap() } }
-}
-
-fn checkpoint(partitions: u64) -> Checkpoint {
-    let end = Location { segment: 2, byte: 3 };
-    Checkpoint { journal: u128::MAX, frame: 1, end, chain: u64::MAX, positions: (0..partitions).collect() }
-}
-
-fn heads(store: &SledStore) -> Result<Vec<(StreamId, Tip)>, StoreError> {
-    let mut rows = Vec::new();
-    store.heads(&Names::default(), &mut |stream, tip| rows.push((stream, tip)))?;
-    rows.sort_unstable_by_key(|(_, tip)| tip.head.sequence);
-    Ok(rows)
-}
-
+/// Earlier releases kept a journal's heads in a tree of their own.
 #[test]
-fn heads_and_their_checkpoint_come_back_until_they_are_cleared() {
+fn heads_of_an_earlier_release_are_removed_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(&config(dir.path())).unwrap();
-    assert_eq!(store.checkpoint().unwrap(), None);
-    let mut rows: Vec<_> = (0..MAX_HEADS as u64).map(|n| (stream(&n.to_string()), tip(n))).collect();
-    store.save_heads(&rows, None).unwrap();
-    store.save_heads(&[(stream("0"), tip(1 << 20))], Some(&checkpoint(u64::from(u16::MAX)))).unwrap();
-    rows.remove(0);
-    rows.push((stream("0"), tip(1 << 20)));
-    store.close();
-    let store = SledStore::open(&config(dir.path())).unwrap();
-    assert_eq!(store.checkpoint().unwrap(), Some(checkpoint(u64::from(u16::MAX))));
-    assert_eq!(heads(&store).unwrap(), rows);
     store.save(vec![(stream("1"), snapshot(1))]).unwrap();
-    store.clear_heads().unwrap();
-    assert_eq!((store.checkpoint().unwrap(), heads(&store).unwrap()), (None, vec![]));
-    assert!(read(&store.opened).as_ref().unwrap().heads.is_empty(), "nor are chunks left");
-    assert_eq!(store.load(&stream("1")).unwrap(), [snapshot(1)], "only heads are cleared");
-}
-
-#[test]
-fn more_heads_than_one_batch_may_have_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = SledStore::open(&config(dir.path())).unwrap();
-    store.save_heads(&vec![(stream("0"), tip(0)); MAX_HEADS + 1], None).unwrap_err();
-    assert_eq!(heads(&store).unwrap(), []);
-}
-
-#[test]
-fn a_damaged_head_or_checkpoint_is_an_error() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = SledStore::open(&config(dir.path())).unwrap();
-    store.save_heads(&[(stream("0"), tip(0)), (stream("1"), tip(1))], Some(&checkpoint(2))).unwrap();
-    for key in [keys::head(&stream("1")), keys::CHECKPOINT.to_vec()] {
-        let opened = read(&store.opened);
-        let tree = &opened.as_ref().unwrap().heads;
-        let mut value = tree.get(&key).unwrap().unwrap().to_vec();
-        value[20] ^= 1;
-        tree.insert(key, value).unwrap();
+    store.close();
+    {
+        let db = raw(&config(dir.path()).dir);
+        let tree = db.open_tree(keys::HEADS_TREE).unwrap();
+        for n in 0..1000u32 {
+            tree.insert(n.to_be_bytes(), vec![7; 100]).unwrap();
+        }
+        db.flush().unwrap();
     }
-    heads(&store).unwrap_err();
-    store.checkpoint().unwrap_err();
+    let store = SledStore::open(&config(dir.path())).unwrap();
+    assert_eq!(store.load(&stream("1")).unwrap(), [snapshot(1)]);
+    store.close();
+    let db = raw(&config(dir.path()).dir);
+    assert!(!db.tree_names().iter().any(|name| *name == keys::HEADS_TREE.as_bytes()));
 }
 
 /// The system told another sync that it dropped what this one would have synced, and says nothing of it again.

@@ -82,7 +82,7 @@ fn a_copy_that_meets_a_deletion_is_none_and_the_next_one_is() {
         assert_eq!(told.as_deref(), Some("history was deleted meanwhile: look again"), "{met:?}");
         assert!(!copy("met").join("backup.json").exists());
         back_up(&data, &copy("next"), || ()).unwrap();
-        SegmentsJournal::check(&journal(&copy("next")), 16).unwrap();
+        Scanned::of(&journal(&copy("next")), 16).unwrap();
     }
 }
 
@@ -140,7 +140,7 @@ fn every_copy_that_is_made_while_others_write_opens() {
         for round in 0..10 {
             let to = dir.path().join(round.to_string());
             back_up(&data, &to, || ()).unwrap();
-            SegmentsJournal::check(&journal(&to), 16).unwrap();
+            Scanned::of(&journal(&to), 16).unwrap();
         }
         drop(copied);
     });

@@ -23,8 +23,8 @@ use bytes::Bytes;
 use crate::persistence::{
     StoredSnapshot, StreamId,
     codec::{Decoder, Encoder, MAX_TEXT, Malformed, Names},
-    heads::Tip,
     history::MAX_BASE,
+    tip::Tip,
 };
 
 const MAGIC: u64 = u64::from_le_bytes(*b"SFBASE01");
@@ -106,8 +106,10 @@ impl Entry {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.clear();
         out.resize(ENTRY_HEADER, 0);
+        let mut tip = Vec::new();
+        self.tip.encode(&mut Encoder(&mut tip));
         let mut to = Encoder(out);
-        to.bytes(&self.tip.encode());
+        to.bytes(&tip);
         to.text(&self.stream.kind);
         to.text(&self.stream.key);
         to.u64(self.base.sequence);
@@ -122,7 +124,9 @@ impl Entry {
 
     pub(super) fn decode(body: &[u8], names: &Names) -> Result<Self, Malformed> {
         let mut from = Decoder::new(Bytes::copy_from_slice(body));
-        let tip = Tip::decode(from.bytes()?)?;
+        let mut tip_only = Decoder::new(from.bytes()?);
+        let tip = Tip::decode(&mut tip_only)?;
+        tip_only.end()?;
         let stream = StreamId { kind: from.text(names)?, key: from.own_text()? };
         let base = StoredSnapshot { sequence: from.u64()?, shape: from.u32()?, bytes: from.bytes()? };
         from.end()?;

@@ -12,7 +12,7 @@ use super::{
     path, unfinished,
 };
 use crate::persistence::{
-    BaseOf, OpenError, ReadError, StoreError, StreamId, TruncateError, codec::Names, heads::Tip, segments::segment,
+    BaseOf, OpenError, ReadError, StoreError, StreamId, TruncateError, codec::Names, segments::segment, tip::Tip,
 };
 
 /// A file in the making; nothing counts before [`replace`](Self::replace).

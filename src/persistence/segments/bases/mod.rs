@@ -23,8 +23,8 @@ use super::segment::Window;
 use crate::persistence::{
     OpenError, ReadError, StreamId,
     codec::{Malformed, Names},
-    heads::Tip,
     survey::{BaseGlance, Look, Spot},
+    tip::Tip,
 };
 
 /// Read at once.

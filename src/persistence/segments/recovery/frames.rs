@@ -150,8 +150,7 @@ impl<'a> Frames<'a> {
         if found >= witness.frame {
             return Ok(());
         }
-        let positions =
-            if self.records.are_read() { lost(&witness.positions, &self.records.positions()) } else { None };
+        let positions = lost(&witness.positions, &self.records.positions());
         let positions = positions.map(|lost| format!(": {lost}")).unwrap_or_default();
         let acknowledged = witness.frame;
         let what = format!(

@@ -23,19 +23,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::{
-    frames::Frames,
-    records::{Records, Saved},
-};
+use self::{frames::Frames, records::Records};
 use super::{
-    bases::{self, Bases, Beginning},
+    bases::{self, Beginning},
     frame::JournalId,
+    heads::{self, SavedHeads},
     index::Index,
     segment::{self, Window},
     witness,
     writer::Disk,
 };
-use crate::persistence::{OpenError, TornTail, codec::Names, heads::HeadStore};
+use crate::persistence::{OpenError, TornTail, codec::Names};
 
 /// A journal that was read and found whole.
 #[derive(Debug, PartialEq)]
@@ -58,42 +56,19 @@ pub(super) struct Recovered {
     pub(super) torn: Option<TornTail>,
 }
 
-/// Reads every frame in `dir` and looks into no record. Changes nothing.
-pub(super) fn check(dir: &Path, segments: &[u32], partitions: u16) -> Result<(), OpenError> {
-    let witness = witness::last(dir, partitions).map_err(|error| OpenError::io(dir, error))?;
-    let names = Names::default();
-    let beginning = Bases::begin(dir, partitions, &names)?.map(|(_, beginning)| beginning);
-    let start = beginning.as_ref().map(|beginning| &beginning.start);
-    let unread = Frames::new(dir, Records::unread(partitions), witness.clone(), start);
-    let Err(stop) = unread.all(segments) else { return Ok(()) };
-    // Once more, for words that name positions.
-    let records = Records::new(partitions, &names, false, None, beginning.as_ref());
-    match Frames::new(dir, records, witness, start).all(segments) {
-        Ok(_) => Err(opened_without_heads(dir, stop)),
-        Err(told) => Err(opened_without_heads(dir, told)),
-    }
-}
-
 /// Reads every segment in `dir`; there is at least one. Changes nothing.
 pub(super) fn scan(
     dir: &Path,
     segments: &[u32],
     partitions: u16,
     names: &Names,
-    heads: Option<&dyn HeadStore>,
+    saved: Option<SavedHeads>,
     beginning: Option<&Beginning>,
 ) -> Result<Recovered, OpenError> {
     let witness = witness::last(dir, partitions).map_err(|error| OpenError::io(dir, error))?;
-    let records = |saved| Records::new(partitions, names, heads.is_some(), saved, beginning);
+    let records = |saved| Records::new(partitions, names, saved, beginning);
     let start = beginning.map(|beginning| &beginning.start);
     let all = |saved| Frames::new(dir, records(saved), witness.clone(), start).all(segments);
-    let saved = heads.and_then(|heads| match heads.checkpoint() {
-        Ok(checkpoint) => checkpoint.map(|checkpoint| Saved { heads, checkpoint }),
-        Err(error) => {
-            tracing::warn!(%error, "saved stream heads cannot be read; all records are decoded");
-            None
-        }
-    });
     if saved.is_some() {
         match all(saved) {
             Ok(found) => return Ok(found),
@@ -112,7 +87,7 @@ pub(super) fn scan_until(
     names: &Names,
     beginning: Option<&Beginning>,
 ) -> Result<Recovered, OpenError> {
-    let records = Records::new(partitions, names, false, None, beginning);
+    let records = Records::new(partitions, names, None, beginning);
     let frames = Frames::new(dir, records, None, beginning.map(|beginning| &beginning.start));
     frames.until(until).all(segments).map_err(|stop| opened_without_heads(dir, stop))
 }
@@ -145,6 +120,7 @@ fn damaged(file: impl Into<PathBuf>, at: u64, what: impl Into<String>) -> OpenEr
 pub(super) fn settle(dir: &Path, found: &Recovered, segment_bytes: u64, disk: &mut dyn Disk) -> io::Result<File> {
     segment::remove_unfinished(dir)?;
     bases::remove_unfinished(dir)?;
+    heads::remove_unfinished(dir)?;
     // What is deleted and was not yet removed; by a process that was perhaps ended before the name of `bases` was synced.
     disk.sync_dir(dir)?;
     segment::remove_upto(dir, found.deleted)?;

@@ -3,29 +3,26 @@
 use super::Stop;
 use crate::persistence::{
     codec::Names,
-    heads::{Checkpoint, HeadStore, Tip},
     record::{self, Location},
     rules::Head,
     segments::{
         bases::Beginning,
         frame::{FrameHeader, JournalId},
+        heads::SavedHeads,
         index::Index,
         tips::Tips,
     },
+    tip::Tip,
 };
-
-/// Heads that may spare decoding.
-pub(super) struct Saved<'a> {
-    pub(super) heads: &'a dyn HeadStore,
-    pub(super) checkpoint: Checkpoint,
-}
 
 /// What the records say, so far.
 pub(super) struct Records<'a> {
     pub(super) partitions: u16,
-    /// `None` when nobody wants to know what they say.
-    names: Option<&'a Names>,
-    saved: Option<Saved<'a>>,
+    names: &'a Names,
+    /// How far saved heads may spare decoding.
+    spared_to: Option<u64>,
+    /// They, until they are in the index.
+    saved: Option<SavedHeads>,
     index: Index,
     tips: Tips,
     epoch: u64,
@@ -33,32 +30,17 @@ pub(super) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// `track` says whether the index is to know which streams change.
     pub(super) fn new(
         partitions: u16,
         names: &'a Names,
-        track: bool,
-        saved: Option<Saved<'a>>,
+        saved: Option<SavedHeads>,
         beginning: Option<&Beginning>,
     ) -> Self {
-        let mut index = beginning.map_or_else(|| Index::new(partitions), Index::beginning);
+        let index = beginning.map_or_else(|| Index::new(partitions), Index::beginning);
         let tips = Tips::of(index.streams.tips());
-        if track {
-            index.track(); // the tips at the beginning are kept beside the base records
-        }
         let epoch = beginning.map_or(0, |beginning| beginning.start.epoch);
-        Self { partitions, names: Some(names), saved, index, tips, epoch, skimmed_to: 0 }
-    }
-
-    /// For a look at the frames alone.
-    pub(super) fn unread(partitions: u16) -> Self {
-        let index = Index::new(partitions);
-        Self { partitions, names: None, saved: None, index, tips: Tips::default(), epoch: 0, skimmed_to: 0 }
-    }
-
-    /// Whether anybody wants to know what they say.
-    pub(super) fn are_read(&self) -> bool {
-        self.names.is_some()
+        let spared_to = saved.as_ref().map(|saved| saved.checkpoint.frame);
+        Self { partitions, names, spared_to, saved, index, tips, epoch, skimmed_to: 0 }
     }
 
     /// Takes the record that `bytes` begin with, standing in a frame of that number. Returns its length.
@@ -69,13 +51,10 @@ impl<'a> Records<'a> {
         location: Location,
         bytes: &[u8],
     ) -> Result<usize, String> {
-        let Some(names) = self.names else {
-            return record::full_length(bytes).ok_or_else(|| "a record has no header".to_owned());
-        };
-        if self.saved.as_ref().is_some_and(|saved| number <= saved.checkpoint.frame) {
+        if self.spared_to.is_some_and(|frame| number <= frame) {
             self.skim(frame, location, bytes)
         } else {
-            self.decode(names, frame, location, bytes)
+            self.decode(frame, location, bytes)
         }
     }
 
@@ -83,16 +62,16 @@ impl<'a> Records<'a> {
     pub(super) fn ended(&mut self, frame: FrameHeader, id: JournalId, place: Location) -> Result<(), Stop> {
         let end = self.index.end.after(frame, id, place);
         self.index.end = end;
-        let saved = self.saved.as_ref().filter(|saved| saved.checkpoint.frame == end.frame);
-        let (Some(Saved { heads, checkpoint }), Some(names)) = (saved, self.names) else { return Ok(()) };
+        let saved = self.saved.take_if(|saved| saved.checkpoint.frame == end.frame);
+        let Some(saved) = saved else { return Ok(()) };
+        let checkpoint = &saved.checkpoint;
         let same = checkpoint.journal == id.0 && checkpoint.end == end.place && checkpoint.chain == end.chain;
         if !same || !self.index.resume(checkpoint) {
             return Err(Stop::Heads("they are of another journal".to_owned()));
         }
         let index = &mut self.index;
-        heads
-            .heads(names, &mut |stream, tip| index.publish(stream, tip))
-            .map_err(|error| Stop::Heads(error.to_string()))?;
+        let restored = saved.each(self.names, &mut |stream, tip| index.restore(stream, tip));
+        restored.map_err(|error| Stop::Heads(error.to_string()))?;
         self.skimmed_to = end.frame;
         Ok(())
     }
@@ -109,9 +88,9 @@ impl<'a> Records<'a> {
 
     /// The index, the greatest epoch, and the number of the last frame that was only skimmed.
     pub(super) fn end(self) -> Result<(Index, u64, u64), Stop> {
-        if let Some(Saved { checkpoint, .. }) = &self.saved {
-            if self.skimmed_to == 0 {
-                return Err(Stop::Heads(format!("they go up to frame {}, which is not there", checkpoint.frame)));
+        if let Some(frame) = self.spared_to {
+            if self.saved.is_some() {
+                return Err(Stop::Heads(format!("they go up to frame {frame}, which is not there")));
             }
             if Tips::of(self.index.streams.tips()) != self.tips {
                 return Err(Stop::Heads("they are not those of all streams".to_owned()));
@@ -133,9 +112,9 @@ impl<'a> Records<'a> {
     }
 
     /// Takes the record that `bytes` begin with into the index. Returns its length.
-    fn decode(&mut self, names: &Names, frame: Location, location: Location, bytes: &[u8]) -> Result<usize, String> {
+    fn decode(&mut self, frame: Location, location: Location, bytes: &[u8]) -> Result<usize, String> {
         let length = record::full_length(bytes).unwrap_or(usize::MAX);
-        let linked = record::decode(bytes, names).map_err(|what| what.to_string())?;
+        let linked = record::decode(bytes, self.names).map_err(|what| what.to_string())?;
         self.epoch = self.epoch.max(linked.record.append.lease.epoch);
         self.tips.moved(linked.previous, location);
         take(&mut self.index, self.partitions, frame, location, linked)?;

@@ -57,6 +57,7 @@ fn a_partition_is_read_across_many_marks() {
     let index = read(&journal.run().shared.index).clone();
     journal.close();
     drop(journal);
+    fs::remove_file(config.dir.join("heads")).unwrap();
     let journal = SegmentsJournal::open(&config).unwrap();
     assert_eq!(*read(&journal.run().shared.index), index, "recovery finds what the writer kept");
 }

@@ -8,6 +8,7 @@ mod heads;
 pub(crate) mod metered;
 mod reopening;
 mod room;
+mod saving;
 mod sparing;
 mod truncating;
 mod witnessing;
@@ -26,7 +27,7 @@ const SMALL: u64 = 4 << 10;
 
 fn config(dir: &Path) -> SegmentsConfig {
     let (dir, room) = (dir.join("journal"), Room::endless());
-    SegmentsConfig { dir, partitions: 2, segment_bytes: SMALL, queue: 8192, heads: None, room }
+    SegmentsConfig { dir, partitions: 2, segment_bytes: SMALL, queue: 8192, room }
 }
 
 /// This disk for the first opening, and the real one for those after it.

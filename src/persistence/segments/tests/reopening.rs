@@ -281,3 +281,16 @@ fn what_stands_behind_the_place_that_was_left_is_never_read_again() {
         }
     }
 }
+
+/// Somebody removed it under the process: a fresh one in its place would look as if nothing had ever been acknowledged.
+#[test]
+fn a_journal_that_is_gone_is_not_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = super::failing(&config(dir.path()), 1);
+    write(&journal, "1");
+    hand_over(&journal, "1", 1).recv().unwrap().unwrap_err();
+    let dir = config(dir.path()).dir;
+    fs::remove_dir_all(&dir).unwrap();
+    journal.reopen().unwrap_err();
+    assert!(!dir.exists() && journal.poisoned().is_some());
+}

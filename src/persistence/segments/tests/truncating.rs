@@ -137,7 +137,7 @@ fn what_is_missing_behind_the_deletion_is_noticed_and_what_stands_for_it_too() {
         let error = SegmentsJournal::open(&config(dir.path())).unwrap_err();
         assert!(matches!(&error, OpenError::Damaged { file: told, .. } if told == file), "{}: {error}", file.display());
         assert_eq!(image(dir.path()), before, "nothing was changed");
-        assert!(SegmentsJournal::check(&config(dir.path()).dir, 2).is_err(), "{}", file.display());
+        assert!(Scanned::of(&config(dir.path()).dir, 2).is_err(), "{}", file.display());
     };
     for number in &segments {
         let path = segment::path(&config(dir.path()).dir, *number);

@@ -30,7 +30,7 @@ fn a_tail_that_was_acknowledged_and_is_gone_is_refused_with_its_place_and_positi
         for checked in [true, false] {
             let before = image(dir.path());
             let opened = || SegmentsJournal::open(&config(dir.path())).map(drop);
-            let check = || SegmentsJournal::check(&config(dir.path()).dir, 2);
+            let check = || Scanned::of(&config(dir.path()).dir, 2);
             let error = if checked { check().unwrap_err() } else { opened().unwrap_err() };
             assert_eq!(image(dir.path()), before, "nothing on disk is changed");
             let OpenError::Damaged { file, at, what } = error else { panic!("{error}") };

@@ -12,13 +12,12 @@ use super::{
     store::{Failure, Store},
 };
 use crate::persistence::{
-    BaseOf, PartitionId, StreamId, TruncateError, Truncated, Truncation,
-    heads::Tip,
-    record,
+    BaseOf, PartitionId, StreamId, TruncateError, Truncated, Truncation, record,
     rules::Head,
     segments::bases::{Bases, Before, Renewal, Start, failed},
     sled::values,
     sync::{lock, read, write},
+    tip::Tip,
 };
 
 /// Records removed in one batch: sled's memory follows the size of a batch.
