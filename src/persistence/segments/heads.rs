@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! 0   8 bytes  "SFHEAD01"
-//!     pieces:  u32 length of the body, u32 CRC32C of the length and the body, body
+//!     pieces:  a block each: u32 length of the body, u32 CRC32C of the length and the body, body
 //!
 //! body of the first: u128 id of the journal, u64 number of the checkpoint's frame, u32 u32 segment and byte behind it,
 //!                    u64 hash over the headers of all frames up to it,
@@ -20,6 +20,7 @@ use std::{
 
 use bytes::Bytes;
 
+use super::block;
 use crate::persistence::{
     StreamId,
     codec::{Decoder, Encoder, Malformed, Names},
@@ -28,9 +29,6 @@ use crate::persistence::{
 };
 
 const MAGIC: [u8; 8] = *b"SFHEAD01";
-
-/// Length and checksum of a piece.
-const PIECE_HEADER: usize = 8;
 
 /// Bytes that are written and synced at once: the journal's own sync waits behind that. A piece may be longer by what
 /// belongs to one part of the streams.
@@ -151,27 +149,21 @@ impl Pieces {
         if self.left == 0 {
             return Ok(None);
         }
-        let mut words = [[0; 4]; 2];
-        for word in &mut words {
-            self.file.read_exact(word)?;
-        }
-        let [length, own] = words.map(u32::from_le_bytes);
-        let all = PIECE_HEADER as u64 + u64::from(length);
+        let mut header = [0; block::HEADER];
+        self.file.read_exact(&mut header)?;
+        let header = block::Header::read(&header).expect("as long as a header");
+        let all = block::HEADER as u64 + u64::from(header.length);
         if all > self.left {
             return Err(invalid(Malformed("a piece goes on after the end of the file")));
         }
-        let mut body = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        let mut body = vec![0; usize::try_from(header.length).unwrap_or(usize::MAX)];
         self.file.read_exact(&mut body)?;
-        if checksum(length, &body) != own {
+        if !header.is_of(&body) {
             return Err(invalid(Malformed("a piece does not match its checksum")));
         }
         self.left -= all;
         Ok(Some(body.into()))
     }
-}
-
-fn checksum(length: u32, body: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&length.to_le_bytes()), body)
 }
 
 /// Heads that are being saved. Dropping it before the end leaves those that were saved before.
@@ -189,7 +181,7 @@ impl Saving {
         let file = File::create(unfinished(dir))?;
         let mut saving = Self { dir: dir.to_owned(), file, piece: Vec::with_capacity(PIECE + PIECE / 4) };
         saving.file.write_all(&MAGIC)?;
-        saving.piece.resize(PIECE_HEADER, 0);
+        saving.piece.resize(block::HEADER, 0);
         checkpoint.encode(&mut Encoder(&mut saving.piece));
         saving.write_piece()?;
         Ok(saving)
@@ -210,16 +202,10 @@ impl Saving {
 
     /// Writes and syncs what was taken.
     pub(super) fn write_piece(&mut self) -> io::Result<()> {
-        let (header, body) = self.piece.split_at_mut(PIECE_HEADER);
-        let too_long = |_| invalid(Malformed("a piece is too long"));
-        let length = u32::try_from(body.len()).map_err(too_long)?;
-        let own = checksum(length, body);
-        for (place, byte) in header.iter_mut().zip(length.to_le_bytes().into_iter().chain(own.to_le_bytes())) {
-            *place = byte;
-        }
+        block::seal(&mut self.piece).map_err(invalid)?;
         self.file.write_all(&self.piece)?;
         self.file.sync_data()?;
-        self.piece.truncate(PIECE_HEADER);
+        self.piece.truncate(block::HEADER);
         Ok(())
     }
 

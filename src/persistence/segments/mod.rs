@@ -11,6 +11,7 @@
 //! ```
 
 pub(super) mod bases;
+mod block;
 pub(super) mod copying;
 mod epoch;
 mod frame;

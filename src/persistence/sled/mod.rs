@@ -94,32 +94,14 @@ impl SledStore {
 
     /// Does something with the tree of snapshots and rows.
     fn with<T>(&self, doing: &'static str, act: impl FnOnce(&Tree) -> Result<T, ValueError>) -> Result<T, StoreError> {
-        self.access(doing, |opened| act(&opened.db))
-    }
-
-    /// Does something with what is open.
-    fn access<T>(
-        &self,
-        doing: &'static str,
-        act: impl FnOnce(&Opened) -> Result<T, ValueError>,
-    ) -> Result<T, StoreError> {
         let opened = read(&self.opened);
         let opened = opened.as_ref().ok_or_else(|| failed(doing, "the store is closed"))?;
-        opened.waking.during(|| guarded(doing, || act(opened)))
+        opened.waking.during(|| guarded(doing, || act(&opened.db)))
     }
 
     /// Does something with the tree of snapshots and rows, and syncs.
     fn write(&self, doing: &'static str, act: impl FnOnce(&Tree) -> Result<(), ValueError>) -> Result<(), StoreError> {
-        self.write_in(doing, |opened| act(&opened.db))
-    }
-
-    /// Does something with what is open, and syncs.
-    fn write_in(
-        &self,
-        doing: &'static str,
-        act: impl FnOnce(&Opened) -> Result<(), ValueError>,
-    ) -> Result<(), StoreError> {
-        self.change(doing, act)?;
+        self.change(doing, |opened| act(&opened.db))?;
         let _one = lock(&self.syncing);
         self.check(doing)?; // another sync may have failed since, with what was changed here
         let opened = read(&self.opened);

@@ -11,7 +11,7 @@
 //! 48  u64      greatest epoch of the deleted records
 //! 56  u64      the last deleted position of each partition
 //!     u32      CRC32C of all before
-//!     entries: u32 length of the body, u32 CRC32C of the length and the body, body
+//!     entries: a block each: u32 length of the body, u32 CRC32C of the length and the body, body
 //!     end:     u32 all ones, u32 CRC32C of the ones and the number, u64 number of entries
 //!
 //! body: bytes the stream's head after its last deleted record, and where that stood (as a saved head)
@@ -20,6 +20,7 @@
 
 use bytes::Bytes;
 
+use super::super::block;
 use crate::persistence::{
     StoredSnapshot, StreamId,
     codec::{Decoder, Encoder, MAX_TEXT, Malformed, Names},
@@ -31,9 +32,6 @@ const MAGIC: u64 = u64::from_le_bytes(*b"SFBASE01");
 
 /// Before the positions.
 pub(super) const FIXED: usize = 56;
-
-/// Length and checksum of an entry.
-pub(super) const ENTRY_HEADER: usize = 8;
 
 /// Stands where an entry's length would.
 pub(super) const END: u32 = u32::MAX;
@@ -105,7 +103,7 @@ impl Start {
 impl Entry {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.clear();
-        out.resize(ENTRY_HEADER, 0);
+        out.resize(block::HEADER, 0);
         let mut tip = Vec::new();
         self.tip.encode(&mut Encoder(&mut tip));
         let mut to = Encoder(out);
@@ -115,11 +113,7 @@ impl Entry {
         to.u64(self.base.sequence);
         to.u32(self.base.shape);
         to.bytes(&self.base.bytes);
-        let length = u32::try_from(out.len() - ENTRY_HEADER).expect("states are checked against MAX_BASE");
-        let own = checksum(length, out.get(ENTRY_HEADER..).unwrap_or_default());
-        for (place, byte) in out.iter_mut().zip(length.to_le_bytes().into_iter().chain(own.to_le_bytes())) {
-            *place = byte;
-        }
+        block::seal(out).expect("states are checked against MAX_BASE");
     }
 
     pub(super) fn decode(body: &[u8], names: &Names) -> Result<Self, Malformed> {
@@ -134,21 +128,8 @@ impl Entry {
     }
 }
 
-pub(super) fn checksum(length: u32, body: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&length.to_le_bytes()), body)
-}
-
-/// Length and checksum that stand at the beginning.
-pub(super) fn header(bytes: &[u8]) -> Option<(u32, u32)> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    Some((u32::from_le_bytes(*length), u32::from_le_bytes(*rest.first_chunk()?)))
-}
-
 /// What stands behind this many entries.
 pub(super) fn end(count: u64) -> Vec<u8> {
-    let mut bytes = END.to_le_bytes().to_vec();
-    let own = crc32c::crc32c_append(crc32c::crc32c(&bytes), &count.to_le_bytes());
-    bytes.extend_from_slice(&own.to_le_bytes());
-    bytes.extend_from_slice(&count.to_le_bytes());
-    bytes
+    let count = count.to_le_bytes();
+    [&block::Header::of(END, &count).bytes(), count.as_slice()].concat()
 }

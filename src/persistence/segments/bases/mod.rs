@@ -14,12 +14,12 @@ use std::{
     sync::Arc,
 };
 
-use self::format::{END, ENTRY_HEADER, FIXED, MAX_ENTRY, checksum, end, header};
+use self::format::{END, FIXED, MAX_ENTRY, end};
 pub(in crate::persistence) use self::{
     format::{Entry, Start},
     making::{Before, Renewal, failed, not_read},
 };
-use super::segment::Window;
+use super::{block, segment::Window};
 use crate::persistence::{
     OpenError, ReadError, StreamId,
     codec::{Malformed, Names},
@@ -159,21 +159,21 @@ enum NotRead {
 
 /// The entry at `at` and where the next one stands; `None` at the end.
 fn entry(window: &mut Window<'_>, at: u64, names: &Names) -> Result<Option<(Entry, u64)>, NotRead> {
-    let found = window.get(at, ENTRY_HEADER).map_err(NotRead::Io)?;
-    let (length, stored) = header(found).ok_or(NotRead::Damaged("it ends too early"))?;
-    if length == END {
+    let found = window.get(at, block::HEADER).map_err(NotRead::Io)?;
+    let header = block::Header::read(found).ok_or(NotRead::Damaged("it ends too early"))?;
+    if header.length == END {
         return Ok(None);
     }
-    let bytes = usize::try_from(length).unwrap_or(usize::MAX);
+    let bytes = usize::try_from(header.length).unwrap_or(usize::MAX);
     if bytes > MAX_ENTRY {
         return Err(NotRead::Damaged("a base record has an impossible length"));
     }
-    let body = window.get(at + ENTRY_HEADER as u64, bytes).map_err(NotRead::Io)?;
-    if body.len() < bytes || checksum(length, body) != stored {
+    let body = window.get(at + block::HEADER as u64, bytes).map_err(NotRead::Io)?;
+    if body.len() < bytes || !header.is_of(body) {
         return Err(NotRead::Damaged("a base record does not match its checksum"));
     }
     let entry = Entry::decode(body, names).map_err(|Malformed(what)| NotRead::Damaged(what))?;
-    Ok(Some((entry, at + (ENTRY_HEADER + bytes) as u64)))
+    Ok(Some((entry, at + (block::HEADER + bytes) as u64)))
 }
 
 /// Shows every entry from `at` on, and checks that their end is there. `at` is where it has come to.
