@@ -28,7 +28,6 @@ const LOADS: [&str; 4] = ["commands", "hot", "reads", "asks"];
 /// Who is measured.
 const STEADFAST: &str = "steadfast";
 pub(super) const ALONE: &str = "steadfast, nothing follows";
-const POSTGRES: &str = "PostgreSQL";
 const WARP: &str = "bare warp handler";
 
 /// One subject under one load.
@@ -65,7 +64,7 @@ impl<'a> Subject<'a> {
     }
 
     fn postgres(postgres: &'a Postgres, script: Script) -> Self {
-        Self::new(POSTGRES, move |clients, lasting| postgres.round(script, clients, lasting))
+        Self::new(postgres.name, move |clients, lasting| postgres.round(script, clients, lasting))
     }
 
     fn warp(address: SocketAddr, process: &'a Process, requests: impl Requests) -> Self {

@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{BufRead, BufReader},
+    iter,
     net::SocketAddr,
     path::Path,
     process::Command,
@@ -22,13 +23,16 @@ const CONNECTS: Duration = Duration::from_secs(2);
 
 /// What there is to compare with.
 pub(super) struct Peers {
-    pub(super) postgres: Option<Postgres>,
+    pub(super) postgres: Vec<Postgres>,
     pub(super) restates: Vec<Restate>,
 }
 
-/// A cluster with 10 000 rows; `PGHOST` and the like say where.
+/// A way to the cluster with 10 000 rows; `PGHOST` and the like say where that is.
 pub(super) struct Postgres {
+    pub(super) name: &'static str,
     pgbench: String,
+    /// Instead of `PGHOST`, which is its local socket.
+    host: Option<String>,
 }
 
 /// A Restate server with its service.
@@ -52,7 +56,8 @@ impl Peers {
     /// # Errors
     /// What the environment says is not understood.
     pub(super) fn of_the_environment() -> Result<Self> {
-        let postgres = env::var("STEADFAST_PEER_PGBENCH").ok().map(|pgbench| Postgres { pgbench });
+        let postgres =
+            Postgres::told(env::var("STEADFAST_PEER_PGBENCH").ok(), env::var("STEADFAST_PEER_PGHOST_TCP").ok());
         let named = [("Restate", "STEADFAST_PEER_RESTATE"), ("Restate, one partition", "STEADFAST_PEER_RESTATE_ONE")];
         let restates =
             named.into_iter().filter_map(|(name, variable)| Some((name, variable, env::var(variable).ok()?)));
@@ -64,7 +69,7 @@ impl Peers {
 
     pub(super) fn names(&self) -> String {
         let mut names: Vec<&str> = self.restates.iter().map(|restate| restate.name.as_str()).collect();
-        names.extend(self.postgres.is_some().then_some("PostgreSQL"));
+        names.extend(self.postgres.iter().map(|postgres| postgres.name));
         if names.is_empty() { "none (benches/peers/all.sh starts them)".to_owned() } else { names.join(", ") }
     }
 
@@ -88,6 +93,14 @@ impl Restate {
 }
 
 impl Postgres {
+    /// The local socket, which is the default of its clients, and TCP, by which everybody else here is asked.
+    fn told(pgbench: Option<String>, tcp: Option<String>) -> Vec<Self> {
+        let Some(pgbench) = pgbench else { return Vec::new() };
+        let socket = Self { name: "PostgreSQL", pgbench: pgbench.clone(), host: None };
+        let tcp = tcp.map(|host| Self { name: "PostgreSQL, over TCP", pgbench, host: Some(host) });
+        iter::once(socket).chain(tcp).collect()
+    }
+
     /// Has pgbench run the script with prepared statements, one connection a client.
     ///
     /// # Errors
@@ -107,6 +120,7 @@ impl Postgres {
         command.args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--log"]);
         command.arg(format!("--client={clients}")).arg(format!("--time={}", (lasting + CONNECTS).as_secs()));
         command.arg(format!("--sampling-rate={LOGGED}")).arg(format!("--log-prefix={}", log.display()));
+        command.args(self.host.iter().map(|host| format!("--host={host}")));
         let output = command.arg("--file").arg(&file).output().context("cannot start pgbench")?;
         let said = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
@@ -157,6 +171,18 @@ mod tests {
         fs::write(dir.path().join("log.2"), "garbage\n")?;
         assert!(latencies(dir.path()).is_err());
         Ok(())
+    }
+
+    #[test]
+    fn postgres_is_asked_on_its_socket_and_where_it_listens_over_tcp() {
+        let told = |pgbench: Option<&str>, tcp: Option<&str>| {
+            let told = Postgres::told(pgbench.map(str::to_owned), tcp.map(str::to_owned));
+            told.into_iter().map(|postgres| (postgres.name, postgres.host)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(None, Some("127.0.0.1")), []);
+        assert_eq!(told(Some("pgbench"), None), [("PostgreSQL", None)]);
+        let tcp = ("PostgreSQL, over TCP", Some("127.0.0.1".to_owned()));
+        assert_eq!(told(Some("pgbench"), Some("127.0.0.1")), [("PostgreSQL", None), tcp]);
     }
 
     #[test]

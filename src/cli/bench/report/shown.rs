@@ -73,6 +73,7 @@ const REST: Figure = figure("rest_s", "s until the rest was done");
 const STEADFAST: &str = "steadfast";
 const ALONE: &str = "steadfast, nothing follows";
 const POSTGRES: &str = "PostgreSQL";
+const POSTGRES_TCP: &str = "PostgreSQL, over TCP";
 const RESTATE: &str = "Restate";
 const ONE_PARTITION: &str = "Restate, one partition";
 /// What asks aim at beside those who ask actors.
@@ -171,12 +172,17 @@ pub(super) const ALL: &[Shown] = &[
     compared(
         "commands",
         "Durable commands a second, over 10 000 entities",
-        &[(POSTGRES, Aim::Least(1.0)), (RESTATE, Aim::Least(8.0)), (ONE_PARTITION, Aim::Least(4.0))],
+        &[
+            (POSTGRES, Aim::Least(1.0)),
+            (POSTGRES_TCP, Aim::Least(1.0)),
+            (RESTATE, Aim::Least(8.0)),
+            (ONE_PARTITION, Aim::Least(4.0)),
+        ],
     ),
     compared(
         "hot",
         "Durable commands a second to one entity",
-        &[(POSTGRES, Aim::Least(5.0)), (RESTATE, Aim::Least(30.0))],
+        &[(POSTGRES, Aim::Least(5.0)), (POSTGRES_TCP, Aim::Least(5.0)), (RESTATE, Aim::Least(30.0))],
     ),
     compared("asks", "Durable commands a second that ask another entity", &[(RESTATE, Aim::Least(10.0))]),
     compared("reads", "Reads a second", &[("bare warp handler", Aim::Least(0.6))]),
