@@ -20,6 +20,7 @@ mod index;
 pub(super) mod queue;
 mod reader;
 mod recovery;
+mod returning;
 mod run;
 mod salvage;
 mod saver;

@@ -5,6 +5,7 @@ use std::{
     sync::{Condvar, Mutex},
 };
 
+use super::returning::Wanted;
 use crate::persistence::{
     Append, AppendDone, AppendError, Appended, Line, Refusal,
     line::{cutting, in_line},
@@ -97,6 +98,8 @@ struct State {
     waiting: VecDeque<Queued>,
     bytes: usize,
     closed: bool,
+    /// The writer waits until there are so many.
+    wanted: Option<usize>,
 }
 
 impl State {
@@ -136,14 +139,28 @@ impl Queue {
             return Err((NotQueued::Full, queued.done));
         }
         state.bytes += size;
-        let was_empty = state.waiting.is_empty();
         state.waiting.push_back(queued);
+        let is_awaited = state.waiting.len() == 1 || state.wanted == Some(state.waiting.len());
         drop(state);
-        // The writer waits only for an empty queue to fill; to notify is a system call, whether anybody waits or not.
-        if was_empty {
+        // The writer waits for the first, or for so many; to notify is a system call, whether anybody waits or not.
+        if is_awaited {
             self.filled.notify_one();
         }
         Ok(())
+    }
+
+    /// Waits until so many wait, half of what the queue holds at most, or the time is over; says whether they came.
+    /// Waits for nothing more once the queue is closed.
+    pub(super) fn gather(&self, wanted: Wanted) -> bool {
+        let count = wanted.count.min(self.max_appends / 2);
+        let mut state = lock(&self.state);
+        state.wanted = Some(count);
+        let (mut state, _) = self
+            .filled
+            .wait_timeout_while(state, wanted.within, |state| state.waiting.len() < count && !state.closed)
+            .expect("nothing panics while this lock is held");
+        state.wanted = None;
+        state.waiting.len() >= count
     }
 
     /// Waits for something, then takes all that is there, up to the limits of one group. `None` when the queue is
@@ -176,6 +193,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::persistence::{Lease, PartitionId, sample};
 
@@ -202,6 +221,32 @@ mod tests {
         assert!(queue.push(queued(1)).is_ok());
         assert!(queue.push(queued(1)).is_ok());
         assert_eq!(queue.take_now(9, usize::MAX).len(), 2);
+    }
+
+    #[test]
+    fn the_writer_is_woken_when_as_many_wait_as_it_wants() {
+        let queue = Queue::new(100);
+        let later = Duration::from_mins(1);
+        let gather = |count, within| queue.gather(Wanted { count, within });
+        std::thread::scope(|scope| {
+            let gathered = scope.spawn(|| gather(3, later));
+            for _ in 0..3 {
+                assert!(queue.push(queued(1)).is_ok());
+            }
+            assert!(gathered.join().unwrap());
+        });
+        assert!(!gather(4, Duration::ZERO), "the time is over");
+        // Half of what the queue holds.
+        for _ in 3..50 {
+            assert!(queue.push(queued(1)).is_ok());
+        }
+        assert!(gather(51, later));
+        std::thread::scope(|scope| {
+            assert_eq!(queue.take_now(100, usize::MAX).len(), 50);
+            let gathered = scope.spawn(|| gather(1, later));
+            queue.close();
+            assert!(!gathered.join().unwrap());
+        });
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{
     queue::{Done, NotQueued, Queue, Queued},
     reader::Reader,
     recovery::{self, Recovered},
+    returning::Returning,
     salvage,
     saver::{FEW, MAX_AT_CLOSE, Saver},
     segment::{OpenFiles, SegmentHeader},
@@ -95,6 +96,7 @@ impl Run {
             next_frame: found.next_frame,
             told,
             running: [running, witnessing],
+            returning: Returning::default(),
         };
         let saver = Saver {
             shared: Arc::clone(&shared),

@@ -26,6 +26,7 @@ use super::{
     frame::{FRAME_HEADER, FrameHeader, JournalId},
     index::Index,
     queue::{Outcome, Queue, Queued},
+    returning::Returning,
     segment::{self, NotCreated, SEGMENT_HEADER, SegmentHeader},
     spare::Spare,
 };
@@ -116,6 +117,7 @@ pub(super) struct Writer {
     pub(super) told: SyncSender<Told>,
     /// Nothing is sent: that they are dropped tells the saver of heads and the witness that nothing more is written.
     pub(super) running: [Sender<Infallible>; 2],
+    pub(super) returning: Returning,
 }
 
 /// A frame in the making.
@@ -144,7 +146,12 @@ impl Writer {
 
     fn write_all(&mut self) {
         loop {
-            let is_busy = self.shared.queue.waiting() > 0;
+            let already = self.shared.queue.waiting();
+            let is_busy = already > 0;
+            if let Some(wanted) = self.returning.wanted(already) {
+                let came = self.shared.queue.gather(wanted);
+                self.returning.learn(came);
+            }
             let Some(mut waiting) = self.shared.queue.take(MAX_GROUP, MAX_GROUP_BYTES) else { return };
             if is_busy && waiting.len() < FEW {
                 thread::yield_now();
@@ -296,6 +303,7 @@ impl Writer {
         });
         stored?;
         self.shared.counters.group(group.notes.len(), group.bytes.len(), took);
+        self.returning.told(group.notes.len(), took);
         let place = self.place_of(0);
         let mut index = write(&self.shared.index);
         for (stream, tip) in group.tips.drain() {

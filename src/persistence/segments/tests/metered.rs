@@ -69,7 +69,7 @@ impl Meter {
         Storage::with_journal(Arc::new(self.journal(&config)), &Arc::new(MemoryStore::new(config.partitions)))
     }
 
-    fn journal(self: &Arc<Self>, config: &SegmentsConfig) -> SegmentsJournal {
+    pub(super) fn journal(self: &Arc<Self>, config: &SegmentsConfig) -> SegmentsJournal {
         let meter = Arc::clone(self);
         SegmentsJournal::open_on(config, Box::new(move || Box::new(Metered(meter.clone())))).unwrap()
     }

@@ -7,6 +7,7 @@ mod files;
 mod heads;
 pub(crate) mod metered;
 mod reopening;
+mod returning;
 mod room;
 mod saving;
 mod sparing;
